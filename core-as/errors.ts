@@ -1,0 +1,215 @@
+// Every error class and every stable error code of Tilewright. Imports nothing.
+// SPDX-License-Identifier: MIT
+
+/** Where in the input or in the compilation an error was found; every member is optional. */
+export interface ErrorLocation {
+  /** Index of the TFLite operator in its subgraph. */
+  op?: number;
+  /** Index of the TFLite tensor in its subgraph. */
+  tensor?: number;
+  /** Index of the NPU job in its partition. */
+  job?: number;
+  /** Offset in bytes from the start of the file or frame. */
+  byteOffset?: number;
+  /** Index of a 32-bit word in a descriptor, coefficient stream or command stream. */
+  wordIndex?: number;
+  /** GPU virtual address. */
+  addrGpu?: number;
+  /** Name of a hardware field, state or option. */
+  field?: string;
+}
+
+export interface NpuErrorOptions {
+  code: ErrorCode;
+  /** Stage of the pipeline that failed, e.g. "model", "tile", "encode". */
+  stage?: string;
+  where?: ErrorLocation;
+  cause?: unknown;
+}
+
+/**
+ * Every code that Tilewright can raise, with the sentence that docs/errors.md prints for it.
+ * The key is part of the public interface and never changes its meaning.
+ */
+export const ERROR_CODES = {
+  TW_MODEL_NOT_TFLITE: "The bytes do not start like a TFLite file (identifier TFL3).",
+  TW_MODEL_TRUNCATED: "An offset or a length in the file points behind its end.",
+  TW_MODEL_CORRUPT: "The file contradicts itself or uses a value that the format does not allow.",
+  TW_MODEL_LIMIT: "The file asks for more than Tilewright's fixed limits allow.",
+  TW_GRAPH_INVALID: "The graph breaks a rule: a cycle, a wrong rank or shape, a missing or doubled tensor.",
+  TW_UNSUP_OPERATOR: "No NPU lowering and no CPU kernel exists for this operator as it is used.",
+  TW_UNSUP_QUIRK: "The reference driver computes wrong results here; compatible mode refuses it.",
+  TW_PLAN_TILING: "No tiling of this job fits the chip's buffers.",
+  TW_PLAN_LIMIT: "A size of this job does not fit the hardware or a limit of the command stream.",
+  TW_ENC_FIELD_RANGE: "A value does not fit its hardware field.",
+  TW_ENC_COEFFICIENTS: "A coefficient stream could not be encoded.",
+  TW_ENC_RELOC: "A relocation names a buffer or an offset that does not exist.",
+  TW_EXE_NOT_TWX: "The bytes are not a Tilewright executable.",
+  TW_EXE_VERSION: "The executable was written in a format version that this build does not read.",
+  TW_EXE_DAMAGED: "The executable is damaged: a checksum, bound or index is wrong.",
+  TW_EXE_CHIP: "The executable was compiled for another chip than the one it is loaded on.",
+  TW_SIM_BAD_COMMAND: "The command stream has an opcode or form that the front end does not know.",
+  TW_SIM_BAD_STATE: "The command stream writes a state that NPU streams do not write, or a wrong value to it.",
+  TW_SIM_BAD_ADDRESS: "A job reads or writes outside the buffers of its submit.",
+  TW_SIM_ALIGNMENT: "A descriptor address is not aligned as the hardware demands.",
+  TW_SIM_BAD_DESCRIPTOR: "A descriptor field has a value that is not modelled or not possible.",
+  TW_SIM_BAD_COEFFICIENTS: "A coefficient stream ends early or late, or contradicts its descriptor.",
+  TW_SIM_DOUBLE_WRITE: "A job writes the same output byte twice.",
+  TW_SIM_LIMIT: "A job asks for more work or memory than the simulator's fixed limits allow.",
+  TW_IO_NOT_FOUND: "A file or device does not exist or cannot be read.",
+  TW_IO_INPUT: "An input does not fit the model: wrong count, size or format.",
+  TW_IO_PICTURE: "A picture could not be decoded.",
+  TW_IO_ABORTED: "The operation was aborted by its AbortSignal.",
+  TW_IO_CLOSED: "The transport or the loaded executable was closed before.",
+  TW_IO_TIMEOUT: "The operation did not end within its time limit.",
+  TW_CAPTURE_FORMAT: "A capture directory is incomplete or contradicts itself.",
+  TW_DIFF_MISMATCH: "Two results that must agree do not.",
+  TW_USAGE: "A command line option or argument is wrong.",
+  TW_BUG: "An internal rule was broken; please report it.",
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** Base of all errors that Tilewright raises on purpose. The message holds what, value and limit. */
+export class NpuError extends Error {
+  readonly code: ErrorCode;
+  readonly stage: string | undefined;
+  readonly where: ErrorLocation;
+
+  constructor(message: string, options: NpuErrorOptions) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.code = options.code;
+    this.stage = options.stage;
+    this.where = options.where ?? {};
+  }
+}
+
+/** The model's bytes are not what they claim to be; `where.byteOffset` is always set. */
+export class ModelFormatError extends NpuError {
+  constructor(
+    code: Extract<ErrorCode, `TW_MODEL_${string}`>,
+    message: string,
+    byteOffset: number,
+    cause?: unknown,
+  ) {
+    super(`${message} (at byte ${byteOffset})`, {
+      code,
+      stage: "model",
+      where: { byteOffset },
+      cause,
+    });
+  }
+}
+
+/** The graph breaks an invariant; names the operator or tensor and, inside the compiler, the pass that just ran. */
+export class GraphError extends NpuError {
+  constructor(message: string, where: ErrorLocation = {}, stage = "graph") {
+    super(message, { code: "TW_GRAPH_INVALID", stage, where });
+  }
+}
+
+/** Something that Tilewright does not do; inside the compiler it sends an operator to the CPU. */
+export class UnsupportedError extends NpuError {
+  constructor(
+    code: Extract<ErrorCode, `TW_UNSUP_${string}`>,
+    message: string,
+    where: ErrorLocation = {},
+  ) {
+    super(message, { code, stage: "legalise", where });
+  }
+}
+
+/** A job does not fit the chip. */
+export class PlanError extends NpuError {
+  constructor(
+    code: Extract<ErrorCode, `TW_PLAN_${string}`>,
+    message: string,
+    where: ErrorLocation = {},
+  ) {
+    super(message, { code, stage: "plan", where });
+  }
+}
+
+/** A value could not be written into hardware form. */
+export class EncodeError extends NpuError {
+  constructor(
+    code: Extract<ErrorCode, `TW_ENC_${string}`>,
+    message: string,
+    where: ErrorLocation = {},
+  ) {
+    super(message, { code, stage: "encode", where });
+  }
+}
+
+/** A value is out of range, unaligned or not available in a hardware field. */
+export class FieldRangeError extends EncodeError {
+  constructor(
+    readonly block: string,
+    readonly field: string,
+    readonly value: number,
+    readonly bits: number,
+    where: ErrorLocation = {},
+  ) {
+    super(
+      "TW_ENC_FIELD_RANGE",
+      `${block}.${field}: value ${value} does not fit the field's ${bits} bits`,
+      { ...where, field },
+    );
+  }
+}
+
+/** The .twx container is damaged, of another version, or for another chip. */
+export class ExecutableError extends NpuError {
+  constructor(
+    code: Extract<ErrorCode, `TW_EXE_${string}`>,
+    message: string,
+    where: ErrorLocation = {},
+  ) {
+    super(message, { code, stage: "executable", where });
+  }
+}
+
+/** The simulator stopped: the fault is data (job, word, address), the message is for people. */
+export class SimFault extends NpuError {
+  constructor(
+    code: Extract<ErrorCode, `TW_SIM_${string}`>,
+    message: string,
+    where: ErrorLocation = {},
+  ) {
+    super(message, { code, stage: "simulate", where });
+  }
+}
+
+/** Input and output: files, pictures, devices, connections. */
+export class TransportError extends NpuError {
+  constructor(
+    code: Extract<ErrorCode, `TW_IO_${string}` | "TW_CAPTURE_FORMAT">,
+    message: string,
+    where: ErrorLocation = {},
+    cause?: unknown,
+  ) {
+    super(message, { code, stage: "transport", where, cause });
+  }
+}
+
+/** Two results that must agree do not. */
+export class MismatchError extends NpuError {
+  constructor(message: string, where: ErrorLocation = {}) {
+    super(message, { code: "TW_DIFF_MISMATCH", stage: "compare", where });
+  }
+}
+
+/** A wrong option or argument; the command line interface exits with 2. */
+export class UsageError extends NpuError {
+  constructor(message: string, field?: string) {
+    super(message, { code: "TW_USAGE", stage: "cli", where: field === undefined ? {} : { field } });
+  }
+}
+
+/** An internal rule was broken, e.g. abort() inside the WASM core. */
+export class CoreBugError extends NpuError {
+  constructor(message: string, cause?: unknown) {
+    super(message, { code: "TW_BUG", stage: "core", cause });
+  }
+}
