@@ -10,6 +10,7 @@ import {
   NpuError,
   PlanError,
   SimFault,
+  type ErrorCode,
   type ErrorLocation,
 } from "./errors.ts";
 import { BLOCK_TABLES } from "./inspect/gen/fields.ts";
@@ -36,7 +37,9 @@ function builtInModule(): Promise<WebAssembly.Module> {
   return builtIn;
 }
 
-const SIM_CODES: Partial<Record<Status, SimFault["code"]>> = {
+type SimCode = Extract<ErrorCode, `TW_SIM_${string}`>;
+
+const SIM_CODES: Partial<Record<Status, SimCode>> = {
   [Status.SIM_BAD_COMMAND]: "TW_SIM_BAD_COMMAND",
   [Status.SIM_BAD_STATE]: "TW_SIM_BAD_STATE",
   [Status.SIM_BAD_ADDRESS]: "TW_SIM_BAD_ADDRESS",
@@ -189,7 +192,8 @@ export class Core {
     if (status === Status.FIELD_RANGE)
       return new FieldRangeError(block?.name ?? "?", fieldName ?? "?", value, limit, where);
     const simCode = SIM_CODES[status];
-    if (simCode !== undefined) return new SimFault(simCode, faultText(simCode, where, value), where);
+    if (simCode !== undefined)
+      return new SimFault(simCode, faultText(simCode, where, value), where);
     switch (status) {
       case Status.NO_MEMORY:
         return new PlanError(
@@ -215,7 +219,7 @@ export class Core {
   }
 }
 
-function faultText(code: SimFault["code"], where: ErrorLocation, value: number): string {
+function faultText(code: SimCode, where: ErrorLocation, value: number): string {
   const parts = [`simulator fault ${code}`];
   if (where.job !== undefined) parts.push(`job ${where.job}`);
   if (where.wordIndex !== undefined) parts.push(`word ${where.wordIndex}`);

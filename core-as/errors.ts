@@ -36,7 +36,8 @@ export const ERROR_CODES = {
   TW_MODEL_TRUNCATED: "An offset or a length in the file points behind its end.",
   TW_MODEL_CORRUPT: "The file contradicts itself or uses a value that the format does not allow.",
   TW_MODEL_LIMIT: "The file asks for more than Tilewright's fixed limits allow.",
-  TW_GRAPH_INVALID: "The graph breaks a rule: a cycle, a wrong rank or shape, a missing or doubled tensor.",
+  TW_GRAPH_INVALID:
+    "The graph breaks a rule: a cycle, a wrong rank or shape, a missing or doubled tensor.",
   TW_UNSUP_OPERATOR: "No NPU lowering and no CPU kernel exists for this operator as it is used.",
   TW_UNSUP_QUIRK: "The reference driver computes wrong results here; compatible mode refuses it.",
   TW_PLAN_TILING: "No tiling of this job fits the chip's buffers.",
@@ -49,11 +50,13 @@ export const ERROR_CODES = {
   TW_EXE_DAMAGED: "The executable is damaged: a checksum, bound or index is wrong.",
   TW_EXE_CHIP: "The executable was compiled for another chip than the one it is loaded on.",
   TW_SIM_BAD_COMMAND: "The command stream has an opcode or form that the front end does not know.",
-  TW_SIM_BAD_STATE: "The command stream writes a state that NPU streams do not write, or a wrong value to it.",
+  TW_SIM_BAD_STATE:
+    "The command stream writes a state that NPU streams do not write, or a wrong value to it.",
   TW_SIM_BAD_ADDRESS: "A job reads or writes outside the buffers of its submit.",
   TW_SIM_ALIGNMENT: "A descriptor address is not aligned as the hardware demands.",
   TW_SIM_BAD_DESCRIPTOR: "A descriptor field has a value that is not modelled or not possible.",
-  TW_SIM_BAD_COEFFICIENTS: "A coefficient stream ends early or late, or contradicts its descriptor.",
+  TW_SIM_BAD_COEFFICIENTS:
+    "A coefficient stream ends early or late, or contradicts its descriptor.",
   TW_SIM_DOUBLE_WRITE: "A job writes the same output byte twice.",
   TW_SIM_LIMIT: "A job asks for more work or memory than the simulator's fixed limits allow.",
   TW_IO_NOT_FOUND: "A file or device does not exist or cannot be read.",

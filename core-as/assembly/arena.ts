@@ -26,7 +26,7 @@ export function arenaReset(mark: usize): void {
  */
 export function arenaAlloc(bytes: usize): usize {
   const from = start();
-  const to = <u64>from + (((<u64>bytes) + 15) & ~(<u64>15));
+  const to = <u64>from + ((<u64>bytes + 15) & ~(<u64>15));
   // The last page stays free so that 16-byte loads at the very end of a block remain in bounds.
   const pages = <i64>((to + 0x1ffff) >> 16) - <i64>memory.size();
   if (to > 0xfffe0000) return 0;

@@ -1,0 +1,255 @@
+// The twelve NPUs of the hardware database (spec/hardware.md 2). Chip differences live here and nowhere else.
+// SPDX-License-Identifier: MIT
+
+export interface ChipIdentity {
+  /** Values that the kernel reports (GET_PARAM 01, 02, 1C, 1E, 1D). */
+  model: number;
+  revision: number;
+  productId: number;
+  ecoId: number;
+  customerId: number;
+}
+
+export interface Chip extends ChipIdentity {
+  /** Target name for the command line, unique. */
+  name: string;
+  /** Further names that mean the same entry. */
+  aliases: readonly string[];
+  /** Name in the database. */
+  part: string;
+  /** Generation of the NN cores: descriptor and coefficient formats. */
+  nnCoreVersion: 7 | 8;
+  nnCores: number;
+  /** Multiply-add units per NN core. */
+  madPerCore: number;
+  /** Full TP cores; "lite" cores are not counted. */
+  tpCores: number;
+  inputBufferDepth: number;
+  accumulationBufferDepth: number;
+  vipSramBytes: number;
+  axiSramBytes: number;
+  /** Largest zero-run width in bits of the coefficient stream. */
+  zrlBits: number;
+  /** Width of the input offset fields. */
+  inputOffsetBits: number;
+  depthwise: boolean;
+  /** captured: bytes of the reference driver for this part exist; otherwise only the database knows it. */
+  evidence: "captured" | "database only, never captured";
+}
+
+const DATABASE = "database only, never captured" as const;
+
+const qi = {
+  part: "vipnano-qi",
+  model: 0x8000,
+  productId: 0x45080009,
+  nnCoreVersion: 7,
+  nnCores: 8,
+  madPerCore: 64,
+  tpCores: 4,
+  inputBufferDepth: 12,
+  accumulationBufferDepth: 64,
+  vipSramBytes: 0x80000,
+  axiSramBytes: 0x100000,
+  zrlBits: 5,
+  depthwise: false,
+} as const;
+
+const siPlus = {
+  part: "vipnano-si+",
+  model: 0x8000,
+  revision: 0x8002,
+  productId: 0x5080009,
+  ecoId: 0x6000000,
+  nnCoreVersion: 8,
+  nnCores: 6,
+  madPerCore: 64,
+  tpCores: 3,
+  inputBufferDepth: 9,
+  accumulationBufferDepth: 32,
+  vipSramBytes: 0x40000,
+  axiSramBytes: 0,
+  zrlBits: 8,
+  inputOffsetBits: 5,
+  depthwise: true,
+} as const;
+
+const vip9000 = {
+  model: 0x9000,
+  productId: 0x5090009,
+  nnCoreVersion: 8,
+  madPerCore: 64,
+  inputBufferDepth: 9,
+  accumulationBufferDepth: 32,
+  zrlBits: 8,
+  inputOffsetBits: 5,
+  depthwise: true,
+  evidence: DATABASE,
+} as const;
+
+const twoCoreV7 = {
+  nnCoreVersion: 7,
+  nnCores: 2,
+  madPerCore: 64,
+  tpCores: 1,
+  inputBufferDepth: 6,
+  accumulationBufferDepth: 64,
+  axiSramBytes: 0,
+  zrlBits: 8,
+  inputOffsetBits: 4,
+  depthwise: false,
+  evidence: DATABASE,
+} as const;
+
+/** Order as in the database: Amlogic, NXP, ST; within a vendor as listed. */
+export const CHIPS: readonly Chip[] = [
+  {
+    ...qi,
+    name: "vipnano-qi-7d0",
+    aliases: [],
+    revision: 0x7004,
+    ecoId: 0,
+    customerId: 0x7d,
+    inputOffsetBits: 3,
+    evidence: DATABASE,
+  },
+  {
+    ...qi,
+    name: "vipnano-qi-7d1",
+    aliases: [],
+    revision: 0x7004,
+    ecoId: 1,
+    customerId: 0x7d,
+    inputOffsetBits: 3,
+    evidence: DATABASE,
+  },
+  {
+    ...qi,
+    name: "a311d",
+    aliases: ["vipnano-qi", "vim3"],
+    revision: 0x7120,
+    ecoId: 0,
+    customerId: 0x88,
+    inputOffsetBits: 4,
+    evidence: "captured",
+  },
+  {
+    ...qi,
+    name: "vipnano-qi-a1",
+    aliases: [],
+    revision: 0x7131,
+    productId: 0x5000009,
+    ecoId: 0x8000000,
+    customerId: 0xa1,
+    tpCores: 6,
+    vipSramBytes: 0x100000,
+    axiSramBytes: 0x43f000,
+    zrlBits: 8,
+    inputOffsetBits: 4,
+    evidence: DATABASE,
+  },
+  {
+    ...twoCoreV7,
+    name: "vippico-v3",
+    aliases: [],
+    part: "vippico_v3",
+    model: 0x8000,
+    revision: 0x7131,
+    productId: 0x8000001,
+    ecoId: 0x2000000,
+    customerId: 0x99,
+    vipSramBytes: 0x80000,
+  },
+  {
+    ...siPlus,
+    name: "imx8mp",
+    aliases: ["vipnano-si+"],
+    customerId: 0x9f,
+    evidence: "captured",
+  },
+  { ...siPlus, name: "vipnano-si+-a0", aliases: [], customerId: 0xa0, evidence: DATABASE },
+  {
+    ...vip9000,
+    name: "vip9000nano-di-e8",
+    aliases: [],
+    part: "vip9000nano-di",
+    revision: 0x8302,
+    ecoId: 0x8000000,
+    customerId: 0xe8,
+    nnCores: 8,
+    tpCores: 1,
+    vipSramBytes: 0x100000,
+    axiSramBytes: 0,
+  },
+  {
+    ...vip9000,
+    name: "vip9000nano-si",
+    aliases: [],
+    part: "vip9000nano-si",
+    revision: 0x8101,
+    ecoId: 0x4000000,
+    customerId: 0xb9,
+    nnCores: 4,
+    tpCores: 1,
+    vipSramBytes: 0x80000,
+    axiSramBytes: 0,
+  },
+  {
+    ...vip9000,
+    name: "vip9000nano-di-be",
+    aliases: ["vip9000nano-di"],
+    part: "vip9000nano-di",
+    revision: 0x8102,
+    ecoId: 0x8000000,
+    customerId: 0xbe,
+    nnCores: 8,
+    tpCores: 3,
+    vipSramBytes: 0x100000,
+    axiSramBytes: 0x3e000,
+  },
+  {
+    ...twoCoreV7,
+    name: "gcnanoultra31-6204",
+    aliases: [],
+    part: "GCNANOULTRA31_VIP2",
+    model: 0x7000,
+    revision: 0x6204,
+    productId: 0x70007,
+    ecoId: 0,
+    customerId: 0x13,
+    vipSramBytes: 0x200,
+  },
+  {
+    ...twoCoreV7,
+    name: "stm32mp2",
+    aliases: ["gcnanoultra31-6205"],
+    part: "GCNANOULTRA31_VIP2",
+    model: 0x8000,
+    revision: 0x6205,
+    productId: 0x80003,
+    ecoId: 0,
+    customerId: 0x15,
+    vipSramBytes: 0x20000,
+  },
+];
+
+/** The chip with this target name or alias (any case), or undefined. */
+export function chipByName(name: string): Chip | undefined {
+  const wanted = name.toLowerCase();
+  return CHIPS.find((chip) => chip.name === wanted || chip.aliases.includes(wanted));
+}
+
+/**
+ * The chip with these ids: model, product, eco and customer equal, revision equal in bits 4..15
+ * (all entries are non-formal; spec/hardware.md 2), or undefined.
+ */
+export function chipByIdentity(identity: ChipIdentity): Chip | undefined {
+  return CHIPS.find(
+    (chip) =>
+      chip.model === identity.model &&
+      chip.productId === identity.productId &&
+      chip.ecoId === identity.ecoId &&
+      chip.customerId === identity.customerId &&
+      (chip.revision & 0xfff0) === (identity.revision & 0xfff0),
+  );
+}
