@@ -2,3 +2,18 @@
 // SPDX-License-Identifier: MIT
 export { arenaMark, arenaReset, arenaAlloc, arenaAllocZeroed } from "./arena";
 export { faultRecord } from "./fault";
+
+// compiler: tiling, SRAM plan, coefficients, descriptors, command stream
+export { planTiles } from "./tile/tiles";
+export { planSram } from "./tile/sram";
+export {
+  transposeWeights,
+  destrideWeights,
+  gatherDepthwise,
+  widenPointwise,
+  flipBytes,
+} from "./coef/transform";
+export { planCoefs, encodeCoefs } from "./coef/encode-v7";
+export { packNn } from "./cmd/nn";
+export { packTp } from "./cmd/tp";
+export { emitCommands, emitInit } from "./cmd/emit";
