@@ -2,3 +2,13 @@
 // SPDX-License-Identifier: MIT
 export { arenaMark, arenaReset, arenaAlloc, arenaAllocZeroed } from "./arena";
 export { faultRecord } from "./fault";
+
+// CPU kernels: the integer reference
+export { requantise } from "./kernels/requantise";
+export { prepareWeights } from "./kernels/weights";
+export { runConv2d } from "./kernels/conv";
+export { runDepthwiseConv2d } from "./kernels/depthwise";
+export { runAdd } from "./kernels/add";
+export { runAveragePool2d, runMaxPool2d } from "./kernels/pool";
+export { runSoftmax } from "./kernels/softmax";
+export { runCopyBlocks, runPad } from "./kernels/move";
