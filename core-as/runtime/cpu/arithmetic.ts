@@ -133,13 +133,7 @@ export const softmax: CpuOperator = {
       check.checkSameType(input, output),
       check.checkRank(input, 1, Infinity),
       check.checkShape(output, input.shape),
-      () => {
-        const [scale, zero] = [output.quant!.scales[0]!, output.quant!.zeroPoints[0]!];
-        const lowest = output.type === "int8" ? -128 : 0;
-        if (Math.abs(scale - 1 / 256) <= 0.001 / 256 && zero === lowest) return null;
-        const reason = `the output scale is ${scale}, zero point ${zero}; not 1/256, ${lowest}`;
-        return { constraint: "cpu-softmax-output", reason };
-      },
+      () => check.checkFixedOutput(output),
       () => {
         const length = input.shape.at(-1)!;
         if (length >= 1 && length <= MAX_SOFTMAX_ROW) return null;

@@ -72,6 +72,17 @@ function checkSize(tensor: Tensor): Refusal | null {
   return null;
 }
 
+/** The output quantisation that TFLite prescribes for probabilities: scale 1/256, lowest value = 0. */
+export function checkFixedOutput(output: Tensor): Refusal | null {
+  const [scale, zero] = [output.quant!.scales[0]!, output.quant!.zeroPoints[0]!];
+  const lowest = output.type === "int8" ? -128 : 0;
+  if (Math.abs(scale - 1 / 256) <= 0.001 / 256 && zero === lowest) return null;
+  return {
+    constraint: "cpu-fixed-output",
+    reason: `the output scale is ${scale}, zero point ${zero}; not 1/256 and ${lowest}`,
+  };
+}
+
 /** int8 or uint8 with one valid scale and zero point. */
 export function checkQuantised(tensor: Tensor): Refusal | null {
   if (tensor.type !== "int8" && tensor.type !== "uint8")

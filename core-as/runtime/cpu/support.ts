@@ -4,6 +4,7 @@ import type { Graph, Op } from "../../ir/graph.ts";
 import { add, softmax } from "./arithmetic.ts";
 import type { Refusal } from "./check.ts";
 import { conv2d, depthwiseConv2d, fullyConnected } from "./convolution.ts";
+import { logistic } from "./lookup.ts";
 import { concatenation, pad, reshape, split } from "./movement.ts";
 import type { CpuOperator } from "./plan.ts";
 import { averagePool2d, maxPool2d } from "./pooling.ts";
@@ -16,6 +17,7 @@ export const CPU_OPERATORS: ReadonlyMap<string, CpuOperator> = new Map([
   ["CONV_2D", conv2d],
   ["DEPTHWISE_CONV_2D", depthwiseConv2d],
   ["FULLY_CONNECTED", fullyConnected],
+  ["LOGISTIC", logistic],
   ["MAX_POOL_2D", maxPool2d],
   ["PAD", pad],
   ["PADV2", pad],
