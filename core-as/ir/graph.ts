@@ -23,7 +23,9 @@ export type ElementType =
   | "int4"
   | "bfloat16"
   | "int2"
-  | "uint4";
+  | "uint4"
+  | "float8_e4m3fn"
+  | "float8_e5m2";
 
 /** Affine quantisation: real = scale * (quantised - zeroPoint). One entry = per tensor. */
 export interface Quantisation {
@@ -172,9 +174,28 @@ const ELEMENT_BYTES: Partial<Record<ElementType, number>> = {
   uint16: 2,
   complex64: 8,
   complex128: 16,
+  float8_e4m3fn: 1,
+  float8_e5m2: 1,
 };
+
+const PACKED_BITS: Partial<Record<ElementType, number>> = { int4: 4, uint4: 4, int2: 2 };
 
 /** Bytes of one element, or null for types without a fixed whole number of bytes. */
 export function elementBytes(type: ElementType): number | null {
   return ELEMENT_BYTES[type] ?? null;
+}
+
+/**
+ * Bits of one element; types below a byte are packed, the last byte of a tensor filled up.
+ * @returns null for types without a fixed size (string, resource, variant)
+ */
+export function elementBits(type: ElementType): number | null {
+  const bytes = elementBytes(type);
+  return bytes === null ? (PACKED_BITS[type] ?? null) : 8 * bytes;
+}
+
+/** Bytes that a tensor of a type and shape takes when it is stored densely; null for types without a fixed size. */
+export function tensorBytes(type: ElementType, shape: readonly number[]): number | null {
+  const bits = elementBits(type);
+  return bits === null ? null : Math.ceil((elementCount(shape) * bits) / 8);
 }
