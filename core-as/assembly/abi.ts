@@ -146,6 +146,24 @@ export const enum SoftmaxParam {
   WORDS = 8,
 }
 
+/** Parameters of runMean; six dimensions, outermost first, an output stride of 0 marks a reduced dimension. */
+export const enum MeanParam {
+  INPUT = 0,
+  OUTPUT = 1,
+  OUTPUT_ELEMENTS = 2,
+  /** Input elements that make up one output element. */
+  COUNT = 3,
+  INPUT_ZERO = 4,
+  OUTPUT_ZERO = 5,
+  /** Rescaling of a sum, with the division by COUNT in it. */
+  MULTIPLIER = 6,
+  SHIFT = 7,
+  SIGNED = 8,
+  INPUT_SIZES = 9,
+  OUTPUT_STRIDES = 15,
+  WORDS = 21,
+}
+
 /** Parameters of runPad: six dimensions, outermost first, one-byte elements. */
 export const enum PadParam {
   INPUT = 0,

@@ -10,5 +10,6 @@ export { runConv2d } from "./kernels/conv";
 export { runDepthwiseConv2d } from "./kernels/depthwise";
 export { runAdd } from "./kernels/add";
 export { runAveragePool2d, runMaxPool2d } from "./kernels/pool";
+export { runMean } from "./kernels/mean";
 export { runSoftmax } from "./kernels/softmax";
 export { runCopyBlocks, runPad } from "./kernels/move";

@@ -155,8 +155,44 @@ export function checkWindow(sizes: Record<string, number>): Refusal | null {
   return null;
 }
 
+/** Rescaling factors that have a fixed-point form. */
+export function checkFactor(real: number): Refusal | null {
+  if (real < 2 ** 30) return null;
+  return { constraint: "cpu-scale", reason: `the output is rescaled by ${real}, not below 2^30` };
+}
+
 /** Fused activations that are a clamp. */
 export function checkActivation(activation: string): Refusal | null {
   if (["none", "relu", "relu6", "relu_n1_to_1"].includes(activation)) return null;
   return { constraint: "cpu-activation", reason: `the fused activation is ${activation}` };
+}
+
+/** Dimension that a possibly negative axis names, or null. */
+export function resolveAxis(axis: number, rank: number): number | null {
+  const resolved = axis < 0 ? axis + rank : axis;
+  return resolved >= 0 && resolved < rank ? resolved : null;
+}
+
+export function refuseAxis(axis: number, rank: number): Refusal {
+  return { constraint: "cpu-axis", reason: `axis ${axis} of ${rank} dimensions` };
+}
+
+/** A constant of `count` int32 or int64. */
+export function checkIntegers(tensor: Tensor, count: number): Refusal | null {
+  const isInteger = tensor.type === "int32" || tensor.type === "int64";
+  if (!isInteger || elementCount(tensor.shape) !== count)
+    return {
+      constraint: "cpu-type",
+      reason: `${nameOf(tensor)} is ${tensor.type} [${tensor.shape}], not ${count} integers`,
+    };
+  return checkConstant(tensor);
+}
+
+/** Values of an int32 or int64 constant. */
+export function integersOf(tensor: Tensor): number[] {
+  const bytes = tensor.constant!;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Array.from({ length: elementCount(tensor.shape) }, (_, i) =>
+    tensor.type === "int64" ? Number(view.getBigInt64(i * 8, true)) : view.getInt32(i * 4, true),
+  );
 }

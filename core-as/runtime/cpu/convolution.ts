@@ -60,7 +60,7 @@ function checkOperands(graph: Graph, op: Op, weightsRank: number): Refusal | nul
     check.checkRank(weights, weightsRank),
     () => checkWeightScales(op, operands),
     () => checkBias(operands),
-    () => checkMultipliers(op, operands),
+    () => check.checkFactor(Math.max(...realMultipliers(op, operands))),
   );
 }
 
@@ -93,12 +93,6 @@ function checkBias({ bias, weights, channelAxis }: Operands): Refusal | null {
     constraint: "cpu-bias",
     reason: `bias ${check.nameOf(bias)} is ${bias.type} [${bias.shape}], not int32 [${channels}]`,
   };
-}
-
-function checkMultipliers(op: Op, operands: Operands): Refusal | null {
-  const tooLarge = realMultipliers(op, operands).find((real) => !(real < 2 ** 30));
-  if (tooLarge === undefined) return null;
-  return { constraint: "cpu-scale", reason: `the output is rescaled by ${tooLarge}; below 2^30` };
 }
 
 /** Parameter block without geometry; allocates the prepared weights and the arrays per channel. */

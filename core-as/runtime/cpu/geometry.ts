@@ -1,6 +1,7 @@
 // Output sizes and padding of sliding windows, as TFLite computes them.
 // SPDX-License-Identifier: MIT
 import type { Padding } from "../../ir/graph.ts";
+import { windowOutputSize } from "../../ir/shapes-window.ts";
 
 export interface WindowAxis {
   /** Output positions; 0 or less when the window does not fit. */
@@ -17,9 +18,8 @@ export function windowAxis(
   stride: number,
   dilation = 1,
 ): WindowAxis {
+  const output = windowOutputSize(padding, input, kernel, stride, dilation);
   const reach = (kernel - 1) * dilation + 1;
-  const positions = padding === "same" ? input + stride - 1 : input + stride - reach;
-  const output = Math.floor(positions / stride);
   const total = (output - 1) * stride + reach - input;
   return { output, before: Math.max(0, Math.floor(total / 2)) };
 }

@@ -24,25 +24,6 @@ function checkCopyable(tensor: Tensor): Refusal | null {
   };
 }
 
-/** Dimension that a possibly negative axis names, or null. */
-function resolveAxis(axis: number, rank: number): number | null {
-  const resolved = axis < 0 ? axis + rank : axis;
-  return resolved >= 0 && resolved < rank ? resolved : null;
-}
-
-function refuseAxis(axis: number, rank: number): Refusal {
-  return { constraint: "cpu-axis", reason: `axis ${axis} of ${rank} dimensions` };
-}
-
-/** Values of an int32 or int64 constant. */
-function integersOf(tensor: Tensor): number[] {
-  const bytes = tensor.constant!;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Array.from({ length: elementCount(tensor.shape) }, (_, i) =>
-    tensor.type === "int64" ? Number(view.getBigInt64(i * 8, true)) : view.getInt32(i * 4, true),
-  );
-}
-
 interface CopyBlocks {
   blocks: number;
   blockBytes: number;
@@ -125,8 +106,8 @@ export const concatenation: CpuOperator = {
     const inputs = op.inputs.map((id) => check.tensorAt(graph, id));
     if (options.activation !== "none")
       return { constraint: "cpu-activation", reason: `the activation is ${options.activation}` };
-    const axis = resolveAxis(options.axis, output.shape.length);
-    if (axis === null) return refuseAxis(options.axis, output.shape.length);
+    const axis = check.resolveAxis(options.axis, output.shape.length);
+    if (axis === null) return check.refuseAxis(options.axis, output.shape.length);
     return check.firstRefusal(
       checkCopyable(output),
       output.type === "uint8" && output.quant !== null ? check.checkQuantised(output) : null,
@@ -141,7 +122,7 @@ export const concatenation: CpuOperator = {
   plan(context, op) {
     const { core, graph, addressOf } = context;
     const output = check.tensorAt(graph, op.outputs[0]);
-    const axis = resolveAxis(optionsOf(op, "CONCATENATION").axis, output.shape.length)!;
+    const axis = check.resolveAxis(optionsOf(op, "CONCATENATION").axis, output.shape.length)!;
     const outputStride = bytesFrom(output, axis);
     let to = addressOf(output.id);
     return op.inputs.map((id) => {
@@ -169,11 +150,13 @@ export const split: CpuOperator = {
     const axisTensor = check.tensorAt(graph, op.inputs[0]);
     const input = check.tensorAt(graph, op.inputs[1]);
     const outputs = op.outputs.map((id) => check.tensorAt(graph, id));
-    const early = check.firstRefusal(checkCopyable(input), () => checkIntegers(axisTensor, 1));
+    const early = check.firstRefusal(checkCopyable(input), () =>
+      check.checkIntegers(axisTensor, 1),
+    );
     if (early !== null) return early;
-    const named = integersOf(axisTensor)[0]!;
-    const axis = resolveAxis(named, input.shape.length);
-    if (axis === null) return refuseAxis(named, input.shape.length);
+    const named = check.integersOf(axisTensor)[0]!;
+    const axis = check.resolveAxis(named, input.shape.length);
+    if (axis === null) return check.refuseAxis(named, input.shape.length);
     const size = input.shape[axis]! / outputs.length;
     if (!Number.isInteger(size))
       return {
@@ -189,8 +172,8 @@ export const split: CpuOperator = {
   plan(context, op) {
     const { graph, addressOf } = context;
     const input = check.tensorAt(graph, op.inputs[1]);
-    const named = integersOf(check.tensorAt(graph, op.inputs[0]))[0]!;
-    const axis = resolveAxis(named, input.shape.length)!;
+    const named = check.integersOf(check.tensorAt(graph, op.inputs[0]))[0]!;
+    const axis = check.resolveAxis(named, input.shape.length)!;
     const inputStride = bytesFrom(input, axis);
     const blockBytes = inputStride / op.outputs.length;
     const blocks = elementCount(input.shape.slice(0, axis));
@@ -227,19 +210,9 @@ export const reshape: CpuOperator = {
   },
 };
 
-function checkIntegers(tensor: Tensor, count: number): Refusal | null {
-  const isInteger = tensor.type === "int32" || tensor.type === "int64";
-  if (!isInteger || elementCount(tensor.shape) !== count)
-    return {
-      constraint: "cpu-type",
-      reason: `${check.nameOf(tensor)} is ${tensor.type} [${tensor.shape}], not ${count} integers`,
-    };
-  return check.checkConstant(tensor);
-}
-
 /** Rows [before, after] of a paddings tensor. */
 function paddingsOf(tensor: Tensor): Array<[number, number]> {
-  const flat = integersOf(tensor);
+  const flat = check.integersOf(tensor);
   return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i]!, flat[2 * i + 1]!]);
 }
 
@@ -256,7 +229,7 @@ export const pad: CpuOperator = {
       check.checkQuantised(output),
       check.checkSameType(input, output),
       check.checkRank(input, 1, MAX_DIMENSIONS),
-      checkIntegers(paddings, 2 * input.shape.length),
+      check.checkIntegers(paddings, 2 * input.shape.length),
       () => {
         const negative = paddingsOf(paddings)
           .flat()

@@ -11,6 +11,7 @@ export type KernelName =
   | "runAdd"
   | "runAveragePool2d"
   | "runMaxPool2d"
+  | "runMean"
   | "runSoftmax"
   | "runCopyBlocks"
   | "runPad";

@@ -4,7 +4,8 @@ import type { Graph, Op } from "../../ir/graph.ts";
 import { add, softmax } from "./arithmetic.ts";
 import type { Refusal } from "./check.ts";
 import { conv2d, depthwiseConv2d, fullyConnected } from "./convolution.ts";
-import { logistic } from "./lookup.ts";
+import { logistic, quantize } from "./lookup.ts";
+import { mean } from "./mean.ts";
 import { concatenation, pad, reshape, split } from "./movement.ts";
 import type { CpuOperator } from "./plan.ts";
 import { averagePool2d, maxPool2d } from "./pooling.ts";
@@ -19,8 +20,10 @@ export const CPU_OPERATORS: ReadonlyMap<string, CpuOperator> = new Map([
   ["FULLY_CONNECTED", fullyConnected],
   ["LOGISTIC", logistic],
   ["MAX_POOL_2D", maxPool2d],
+  ["MEAN", mean],
   ["PAD", pad],
   ["PADV2", pad],
+  ["QUANTIZE", quantize],
   ["RESHAPE", reshape],
   ["SOFTMAX", softmax],
   ["SPLIT", split],
