@@ -1,4 +1,4 @@
-// ADD, SOFTMAX, LOGISTIC and pooling: values worked out by hand, and bounds against real arithmetic.
+// ADD, SOFTMAX, LOGISTIC, QUANTIZE, MEAN and pooling: values worked out by hand, and bounds against real arithmetic.
 // SPDX-License-Identifier: MIT
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -23,7 +23,7 @@ const POOL = {
 };
 
 for (const build of BUILDS) {
-  const test = suite(`ADD, SOFTMAX, LOGISTIC and pooling kernels (${build})`);
+  const test = suite(`arithmetic and pooling kernels (${build})`);
 
   async function run(
     kind: string,
@@ -166,6 +166,41 @@ for (const build of BUILDS) {
     assert.equal(
       await run("LOGISTIC", {}, [input], output, [[3, -128, 127, 5]]),
       [0, -128, 127, 59],
+    );
+  });
+
+  test("QUANTIZE changes signedness, scale and zero point", async () => {
+    const shape = [4];
+    const unsigned: TinyTensor = { shape, scale: 0.5, zero: 128 };
+    const signed: TinyTensor = { type: "int8", shape, scale: 0.5 };
+    const values = [[0, 127, 129, 255]];
+    assert.equal(await run("QUANTIZE", {}, [unsigned], signed, values), [-128, -1, 1, 127]);
+    // halves: -64, -0.5 -> 0 (ties upwards), 0.5 -> 1, 63.5 -> 64
+    const coarse: TinyTensor = { type: "int8", shape, scale: 1, zero: 3 };
+    assert.equal(await run("QUANTIZE", {}, [unsigned], coarse, values), [-61, 3, 4, 67]);
+  });
+
+  test("MEAN over the middle, over the ends, and with another zero point", async () => {
+    const axes = (...values: number[]): TinyTensor => ({
+      type: "int32",
+      shape: [values.length],
+      scale: null,
+      values,
+    });
+    const input: TinyTensor = { type: "int8", shape: [1, 2, 2, 2] };
+    const values = [[1, -1, 3, -3, 5, -5, 7, -7]];
+    const kept: TinyTensor = { type: "int8", shape: [1, 1, 1, 2], zero: 10 };
+    const keepDims = { keepDims: true };
+    assert.equal(await run("MEAN", keepDims, [input, axes(1, 2)], kept, values), [14, 6]);
+    const rows: TinyTensor = { type: "int8", shape: [1, 2, 2] };
+    assert.equal(
+      await run("MEAN", { keepDims: false }, [input, axes(-1)], rows, values),
+      [0, 0, 0, 0],
+    );
+    const columns: TinyTensor = { type: "int8", shape: [2, 2] };
+    assert.equal(
+      await run("MEAN", { keepDims: false }, [input, axes(0, -2)], columns, values),
+      [2, -2, 6, -6],
     );
   });
 
