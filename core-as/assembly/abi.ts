@@ -168,6 +168,8 @@ export const enum QuirkFlag {
   TRUNCATE_MULTIPLIER = 4,
   /** Q23: a shift outside its field wraps. */
   WRAP_SHIFT = 8,
+  /** Unsigned arithmetic: a kernel taller than the input buffer does not limit the tile (lowering.md 0, 7). */
+  WRAP_ROWS = 16,
 }
 
 export const enum CoefOrder {
