@@ -213,6 +213,14 @@ test("string without its final zero", () => {
   refused(broken, "TW_MODEL_CORRUPT", start + 4 + "hand-made".length, /final zero/);
 });
 
+test("string that ends with the file, without room for its final zero", () => {
+  const bytes = file();
+  const at = locate(bytes, [MODEL.description]);
+  const start = at + new DataView(bytes.buffer).getUint32(at, true);
+  const broken = withWord(bytes, start, bytes.length - start - 4);
+  refused(broken, "TW_MODEL_TRUNCATED", start, /final zero/);
+});
+
 test("schema version", () => {
   const bytes = file({ model: { [MODEL.version]: { i32: 4 } } });
   refused(bytes, "TW_MODEL_CORRUPT", locate(bytes, [MODEL.version]), /version is 4/);
