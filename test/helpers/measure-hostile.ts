@@ -1,6 +1,7 @@
 // Child process of model/hostile.test.ts: reads each hostile model and prints what came of it and how memory grew, so
 // that the measurement does not depend on what else the test process has allocated.
 // SPDX-License-Identifier: MIT
+import { readFileSync } from "node:fs";
 import { NpuError } from "../../core-as/errors.ts";
 import { verifyGraph } from "../../core-as/ir/verify.ts";
 import { readModel } from "../../core-as/model/read.ts";
@@ -28,7 +29,6 @@ function outcomeOf(bytes: Uint8Array): string {
 }
 
 // Files are made by another process, because making them takes more memory than reading them should.
-const { readFileSync } = await import("node:fs");
 const directory = process.argv[2]!;
 for (const [i, name] of Object.keys(HOSTILE_MODELS).entries()) {
   const bytes = new Uint8Array(readFileSync(`${directory}/${i}.tflite`));
