@@ -18,10 +18,12 @@ import { BLOCK_TABLES } from "./inspect/gen/fields.ts";
 /** Raw exports of the module: numbers in, numbers out. */
 export type CoreExports = Awaited<ReturnType<typeof instantiate>>;
 
-/** Names of the exports that return a Status. */
+type FunctionExport = Exclude<keyof CoreExports, "memory">;
+
+/** Names of the exports that return a Status (or another number). */
 type StatusExport = {
-  [K in keyof CoreExports]: CoreExports[K] extends (...args: never[]) => number ? K : never;
-}[keyof CoreExports];
+  [K in FunctionExport]: ReturnType<CoreExports[K]> extends number ? K : never;
+}[FunctionExport];
 
 export interface CoreOptions {
   /** A compiled module or its bytes; default: the release build that this package carries. */
@@ -153,10 +155,13 @@ export class Core {
     return new Int32Array(this.wasm.memory.buffer.slice(ptr, ptr + length * 4));
   }
 
-  /** Calls an export that returns a plain number. */
-  invoke<K extends StatusExport>(name: K, ...args: Parameters<CoreExports[K]>): number {
+  /** Calls an export that cannot fail. */
+  invoke<K extends FunctionExport>(
+    name: K,
+    ...args: Parameters<CoreExports[K]>
+  ): ReturnType<CoreExports[K]> {
     try {
-      return (this.wasm[name] as (...a: unknown[]) => number)(...args);
+      return (this.wasm[name] as (...a: unknown[]) => ReturnType<CoreExports[K]>)(...args);
     } catch (cause) {
       // abort() in the core and WASM traps are broken internal rules, never the user's fault.
       throw new CoreBugError(`${name}: ${cause instanceof Error ? cause.message : cause}`, cause);
@@ -172,7 +177,7 @@ export class Core {
     where: ErrorLocation,
     ...args: Parameters<CoreExports[K]>
   ): void {
-    const status = this.invoke(name, ...args) as Status;
+    const status = this.invoke(name, ...args) as number as Status;
     if (status !== Status.OK) throw this.errorOf(status, name, where);
   }
 

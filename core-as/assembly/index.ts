@@ -3,6 +3,21 @@
 export { arenaMark, arenaReset, arenaAlloc, arenaAllocZeroed } from "./arena";
 export { faultRecord } from "./fault";
 
+// compiler: tiling, SRAM plan, coefficients, descriptors, command stream
+export { planTiles } from "./tile/tiles";
+export { planSram } from "./tile/sram";
+export {
+  transposeWeights,
+  destrideWeights,
+  gatherDepthwise,
+  widenPointwise,
+  flipBytes,
+} from "./coef/transform";
+export { planCoefs, encodeCoefs } from "./coef/encode-v7";
+export { packNn } from "./cmd/nn";
+export { packTp } from "./cmd/tp";
+export { emitCommands, emitInit } from "./cmd/emit";
+
 // CPU kernels: the integer reference
 export { requantise } from "./kernels/requantise";
 export { prepareWeights } from "./kernels/weights";

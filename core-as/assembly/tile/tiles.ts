@@ -1,0 +1,49 @@
+// Tile sizes and superblocks of an NN job (spec/lowering.md 7).
+// SPDX-License-Identifier: MIT
+import { Fault, NnJob, Status } from "../abi";
+import { clearFault, fail, noteFault } from "../fault";
+import { ceilDiv, member, setMember } from "../record";
+import { interleaveV7, kernelsPerTileV7, rowsPerTileV7 } from "./tiles-v7";
+
+const MAX_TILE_X = 64;
+const MAX_KERNELS = 127;
+
+/**
+ * Plans TILE_X, TILE_Y, INTERLEAVE, SUPERBLOCKS and KERNELS_PER_CORE of a job record.
+ * @returns Status.TILING when not even one kernel fits the accumulation buffer
+ */
+export function planTiles(job: usize): Status {
+  clearFault();
+  if (member(job, NnJob.CORE_VERSION) != 7) {
+    noteFault(Fault.VALUE, member(job, NnJob.CORE_VERSION));
+    return fail(Status.TILING);
+  }
+  const cores = member(job, NnJob.NN_CORES);
+  const tileX = min(member(job, NnJob.TILE_OUT_X), MAX_TILE_X);
+  const interleave = interleaveV7(tileX, member(job, NnJob.TILE_KERNEL_X));
+  let tileY = min(rowsPerTileV7(job, interleave), member(job, NnJob.TILE_OUT_Y));
+  if (member(job, NnJob.STRIDE) > 1 && (tileY & 1) != 0) tileY -= 1;
+  tileY = max(tileY, 1);
+
+  const channels = member(job, NnJob.TILE_OUT_Z);
+  const perCore = ceilDiv(channels, cores);
+  const fitting = min(min(kernelsPerTileV7(job, interleave, tileY), perCore), MAX_KERNELS);
+  if (tileX < 1 || fitting < 1) {
+    noteFault(Fault.VALUE, tileX < 1 ? tileX : fitting);
+    noteFault(Fault.LIMIT, 1);
+    return fail(Status.TILING);
+  }
+  const passes = ceilDiv(channels, cores * fitting);
+  const superblocks = ceilDiv(perCore, ceilDiv(channels, passes * cores));
+
+  setMember(job, NnJob.TILE_X, tileX);
+  setMember(job, NnJob.TILE_Y, tileY);
+  setMember(job, NnJob.INTERLEAVE, interleave);
+  setMember(job, NnJob.SUPERBLOCKS, superblocks);
+  setMember(
+    job,
+    NnJob.KERNELS_PER_CORE,
+    ceilDiv(ceilDiv(member(job, NnJob.OUT_Z), cores), superblocks),
+  );
+  return Status.OK;
+}

@@ -1,0 +1,260 @@
+// Turns lowered jobs into bytes: coefficients, descriptors and the command stream, with relocations for every address.
+// SPDX-License-Identifier: MIT
+import { CommandJob, NnJob, TpJob } from "../assembly/abi.ts";
+import type { Core } from "../core.ts";
+import type { ErrorLocation } from "../errors.ts";
+import { BLOCK_TABLES } from "../inspect/gen/fields.ts";
+import type {
+  BufferRole,
+  ExecutableBuffer,
+  ExecutableJob,
+  ExecutablePartition,
+  Relocation,
+} from "../executable/executable.ts";
+import type { BufferRef, Lowered, NnWork, TpProgram, TpWork, WeightPlan } from "./jobs.ts";
+
+const [NN_TABLE, TP_TABLE] = BLOCK_TABLES as [
+  (typeof BLOCK_TABLES)[number],
+  (typeof BLOCK_TABLES)[number],
+];
+
+/** Byte offset of the only word of an address field. */
+function wordOffset(table: (typeof BLOCK_TABLES)[number], name: string): number {
+  return table.fields.find((field) => field.name === name)!.parts[0]![0] * 4;
+}
+
+const NN_KERNEL = wordOffset(NN_TABLE, "KERNEL_ADDR");
+const NN_INPUT = wordOffset(NN_TABLE, "IN_IMAGE_ADDR");
+const NN_OUTPUT = wordOffset(NN_TABLE, "OUT_IMAGE_ADDR");
+const TP_INPUT = wordOffset(TP_TABLE, "IN_BASE_ADDR");
+const TP_OUTPUT = wordOffset(TP_TABLE, "OUT_BASE_ADDR");
+
+const enum AccessBits {
+  READ = 1,
+  WRITE = 2,
+}
+
+/** Value of state 0x03950 for all but the last core of a padding job. */
+const PAD_STATE = 8;
+
+/**
+ * Generates one partition's buffers, jobs and stream.
+ * @param core used inside a scope: nothing stays allocated
+ * @throws FieldRangeError, PlanError, EncodeError with the job and its TFLite operator
+ */
+export function generatePartition(core: Core, lowered: Lowered): ExecutablePartition {
+  return new Generator(core, lowered).run();
+}
+
+class Generator {
+  private readonly buffers: ExecutableBuffer[];
+  private readonly relocations: Relocation[] = [];
+
+  constructor(
+    private readonly core: Core,
+    private readonly lowered: Lowered,
+  ) {
+    this.buffers = lowered.buffers.map(({ bytes }) => ({
+      role: "tensor",
+      bytes,
+      contents: null,
+      access: 0,
+    }));
+  }
+
+  run(): ExecutablePartition {
+    const jobs = this.lowered.jobs.map((work, index) =>
+      this.core.scope(() =>
+        work.kind === "NN" ? this.generateNn(work, index) : this.generateTp(work, index),
+      ),
+    );
+    const streamWords = this.generateStream(jobs);
+    return {
+      buffers: this.buffers,
+      jobs,
+      relocations: this.relocations,
+      stream: streamWords,
+      inputs: this.lowered.inputs.map(({ tensor, place, bytes }) => ({
+        tensor,
+        buffer: place.buffer.id,
+        offset: place.offset,
+        bytes,
+      })),
+      outputs: this.lowered.outputs.map(({ tensor, place, bytes }) => ({
+        tensor,
+        buffer: place.buffer.id,
+        offset: place.offset,
+        bytes,
+      })),
+    };
+  }
+
+  private addBuffer(role: BufferRole, contents: Uint8Array): number {
+    return (
+      this.buffers.push({ role, bytes: contents.length, contents, access: AccessBits.READ }) - 1
+    );
+  }
+
+  private relocate(
+    descriptor: number,
+    byteOffset: number,
+    target: number,
+    addend: number,
+    kind: Relocation["kind"] = "address",
+  ): void {
+    this.relocations.push({ buffer: descriptor, byteOffset, target, addend, kind });
+  }
+
+  private touch({ buffer }: BufferRef, access: AccessBits): void {
+    this.buffers[buffer.id]!.access |= access;
+  }
+
+  private generateNn(work: NnWork, index: number): ExecutableJob {
+    const { core } = this;
+    const where: ErrorLocation = { job: index, op: work.sourceOp };
+    const weights = prepareWeights(core, work.weights);
+    const biases = core.allocWords(work.biases);
+    const record = core.allocWords(
+      denseRecord({ ...work.record, [NnJob.WEIGHT_BYTES]: weights.bytes }, NnJob.WORDS),
+    );
+    core.call("planTiles", where, record);
+    core.call("planCoefs", where, record, weights.ptr, biases);
+    core.call("planSram", where, record);
+    const planned = core.readWords(record, NnJob.WORDS);
+    const coefBytes = planned[NnJob.COEF_BYTES]!;
+    const coefs = core.alloc(coefBytes);
+    core.call("encodeCoefs", where, record, weights.ptr, biases, coefs);
+    const descriptorBytes = NN_TABLE.words * 4;
+    const descriptor = core.alloc(descriptorBytes);
+    core.call("packNn", where, record, descriptor);
+
+    const coefficientBuffer = this.addBuffer("coefficients", core.read(coefs, coefBytes));
+    const buffer = this.addBuffer("descriptor", core.read(descriptor, descriptorBytes));
+    this.relocate(buffer, NN_KERNEL, coefficientBuffer, 0, "address26shift6");
+    this.relocate(buffer, NN_INPUT, work.input.buffer.id, work.input.offset);
+    this.relocate(buffer, NN_OUTPUT, work.output.buffer.id, work.output.offset);
+    this.touch(work.input, AccessBits.READ);
+    if (work.input2) this.touch(work.input2, AccessBits.READ);
+    this.touch(work.output, AccessBits.WRITE);
+    return {
+      kind: "NN",
+      op: work.op,
+      sourceOp: work.sourceOp,
+      descriptors: [buffer],
+      coefficients: coefficientBuffer,
+      inputs: [work.input, ...(work.input2 ? [work.input2] : [])].map((ref) => ref.buffer.id),
+      output: work.output.buffer.id,
+    };
+  }
+
+  private generateTp(work: TpWork, index: number): ExecutableJob {
+    const where: ErrorLocation = { job: index, op: work.sourceOp };
+    const descriptors = work.programs.map((program) => this.packTp(work, program, where));
+    this.touch(work.input, AccessBits.READ);
+    this.touch(work.output, AccessBits.WRITE);
+    return {
+      kind: "TP",
+      op: work.op,
+      sourceOp: work.sourceOp,
+      descriptors,
+      coefficients: null,
+      inputs: [work.input.buffer.id],
+      output: work.output.buffer.id,
+    };
+  }
+
+  private packTp(work: TpWork, program: TpProgram, where: ErrorLocation): number {
+    const { core } = this;
+    const record = core.allocWords(denseRecord(program.record, TpJob.WORDS));
+    const bytes = TP_TABLE.words * 4;
+    const descriptor = core.alloc(bytes);
+    core.call("packTp", where, record, descriptor);
+    const buffer = this.addBuffer("descriptor", core.read(descriptor, bytes));
+    this.relocate(buffer, TP_INPUT, work.input.buffer.id, work.input.offset + program.inOffset);
+    this.relocate(buffer, TP_OUTPUT, work.output.buffer.id, work.output.offset + program.outOffset);
+    return buffer;
+  }
+
+  /** Emits the stream; returns its buffer's index. */
+  private generateStream(jobs: readonly ExecutableJob[]): number {
+    const { core } = this;
+    return core.scope(() => {
+      const list = core.allocWords(
+        jobs.flatMap((job) => {
+          const entry = new Array<number>(CommandJob.WORDS).fill(0);
+          entry[CommandJob.KIND] = job.kind === "NN" ? 0 : 1;
+          entry[CommandJob.DESCRIPTORS] = job.descriptors.length;
+          entry[CommandJob.UNK_03950] = job.op === "pad" ? PAD_STATE : 0;
+          return entry;
+        }),
+      );
+      const descriptors = jobs.reduce((sum, job) => sum + job.descriptors.length, 0);
+      const words = core.invoke("emitCommands", list, jobs.length, 0, 0);
+      const stream = core.alloc(words * 4);
+      const relocations = core.alloc(descriptors * 12);
+      core.invoke("emitCommands", list, jobs.length, stream, relocations);
+      const buffer = this.addBuffer("stream", core.read(stream, words * 4));
+      const entries = core.readWords(relocations, descriptors * 3);
+      for (let i = 0; i < descriptors; i++) {
+        const [word, job, slot] = entries.slice(i * 3, i * 3 + 3) as unknown as [
+          number,
+          number,
+          number,
+        ];
+        this.relocate(buffer, word * 4, jobs[job]!.descriptors[slot]!, 0, "descriptor");
+      }
+      return buffer;
+    });
+  }
+}
+
+/** A record with every member that lowering did not set at 0. */
+function denseRecord(values: Partial<Record<number, number>>, words: number): Int32Array {
+  const record = new Int32Array(words);
+  for (const [index, value] of Object.entries(values)) record[Number(index)] = value!;
+  return record;
+}
+
+/** Brings TFLite weights into the encoder's order; the result stays allocated until the caller's scope ends. */
+export function prepareWeights(core: Core, plan: WeightPlan): { ptr: number; bytes: number } {
+  const { outC, kS, kF, inC, flip, pad } = plan;
+  const src = core.allocCopy(plan.bytes);
+  const taps = kS * kF;
+  const folded = 4 * ((kS + 1) >> 1) * ((kF + 1) >> 1);
+  switch (plan.layout) {
+    case "as-is": {
+      if (flip !== 0) core.invoke("flipBytes", src, src, plan.bytes.length, flip);
+      return { ptr: src, bytes: plan.bytes.length };
+    }
+    case "widened": {
+      const ptr = core.alloc(outC * 4);
+      core.invoke("widenPointwise", src, ptr, outC, pad, flip);
+      return { ptr, bytes: outC * 4 };
+    }
+    case "transposed": {
+      const ptr = core.alloc(plan.bytes.length);
+      core.invoke("transposeWeights", src, ptr, outC, taps, inC, flip);
+      return { ptr, bytes: plan.bytes.length };
+    }
+    case "destrided": {
+      const from = plan.widen ? core.alloc(outC * 4) : src;
+      if (plan.widen) core.invoke("widenPointwise", src, from, outC, pad, 0);
+      const bytes = outC * inC * folded;
+      const ptr = core.alloc(bytes);
+      core.invoke("destrideWeights", from, ptr, outC, kS, kF, inC, pad, flip);
+      return { ptr, bytes };
+    }
+    case "depthwise": {
+      const from = plan.widen ? core.alloc(outC * 4) : src;
+      if (plan.widen) core.invoke("widenPointwise", src, from, outC, pad, 0);
+      const small = plan.channels * taps;
+      const gathered = core.alloc(small);
+      core.invoke("gatherDepthwise", from, gathered, plan.channels, taps, inC, flip);
+      if (!plan.destride) return { ptr: gathered, bytes: small };
+      const bytes = plan.channels * folded;
+      const ptr = core.alloc(bytes);
+      core.invoke("destrideWeights", gathered, ptr, plan.channels, kS, kF, 1, pad, 0);
+      return { ptr, bytes };
+    }
+  }
+}

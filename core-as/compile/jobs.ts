@@ -1,0 +1,109 @@
+// What lowering produces: NN and TP jobs over tensor buffers, before a single bit is written.
+// SPDX-License-Identifier: MIT
+import type { CoefOrder, NnJob, TpJob, WeightSource } from "../assembly/abi.ts";
+
+/** A tensor buffer of a partition: plain bytes in GPU memory. */
+export interface TensorBuffer {
+  /** Index in Lowered.buffers. */
+  id: number;
+  bytes: number;
+}
+
+/** A place inside a tensor buffer. */
+export interface BufferRef {
+  buffer: TensorBuffer;
+  /** Bytes from the start of the buffer. */
+  offset: number;
+}
+
+/** How TFLite weights become the bytes that the coefficient encoder walks (spec/lowering.md 4). */
+export interface WeightPlan {
+  bytes: Uint8Array;
+  layout:
+    | "as-is"
+    /** [o][s][f][z] -> [o][z][s][f] */
+    | "transposed"
+    /** stride two folded into channels */
+    | "destrided"
+    /** 1x1 of one channel to 2x2 */
+    | "widened"
+    /** [s][f][o] -> [o][s][f], then destrided when `destride` */
+    | "depthwise";
+  /** Sizes of the TFLite weights. */
+  outC: number;
+  kS: number;
+  kF: number;
+  inC: number;
+  /** depthwise: channels that have a kernel of their own. */
+  channels: number;
+  destride: boolean;
+  /** widened before anything else (a one-channel 1x1 depthwise kernel). */
+  widen: boolean;
+  pad: number;
+  /** XORed into every byte: 0x80 for int8 weights, else 0. */
+  flip: number;
+}
+
+/** Members of an NnJob record that lowering sets, by their index. */
+export type NnRecord = Partial<Record<NnJob, number>>;
+export type TpRecord = Partial<Record<TpJob, number>>;
+
+export interface NnWork {
+  kind: "NN";
+  op: "conv" | "dwconv" | "pwconv" | "add" | "fc";
+  /** TFLite operator that this job computes. */
+  sourceOp: number;
+  record: NnRecord;
+  weights: WeightPlan;
+  biases: Int32Array;
+  input: BufferRef;
+  /** Addition: the second operand; it lies behind the first. */
+  input2: BufferRef | null;
+  output: BufferRef;
+}
+
+/** One descriptor of a TP job; addresses are relative to the job's input and output. */
+export interface TpProgram {
+  record: TpRecord;
+  inOffset: number;
+  outOffset: number;
+}
+
+export interface TpWork {
+  kind: "TP";
+  op: "transpose" | "detranspose" | "reshuffle" | "pad" | "copy";
+  sourceOp: number;
+  programs: TpProgram[];
+  input: BufferRef;
+  output: BufferRef;
+}
+
+export type Work = NnWork | TpWork;
+
+/** A tensor of the graph where a partition reads or writes it, in NHWC order. */
+export interface PortPlan {
+  tensor: number;
+  place: BufferRef;
+  bytes: number;
+}
+
+/** A quirk of the reference that makes a job compute wrong results. */
+export interface QuirkNote {
+  /** Index in Lowered.jobs; -1 = the partition as a whole. */
+  job: number;
+  quirk: string;
+  why: string;
+}
+
+export interface Lowered {
+  jobs: Work[];
+  buffers: TensorBuffer[];
+  inputs: PortPlan[];
+  outputs: PortPlan[];
+  /** Wrong results that compatible mode reproduces; always empty in optimised mode. */
+  quirks: QuirkNote[];
+  /** Jobs whose coefficients the reference reads past its arrays (Q1): defined only in a fresh buffer. */
+  undefinedJobs: number[];
+}
+
+export type { CoefOrder, WeightSource };

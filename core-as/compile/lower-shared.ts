@@ -1,0 +1,72 @@
+// What both lowerings need: tensor sizes, quantisation in hardware terms, records that do not depend on the mode.
+// SPDX-License-Identifier: MIT
+import { NnJob } from "../assembly/abi.ts";
+import type { Chip } from "../hw/chips.ts";
+import type { Tensor } from "../ir/graph.ts";
+import type { NnRecord } from "./jobs.ts";
+import type { Extent } from "./tp-programs.ts";
+
+/** floor((a + b - 1) / b) for non-negative a. */
+export const ceilDiv = (a: number, b: number): number => Math.floor((a + b - 1) / b);
+
+/** Rounds half away from zero, as C's round(). */
+export const roundAway = (value: number): number =>
+  value < 0 ? -Math.floor(-value + 0.5) : Math.floor(value + 0.5);
+
+/** Sizes along slow axis, fast axis and channels; missing dimensions are 1, batch is ignored. */
+export function extentOf(tensor: Tensor): Extent {
+  const [, s = 1, f = 1, c = 1] = tensor.shape;
+  return { s, f, c };
+}
+
+/** True for types that the reference shifts by 128 (everything that is not unsigned). */
+export const isSigned = (tensor: Tensor): boolean => !tensor.type.startsWith("uint");
+
+/** Scale of a per-tensor quantised tensor. */
+export const scaleOf = (tensor: Tensor): number => tensor.quant?.scales[0] ?? 0;
+
+/** Zero point as stored. */
+export const rawZeroPoint = (tensor: Tensor): number => tensor.quant?.zeroPoints[0] ?? 0;
+
+/** Zero point in the NN cores' unsigned form: shifted by 128 for signed tensors, 8 bits. */
+export const zp8 = (tensor: Tensor): number =>
+  (rawZeroPoint(tensor) + (isSigned(tensor) ? 128 : 0)) & 0xff;
+
+const bitsView = new DataView(new ArrayBuffer(4));
+
+/** The 32 bits of a binary32 value. */
+export function floatBits(value: number): number {
+  bitsView.setFloat32(0, value);
+  return bitsView.getInt32(0);
+}
+
+/** The chip's part of a job record. */
+export function chipRecord(chip: Chip): NnRecord {
+  return {
+    [NnJob.CORE_VERSION]: chip.nnCoreVersion,
+    [NnJob.NN_CORES]: chip.nnCores,
+    [NnJob.ZRL_MAX]: chip.zrlBits,
+    [NnJob.INPUT_DEPTH]: chip.inputBufferDepth,
+    [NnJob.ACCUM_DEPTH]: chip.accumulationBufferDepth,
+    [NnJob.SRAM_BYTES]: chip.vipSramBytes,
+  };
+}
+
+/** Weights and offset word of an addition: acc = w0 * a + addOff * b (spec/lowering.md 5). */
+export interface AddFactors {
+  /** Scale of the pseudo weights, binary32. */
+  weightScale: number;
+  w0: number;
+  addOff: number;
+}
+
+/** Factors for operand scales sa (first) and sb (second). */
+export function addFactors(sa: number, sb: number): AddFactors {
+  const ratio = Math.fround(sb / sa);
+  const weightScale = Math.fround(Math.max(ratio, 1) / 255);
+  return {
+    weightScale,
+    w0: roundAway(1 / weightScale) & 0xff,
+    addOff: roundAway(ratio / weightScale) & 0xff,
+  };
+}

@@ -1,0 +1,14 @@
+// What a caller can choose about a compilation.
+// SPDX-License-Identifier: MIT
+import type { Chip } from "../hw/chips.ts";
+
+/** compatible: the reference driver's bytes; optimised: correct first, then fast (architecture.md). */
+export type CompileMode = "compatible" | "optimised";
+
+/** A compilation's settings, all filled in. */
+export interface CompileSettings {
+  chip: Chip;
+  mode: CompileMode;
+  /** compatible mode: emit what the reference emits even where it computes wrong results. */
+  allowQuirks: boolean;
+}

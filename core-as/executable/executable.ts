@@ -1,0 +1,99 @@
+// What a compiled model is: partitions of NPU work with relocations instead of addresses, CPU steps, ports.
+// SPDX-License-Identifier: MIT
+import type { ChipIdentity } from "../hw/chips.ts";
+import type { Graph } from "../ir/graph.ts";
+
+export type BufferRole = "tensor" | "coefficients" | "descriptor" | "stream";
+
+export interface ExecutableBuffer {
+  role: BufferRole;
+  /** Size in bytes that the jobs use; a transport may round it up. */
+  bytes: number;
+  /** Initial bytes; null = zeros. */
+  contents: Uint8Array | null;
+  /** What the NPU does with it: 1 read, 2 write, 3 both. */
+  access: number;
+}
+
+/** A place that holds an address once the buffers have one. */
+export interface Relocation {
+  /** Buffer that is patched. */
+  buffer: number;
+  byteOffset: number;
+  /** Buffer whose address goes in. */
+  target: number;
+  /** Bytes added to the address. */
+  addend: number;
+  /**
+   * address: the word becomes the address; address26shift6: bits 0..25 become address >> 6;
+   * descriptor: the address is added to the tag that the word holds.
+   */
+  kind: "address" | "address26shift6" | "descriptor";
+}
+
+export interface ExecutableJob {
+  kind: "NN" | "TP";
+  /** What the job does, e.g. "conv", "transpose". */
+  op: string;
+  /** TFLite operator that it belongs to. */
+  sourceOp: number;
+  /** Descriptor buffers, one per TP core. */
+  descriptors: number[];
+  /** Coefficient buffer of an NN job. */
+  coefficients: number | null;
+  /** Tensor buffers. */
+  inputs: number[];
+  output: number;
+}
+
+/** Where a tensor of the graph lies when it crosses the partition's border; bytes are NHWC. */
+export interface Port {
+  tensor: number;
+  buffer: number;
+  offset: number;
+  bytes: number;
+}
+
+/** One submit. */
+export interface ExecutablePartition {
+  buffers: ExecutableBuffer[];
+  jobs: ExecutableJob[];
+  relocations: Relocation[];
+  /** Buffer with the command stream. */
+  stream: number;
+  inputs: Port[];
+  outputs: Port[];
+}
+
+/** Work in order: a submit, or operators on the CPU. */
+export type Step = { kind: "npu"; partition: number } | { kind: "cpu"; ops: number[] };
+
+/** Why an operator is where it is. */
+export interface Placement {
+  op: number;
+  /** TFLite operator name. */
+  name: string;
+  place: "npu" | "cpu";
+  /** Constraint that sent it to the CPU, e.g. "CONV_STRIDE"; null on the NPU. */
+  constraint: string | null;
+  /** Sentence for people: what, value, what would make it pass. */
+  reason: string | null;
+}
+
+export interface Executable {
+  /** Version of Tilewright that wrote it. */
+  producer: string;
+  chip: ChipIdentity & { name: string };
+  mode: "compatible" | "optimised";
+  /** SHA-256 of the model file, hexadecimal; empty when unknown. */
+  modelSha256: string;
+  /** The graph with all tensors and operators; constants only where CPU steps need them. */
+  graph: Graph;
+  partitions: ExecutablePartition[];
+  steps: Step[];
+  placements: Placement[];
+  /** Quirks of the reference that this executable reproduces, e.g. "0.3:Q41". */
+  quirks: string[];
+  /** Jobs whose coefficients the reference reads past its arrays, e.g. "0.1". */
+  undefinedJobs: string[];
+}

@@ -1,0 +1,149 @@
+// The canonical form of a compilation: words with symbols in place of addresses, coefficient digests (goldens' format).
+// SPDX-License-Identifier: MIT
+import type { Executable, ExecutablePartition, Relocation } from "../executable/executable.ts";
+import { hex32, wordAt } from "./words.ts";
+
+export interface CanonicalCoefficients {
+  bytes: number;
+  sha256: string;
+  coreSizes: number[];
+  zrlBits: number;
+}
+
+export interface CanonicalJob {
+  kind: "NN" | "TP";
+  op: string;
+  descriptors: string[][];
+  coefficients: CanonicalCoefficients | null;
+}
+
+export interface CanonicalTensor {
+  symbol: string;
+  bytes: number;
+  role: "input" | "output" | "intermediate";
+  tflite: [tensor: number, offset: number][];
+}
+
+export interface CanonicalPartition {
+  jobs: CanonicalJob[];
+  stream: string[];
+  tensors: CanonicalTensor[];
+}
+
+export interface Canonical {
+  target: string;
+  mode: string;
+  modelSha256: string;
+  delegated: boolean;
+  cpuOps: string[];
+  undefinedJobs: string[];
+  quirks: string[];
+  partitions: CanonicalPartition[];
+}
+
+/** SHA-256 of bytes as lower-case hexadecimal. */
+export async function sha256Hex(bytes: Uint8Array): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", bytes as BufferSource);
+  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Coefficient bytes as the goldens digest them: trailing zeros removed, padded with zeros to 64 bytes. */
+export function normaliseCoefficients(bytes: Uint8Array): Uint8Array {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end--;
+  const padded = new Uint8Array(Math.ceil(end / 64) * 64);
+  padded.set(bytes.subarray(0, end));
+  return padded;
+}
+
+/** Prints an executable in the canonical form; works from its bytes and relocations only. */
+export async function canonicalOf(executable: Executable): Promise<Canonical> {
+  const partitions: CanonicalPartition[] = [];
+  for (const partition of executable.partitions)
+    partitions.push(await canonicalPartition(partition));
+  return {
+    target: executable.chip.name,
+    mode: executable.mode,
+    modelSha256: executable.modelSha256,
+    delegated: partitions.length > 0,
+    cpuOps: executable.placements.filter(({ place }) => place === "cpu").map(({ name }) => name),
+    undefinedJobs: executable.undefinedJobs,
+    quirks: executable.quirks,
+    partitions,
+  };
+}
+
+async function canonicalPartition(partition: ExecutablePartition): Promise<CanonicalPartition> {
+  const relocations = new Map<string, Relocation>();
+  for (const relocation of partition.relocations)
+    relocations.set(`${relocation.buffer}:${relocation.byteOffset}`, relocation);
+  const tensorSymbols = new Map<number, number>();
+  const owners = new Map<number, string>();
+  partition.jobs.forEach((job, index) => {
+    if (job.coefficients !== null) owners.set(job.coefficients, `@c${index}`);
+    job.descriptors.forEach((buffer, core) => owners.set(buffer, `@d${index}.${core}`));
+  });
+
+  const wordText = (buffer: number, byteOffset: number): string => {
+    const word = wordAt(partition.buffers[buffer]!.contents!, byteOffset);
+    const relocation = relocations.get(`${buffer}:${byteOffset}`);
+    if (relocation === undefined) return hex32(word);
+    const { target, addend, kind } = relocation;
+    if (kind === "address26shift6") return `${hex32(word & 0xfc000000)}|${owners.get(target)}`;
+    if (kind === "descriptor") return `${owners.get(target)}+${addend + word}`;
+    if (!tensorSymbols.has(target)) tensorSymbols.set(target, tensorSymbols.size);
+    return `@t${tensorSymbols.get(target)}+${addend}`;
+  };
+  const wordsOf = (buffer: number): string[] =>
+    Array.from({ length: partition.buffers[buffer]!.bytes / 4 }, (_, i) => wordText(buffer, i * 4));
+
+  const jobs: CanonicalJob[] = [];
+  for (const { kind, op, descriptors, coefficients } of partition.jobs)
+    jobs.push({
+      kind,
+      op,
+      descriptors: descriptors.map(wordsOf),
+      coefficients:
+        coefficients === null
+          ? null
+          : await canonicalCoefficients(partition.buffers[coefficients]!.contents!),
+    });
+  return {
+    jobs,
+    stream: wordsOf(partition.stream),
+    tensors: canonicalTensors(partition, tensorSymbols),
+  };
+}
+
+async function canonicalCoefficients(contents: Uint8Array): Promise<CanonicalCoefficients> {
+  const bytes = normaliseCoefficients(contents);
+  const coreSizes: number[] = [];
+  for (let at = 0; at + 4 <= 64 && wordAt(contents, at) !== 0; at += 4)
+    coreSizes.push(wordAt(contents, at));
+  return {
+    bytes: bytes.length,
+    sha256: await sha256Hex(bytes),
+    coreSizes,
+    zrlBits: contents[64] ?? 0,
+  };
+}
+
+function canonicalTensors(
+  partition: ExecutablePartition,
+  symbols: ReadonlyMap<number, number>,
+): CanonicalTensor[] {
+  return [...symbols].map(([buffer, symbol]) => {
+    const at = (ports: ExecutablePartition["inputs"]): [number, number][] =>
+      ports
+        .filter((port) => port.buffer === buffer)
+        .map(({ tensor, offset }): [number, number] => [tensor, offset]);
+    const inputs = at(partition.inputs);
+    const outputs = at(partition.outputs);
+    return {
+      symbol: `t${symbol}`,
+      bytes: partition.buffers[buffer]!.bytes,
+      role: outputs.length > 0 ? "output" : inputs.length > 0 ? "input" : "intermediate",
+      tflite: [...inputs, ...outputs],
+    };
+  });
+}

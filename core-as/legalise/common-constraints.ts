@@ -1,0 +1,236 @@
+// Constraints that hold in both modes: what the reference's rules and the hardware agree on (spec/lowering.md 1).
+// SPDX-License-Identifier: MIT
+import type { Tensor } from "../ir/graph.ts";
+import { readInts } from "../ir/constants.ts";
+import {
+  CONVOLUTIONS,
+  commonOptions,
+  dataTensors,
+  describe,
+  operand,
+  optionalOperand,
+  result,
+  type Constraint,
+  type ConstraintContext,
+} from "./constraint.ts";
+
+const isByte = (tensor: Tensor): boolean => tensor.type === "uint8" || tensor.type === "int8";
+
+/** Activations of an operator: inputs and outputs that are not parameters. */
+function activations(context: ConstraintContext): Tensor[] {
+  const parameters: Record<string, number[]> = {
+    CONV_2D: [1, 2],
+    DEPTHWISE_CONV_2D: [1, 2],
+    FULLY_CONNECTED: [1, 2],
+    PAD: [1],
+    SPLIT: [0],
+  };
+  const skipped = parameters[context.op.kind] ?? [];
+  const inputs = context.op.inputs.filter((id, i) => id >= 0 && !skipped.includes(i));
+  return [...inputs, ...context.op.outputs].map((id) => context.graph.tensors[id]!);
+}
+
+/** Largest quantised value that a fused ReLU6 may leave: the output's own maximum must lie at or below 6. */
+function reachesAboveSix(output: Tensor): number | null {
+  const top = output.type === "int8" ? 127 : 255;
+  const { scales, zeroPoints } = output.quant!;
+  const real = Math.fround(Math.fround(top - zeroPoints[0]!) * scales[0]!);
+  return real <= 6 ? null : real;
+}
+
+export const KNOWN_OPERATOR: Constraint = {
+  id: "OPERATOR",
+  operators: ["*"],
+  sentence:
+    "The operator is CONV_2D, DEPTHWISE_CONV_2D, ADD, CONCATENATION, SPLIT, PAD or FULLY_CONNECTED.",
+  remedy: "it stays on the CPU; nothing in the model needs to change",
+  violation: ({ op }) =>
+    ["ADD", "CONCATENATION", "SPLIT", "PAD", "FULLY_CONNECTED", ...CONVOLUTIONS].includes(op.kind)
+      ? null
+      : `the operator is ${op.customName ?? op.kind}`,
+};
+
+export const TYPE_8BIT: Constraint = {
+  id: "TYPE_8BIT",
+  operators: [...CONVOLUTIONS, "ADD", "CONCATENATION", "SPLIT", "PAD", "FULLY_CONNECTED"],
+  sentence: "Activations are uint8 or int8, all of the same type.",
+  remedy: "quantise the model to 8 bits with one type for all activations",
+  violation: (context) => {
+    const all = activations(context);
+    const wrong = all.find((tensor) => !isByte(tensor));
+    if (wrong) return `${describe(wrong)} is ${wrong.type}`;
+    const other = all.find((tensor) => tensor.type !== all[0]!.type);
+    return other ? `${describe(other)} is ${other.type}, others are ${all[0]!.type}` : null;
+  },
+};
+
+export const QUANT_PER_TENSOR: Constraint = {
+  id: "QUANT_PER_TENSOR",
+  operators: [...CONVOLUTIONS, "FULLY_CONNECTED", "ADD", "CONCATENATION", "SPLIT", "PAD"],
+  sentence: "Input, weights, bias and output have exactly one scale and one zero point.",
+  remedy: "quantise per tensor: the NPU has one post multiplier per job",
+  violation: (context) => {
+    const relevant = CONVOLUTIONS.some((kind) => kind === context.op.kind)
+      ? dataTensors(context)
+      : activations(context).concat(
+          context.op.kind === "FULLY_CONNECTED" ? [operand(context, 1)] : [],
+        );
+    for (const tensor of relevant) {
+      if (tensor.quant === null) return `${describe(tensor)} has no quantisation`;
+      if (tensor.quant.scales.length !== 1)
+        return `${describe(tensor)} has ${tensor.quant.scales.length} scales`;
+      if (!(tensor.quant.scales[0]! > 0))
+        return `${describe(tensor)} has the scale ${tensor.quant.scales[0]}`;
+    }
+    return null;
+  },
+};
+
+export const WEIGHTS_CONSTANT: Constraint = {
+  id: "WEIGHTS_CONSTANT",
+  operators: [...CONVOLUTIONS, "FULLY_CONNECTED"],
+  sentence: "Weights are 8-bit constants of the activations' type, the bias is an int32 constant.",
+  remedy: "fold the computation of weights and bias when converting the model",
+  violation: (context) => {
+    const weights = operand(context, 1);
+    const bias = optionalOperand(context, 2);
+    if (weights.constant === null) return `weights, ${describe(weights)}, are computed`;
+    if (weights.type !== operand(context, 0).type)
+      return `weights are ${weights.type}, activations ${operand(context, 0).type}`;
+    if (bias && (bias.constant === null || bias.type !== "int32"))
+      return `the bias, ${describe(bias)}, is ${bias.constant ? bias.type : "computed"}`;
+    return null;
+  },
+};
+
+export const RANK_4: Constraint = {
+  id: "RANK_4",
+  operators: [...CONVOLUTIONS, "ADD", "CONCATENATION", "SPLIT", "PAD"],
+  sentence: "Activations have four dimensions: batch, rows, columns, channels.",
+  remedy: "reshape to four dimensions before the operator",
+  violation: (context) => {
+    const wrong = activations(context).find((tensor) => tensor.shape.length !== 4);
+    return wrong ? `${describe(wrong)} has the shape [${wrong.shape}]` : null;
+  },
+};
+
+export const BATCH_1: Constraint = {
+  id: "BATCH_1",
+  operators: [...CONVOLUTIONS, "ADD", "CONCATENATION", "SPLIT", "PAD"],
+  sentence: "The batch size is 1.",
+  remedy: "convert the model with a batch size of 1 and run it once for each item",
+  violation: (context) => {
+    const wrong = activations(context).find((tensor) => tensor.shape[0] !== 1);
+    return wrong ? `${describe(wrong)} has the shape [${wrong.shape}]` : null;
+  },
+};
+
+export const CONV_STRIDE: Constraint = {
+  id: "CONV_STRIDE",
+  operators: CONVOLUTIONS,
+  sentence: "Both strides are equal, and 1 or 2.",
+  remedy: "use stride 1 or 2 in both directions",
+  violation: ({ op }) => {
+    const { strideW, strideH } = commonOptions(op);
+    return strideW === strideH && (strideW === 1 || strideW === 2)
+      ? null
+      : `strides are ${strideH} (rows) and ${strideW} (columns)`;
+  },
+};
+
+export const CONV_DILATION: Constraint = {
+  id: "CONV_DILATION",
+  operators: CONVOLUTIONS,
+  sentence: "Both dilations are 1.",
+  remedy: "train with a larger kernel or more layers instead of dilation",
+  violation: ({ op }) => {
+    const { dilationW, dilationH } = commonOptions(op);
+    return dilationW === 1 && dilationH === 1
+      ? null
+      : `dilations are ${dilationH} (rows) and ${dilationW} (columns)`;
+  },
+};
+
+export const CONV_GROUPS: Constraint = {
+  id: "CONV_GROUPS",
+  operators: ["CONV_2D"],
+  sentence: "Every kernel reads all input channels.",
+  remedy: "replace the grouped convolution by one convolution for each group",
+  violation: (context) => {
+    const have = operand(context, 0).shape[3];
+    const read = operand(context, 1).shape[3];
+    return have === read ? null : `kernels read ${read} of ${have} channels`;
+  },
+};
+
+export const ACTIVATION: Constraint = {
+  id: "ACTIVATION",
+  operators: CONVOLUTIONS,
+  sentence: "The fused activation is none, RELU, or RELU6 whose output range ends at 6 or below.",
+  remedy: "requantise the output so that its largest value is 6, or use RELU",
+  violation: (context) => {
+    const activation = commonOptions(context.op).activation ?? "none";
+    if (activation === "none" || activation === "relu") return null;
+    if (activation !== "relu6") return `the activation is ${activation}`;
+    const top = reachesAboveSix(result(context));
+    return top === null ? null : `RELU6 with an output range up to ${top}`;
+  },
+};
+
+export const ADD_OPERANDS: Constraint = {
+  id: "ADD_OPERANDS",
+  operators: ["ADD"],
+  sentence: "Both operands are computed, not constant.",
+  remedy: "fold the constant into the bias of the operator before",
+  violation: (context) => {
+    const constant = [0, 1].map((i) => operand(context, i)).find((tensor) => tensor.constant);
+    return constant ? `${describe(constant)} is constant` : null;
+  },
+};
+
+export const CHANNEL_AXIS: Constraint = {
+  id: "CHANNEL_AXIS",
+  operators: ["CONCATENATION", "SPLIT"],
+  sentence: "The axis is the channel dimension (3 or -1).",
+  remedy: "transpose so that the axis becomes the last one",
+  violation: (context) => {
+    const axis = axisOf(context);
+    return axis === 3 || axis === -1 ? null : `the axis is ${axis ?? "computed"}`;
+  },
+};
+
+function axisOf(context: ConstraintContext): number | null {
+  if (context.op.kind === "CONCATENATION") return commonOptions(context.op).axis ?? 0;
+  const axis = operand(context, 0);
+  return axis.constant && axis.type === "int32" ? (readInts(axis.constant)[0] ?? null) : null;
+}
+
+export const PAD_BY_ONE: Constraint = {
+  id: "PAD_BY_ONE",
+  operators: ["PAD"],
+  sentence: "The padding is one row and one column on every side.",
+  remedy: "pad by one, or use SAME padding in the convolution that follows",
+  violation: (context) => {
+    const amounts = operand(context, 1);
+    if (amounts.constant === null || amounts.type !== "int32") return "the padding is computed";
+    const values = [...readInts(amounts.constant)];
+    return values.join() === "0,0,1,1,1,1,0,0" ? null : `the padding is [${values}]`;
+  },
+};
+
+/** Constraints of both modes, checked in this order. */
+export const COMMON_CONSTRAINTS: readonly Constraint[] = [
+  KNOWN_OPERATOR,
+  RANK_4,
+  BATCH_1,
+  TYPE_8BIT,
+  QUANT_PER_TENSOR,
+  WEIGHTS_CONSTANT,
+  CONV_STRIDE,
+  CONV_DILATION,
+  CONV_GROUPS,
+  ACTIVATION,
+  ADD_OPERANDS,
+  CHANNEL_AXIS,
+  PAD_BY_ONE,
+];
