@@ -28,7 +28,10 @@ export function convQuirks(
   const { s, f, c } = first.in;
   if (isSigned(weight)) note("Q4", "int8 weights are sent as unsigned bytes");
   if (s > f || first.out.s > first.out.f)
-    note("Q15", `an image of ${s} rows x ${f} columns is programmed with rows and columns exchanged`);
+    note(
+      "Q15",
+      `an image of ${s} rows x ${f} columns is programmed with rows and columns exchanged`,
+    );
   if (first.kS !== first.kF)
     note("Q16", `a kernel of ${first.kS} x ${first.kF} is programmed with its sides exchanged`);
   if (lowered.in.c === 1 && lowered.kF > 3 && !lowered.depthwise && lowered.in.s <= 64)
@@ -178,4 +181,3 @@ function addSides(total: number): [number, number] {
   }
   return [row, total / row];
 }
-

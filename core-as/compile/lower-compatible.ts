@@ -16,7 +16,7 @@ import type {
   WeightPlan,
 } from "./jobs.ts";
 import { convQuirks, operatorQuirks } from "./compatible-quirks.ts";
-import { padPrograms, reshufflePrograms } from "./compatible-tp.ts";
+import { reshufflePrograms } from "./compatible-tp.ts";
 import {
   addFactors,
   ceilDiv,
@@ -29,7 +29,7 @@ import {
   scaleOf,
   zp8,
 } from "./lower-shared.ts";
-import { detransposeProgram, transposeProgram, type Extent } from "./tp-programs.ts";
+import { detransposeProgram, padPrograms, transposeProgram, type Extent } from "./tp-programs.ts";
 
 /** A job before its tensors have buffers. CONCAT and SPLIT place tensors and run nothing. */
 interface Draft {
@@ -59,7 +59,8 @@ const QUIRKS =
   QuirkFlag.READ_PAST_END |
   QuirkFlag.KERNEL_END_ZERO |
   QuirkFlag.TRUNCATE_MULTIPLIER |
-  QuirkFlag.WRAP_SHIFT;
+  QuirkFlag.WRAP_SHIFT |
+  QuirkFlag.WRAP_ROWS;
 
 /** Fields of 13 and 14 bits overflow silently in the reference (Q18, Q19). */
 const BITS_13 = 0x1fff;
@@ -153,9 +154,13 @@ class CompatibleLowering {
     const extent = extentOf(tensor);
     const bytes = extent.s * extent.f * extent.c;
     const planar = this.nextTensor++;
-    this.tpDraft("transpose", op.id, [id, planar], [bytes, bytes], [
-      transposeProgram(extent, zp8(tensor)),
-    ]);
+    this.tpDraft(
+      "transpose",
+      op.id,
+      [id, planar],
+      [bytes, bytes],
+      [transposeProgram(extent, zp8(tensor))],
+    );
     return planar;
   }
 
@@ -167,9 +172,13 @@ class CompatibleLowering {
     const planar = this.nextTensor++;
     this.drafts.at(-1)!.outputs[0] = planar;
     const bytes = extent.s * extent.f * extent.c;
-    this.tpDraft("detranspose", op.id, [planar, id], [bytes, bytes], [
-      detransposeProgram(extent, zeroPoint),
-    ]);
+    this.tpDraft(
+      "detranspose",
+      op.id,
+      [planar, id],
+      [bytes, bytes],
+      [detransposeProgram(extent, zeroPoint)],
+    );
   }
 
   // ---- convolution -------------------------------------------------------------------------------
@@ -269,8 +278,7 @@ class CompatibleLowering {
       [NnJob.REST_END]: kS,
       // One-channel kernels are split only for depthwise jobs and big images (Q7).
       [NnJob.SPLIT_ROWS]: from.c > 1 || shape.depthwise || from.s > 64 ? 1 : 0,
-      [NnJob.SOURCE]:
-        weights.layout === "depthwise" ? WeightSource.DEPTHWISE : WeightSource.DENSE,
+      [NnJob.SOURCE]: weights.layout === "depthwise" ? WeightSource.DEPTHWISE : WeightSource.DENSE,
       [NnJob.DW_PLANES]: weights.destride ? 4 : 1,
       [NnJob.DW_MULTIPLIER]: 1,
       [NnJob.PAD_BYTE]: weights.pad,
@@ -362,8 +370,7 @@ class CompatibleLowering {
     const { weightScale, w0, addOff } = addFactors(sa, sb);
     // Zero points go through 8 bits unshifted: wrong for signed tensors (Q37).
     const [za, zb] = [rawZeroPoint(a) & 0xff, rawZeroPoint(b) & 0xff];
-    const distance =
-      Math.fround(Math.fround(za - zb) * sb) / Math.fround(weightScale * sa);
+    const distance = Math.fround(Math.fround(za - zb) * sb) / Math.fround(weightScale * sa);
     const scaled = roundAway(Math.fround(sb / sa) / weightScale);
     const from = extentOf(a);
     const out = extentOf(output);
@@ -443,9 +450,7 @@ class CompatibleLowering {
     const input = this.tensor(op.inputs[0]!);
     const from = extentOf(input);
     const to = extentOf(this.tensor(op.outputs[0]!));
-    const current = this.needTranspose(op)
-      ? this.transpose(op, op.inputs[0]!)
-      : op.inputs[0]!;
+    const current = this.needTranspose(op) ? this.transpose(op, op.inputs[0]!) : op.inputs[0]!;
     // The zero point is not shifted for signed tensors (Q34).
     const zp = rawZeroPoint(input) & 0xff;
     this.tpDraft(
@@ -453,7 +458,7 @@ class CompatibleLowering {
       op.id,
       [current, op.outputs[0]!],
       [bytesOf(from), bytesOf(to)],
-      padPrograms(from, to, zp, this.chip.tpCores),
+      padPrograms(from, 1, zp, this.chip.tpCores),
     );
     this.detranspose(op, zp);
   }
@@ -590,8 +595,12 @@ class CompatibleLowering {
     return {
       jobs,
       buffers,
-      inputs: this.boundary(false).filter((id) => places.has(id)).map(port),
-      outputs: this.boundary(true).filter((id) => places.has(id)).map(port),
+      inputs: this.boundary(false)
+        .filter((id) => places.has(id))
+        .map(port),
+      outputs: this.boundary(true)
+        .filter((id) => places.has(id))
+        .map(port),
       quirks: this.quirks,
       undefinedJobs: this.undefinedJobs,
     };

@@ -78,7 +78,8 @@ function importModel(compilation: Compilation): void {
   const model = readModel(compilation.bytes);
   // The reference compiles malformed additions, so reproducing it must let them in.
   verifyGraph(model.graph, "import", {
-    allowMalformedAdd: compilation.settings.mode === "compatible" && compilation.settings.allowQuirks,
+    allowMalformedAdd:
+      compilation.settings.mode === "compatible" && compilation.settings.allowQuirks,
   });
   compilation.model = model;
 }
@@ -118,11 +119,10 @@ function generate(compilation: Compilation): void {
   const { core, model, settings, groups, lowered, placements } = compilation;
   const partitions = lowered!.map((work) => generatePartition(core, work));
   let next = 0;
-  const steps = groups!.map(
-    ({ place, ops }): Step =>
-      place === "npu"
-        ? { kind: "npu", partition: next++ }
-        : { kind: "cpu", ops: ops.map((op) => op.id) },
+  const steps = groups!.map(({ place, ops }): Step =>
+    place === "npu"
+      ? { kind: "npu", partition: next++ }
+      : { kind: "cpu", ops: ops.map((op) => op.id) },
   );
   const { name, model: chipModel, revision, productId, ecoId, customerId } = settings.chip;
   const numbered = <T>(list: (work: Lowered) => T[], text: (item: T) => string): string[] =>
