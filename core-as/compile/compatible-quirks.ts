@@ -3,7 +3,14 @@
 import { type Graph, type Op, type Tensor } from "../ir/graph.ts";
 import type { QuirkNote } from "./jobs.ts";
 import type { ConvShape } from "./lower-compatible.ts";
-import { ceilDiv, extentOf, isSigned, rawZeroPoint, scaleOf } from "./lower-shared.ts";
+import {
+  ceilDiv,
+  extentOf,
+  isSigned,
+  rawZeroPoint,
+  referenceAddRow,
+  scaleOf,
+} from "./lower-shared.ts";
 import { paddingBefore } from "./padding.ts";
 
 type Note = Omit<QuirkNote, "job">;
@@ -168,16 +175,6 @@ function addQuirks(
     note("Q46", `operand ${first} also has its place in another addition, concatenation or split`);
   const values = extentOf(inputs[0]!);
   const total = values.s * values.f * values.c;
-  if (addSides(total).some((side) => side > MAX_SIZE))
+  if (total / referenceAddRow(total) > MAX_SIZE)
     note("Q19", `${total} values make a row longer than ${MAX_SIZE}`);
-}
-
-/** Sides of the pseudo image of an addition: [row, number of rows]. */
-function addSides(total: number): [number, number] {
-  let row = [128, 64, 32].find((size) => total % size === 0);
-  if (row === undefined) {
-    row = 63;
-    while (total % row !== 0) row--;
-  }
-  return [row, total / row];
 }
