@@ -11,7 +11,7 @@ import {
   referenceAddRow,
   scaleOf,
 } from "./lower-shared.ts";
-import { paddingBefore } from "./padding.ts";
+import { paddingBefore } from "../legalise/padding.ts";
 
 type Note = Omit<QuirkNote, "job">;
 

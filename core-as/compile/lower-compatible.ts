@@ -19,7 +19,6 @@ import { convQuirks, operatorQuirks } from "./compatible-quirks.ts";
 import { reshufflePrograms } from "./compatible-tp.ts";
 import {
   addFactors,
-  bytesOf,
   ceilDiv,
   chipRecord,
   extentOf,
@@ -34,7 +33,8 @@ import {
   storedWeights,
   zp8,
 } from "./lower-shared.ts";
-import { detransposeProgram, padPrograms, transposeProgram, type Extent } from "./tp-programs.ts";
+import { bytesOf, type Extent } from "../ir/extent.ts";
+import { detransposeProgram, padPrograms, transposeProgram } from "./tp-programs.ts";
 
 /** A job before its tensors have buffers. CONCAT and SPLIT place tensors and run nothing. */
 interface Draft {

@@ -6,7 +6,7 @@ import { GraphError } from "../errors.ts";
 import type { Chip } from "../hw/chips.ts";
 import { readInts } from "../ir/constants.ts";
 import type { Graph, Op, Tensor } from "../ir/graph.ts";
-import { addSides, convGeometry, flatExtent, type ConvGeometry } from "./conv-geometry.ts";
+import { addSides, convGeometry, type ConvGeometry } from "../legalise/conv-geometry.ts";
 import type {
   BufferRef,
   Lowered,
@@ -18,7 +18,6 @@ import type {
 } from "./jobs.ts";
 import {
   addFactors,
-  bytesOf,
   chipRecord,
   floatBits,
   isSigned,
@@ -29,7 +28,8 @@ import {
 } from "./lower-shared.ts";
 import { reshufflePrograms, toNhwcProgram } from "./optimised-tp.ts";
 import { Placement } from "./placement.ts";
-import { padPrograms, transposeProgram, type Extent } from "./tp-programs.ts";
+import { bytesOf, flatExtent, type Extent } from "../ir/extent.ts";
+import { padPrograms, transposeProgram } from "./tp-programs.ts";
 
 type Resolve = (node: number) => BufferRef;
 type Draft = (resolve: Resolve) => NnWork | TpWork;

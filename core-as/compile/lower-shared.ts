@@ -4,7 +4,7 @@ import { NnJob } from "../assembly/abi.ts";
 import type { Chip } from "../hw/chips.ts";
 import type { Graph, Op, Tensor } from "../ir/graph.ts";
 import type { NnRecord, WeightPlan } from "./jobs.ts";
-import type { Extent } from "./tp-programs.ts";
+import { leadingExtent, type Extent } from "../ir/extent.ts";
 
 /** floor((a + b - 1) / b) for non-negative a. */
 export const ceilDiv = (a: number, b: number): number => Math.floor((a + b - 1) / b);
@@ -13,11 +13,8 @@ export const ceilDiv = (a: number, b: number): number => Math.floor((a + b - 1) 
 export const roundAway = (value: number): number =>
   value < 0 ? -Math.floor(-value + 0.5) : Math.floor(value + 0.5);
 
-/** Sizes along slow axis, fast axis and channels; missing dimensions are 1, batch is ignored. */
-export function extentOf(tensor: Tensor): Extent {
-  const [, s = 1, f = 1, c = 1] = tensor.shape;
-  return { s, f, c };
-}
+/** Sizes of a tensor as the reference reads them. */
+export const extentOf = (tensor: Tensor): Extent => leadingExtent(tensor.shape);
 
 /** True for types that the reference shifts by 128 (everything that is not unsigned). */
 export const isSigned = (tensor: Tensor): boolean => !tensor.type.startsWith("uint");
@@ -70,8 +67,6 @@ export function addFactors(sa: number, sb: number): AddFactors {
     addOff: roundAway(ratio / weightScale) & 0xff,
   };
 }
-
-export const bytesOf = ({ s, f, c }: Extent): number => s * f * c;
 
 /** Weights that are in stream order already. */
 export function storedWeights(bytes: Uint8Array): WeightPlan {

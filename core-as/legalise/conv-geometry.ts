@@ -2,10 +2,9 @@
 // Constraints and lowering share it, so that what is accepted is what is built.
 // SPDX-License-Identifier: MIT
 import type { Chip } from "../hw/chips.ts";
+import { flatExtent, type Extent } from "../ir/extent.ts";
 import type { Graph, Op, OpOptions } from "../ir/graph.ts";
-import { ceilDiv } from "./lower-shared.ts";
 import { paddingBefore } from "./padding.ts";
-import type { Extent } from "./tp-programs.ts";
 
 export interface ConvGeometry {
   in: Extent;
@@ -22,13 +21,6 @@ export interface ConvGeometry {
   firstPixel: boolean;
   /** Stride two by folding 2x2 pixels into four channels; sizes of the folded image. */
   folded: { rows: number; columns: number } | null;
-}
-
-/** Extent of a tensor of any rank: leading dimensions but the last two are rows when there are four, else 1. */
-export function flatExtent(shape: readonly number[]): Extent {
-  if (shape.length === 4) return { s: shape[1]!, f: shape[2]!, c: shape[3]! };
-  const c = shape.at(-1) ?? 1;
-  return { s: 1, f: shape.slice(0, -1).reduce((product, size) => product * size, 1), c };
 }
 
 /** Geometry of a CONV_2D or DEPTHWISE_CONV_2D with equal strides of 1 or 2. */
@@ -62,8 +54,8 @@ export function convGeometry(graph: Graph, op: Op): ConvGeometry {
     const more = same ? (kS === 5 ? 2 : 1) : 0;
     // The captured sizes where they suffice, and what the last window needs where they do not.
     geometry.folded = {
-      rows: Math.max(ceilDiv(input.s, 2) + more, out.s + ceilDiv(kS, 2) - 1),
-      columns: Math.max(ceilDiv(input.f, 2) + more, out.f + ceilDiv(kF, 2) - 1),
+      rows: Math.max(Math.ceil(input.s / 2) + more, out.s + Math.ceil(kS / 2) - 1),
+      columns: Math.max(Math.ceil(input.f / 2) + more, out.f + Math.ceil(kF / 2) - 1),
     };
   }
   return geometry;
