@@ -2,3 +2,5 @@
 // SPDX-License-Identifier: MIT
 export { arenaMark, arenaReset, arenaAlloc, arenaAllocZeroed } from "./arena";
 export { faultRecord } from "./fault";
+export { simCreate, simJobCount, simMapBuffer, simSubmit, simTouch } from "./sim/simulator";
+export { decodeCoefs } from "./coef/decode";
