@@ -384,6 +384,7 @@ export const enum CopyParam {
   /** 256 bytes that every byte is replaced through, or 0 for a plain copy. */
   LOOKUP = 6,
   WORDS = 7,
+}
 
 /** Index of each 32-bit word that decodeCoefs and the simulator count per coefficient buffer. */
 export const enum CoefStats {
