@@ -385,3 +385,36 @@ export const enum CopyParam {
   LOOKUP = 6,
   WORDS = 7,
 }
+
+/** Index of each 32-bit word that decodeCoefs and the simulator count per coefficient buffer. */
+export const enum CoefStats {
+  /** Kernels in all streams, also those beyond the output's channels. */
+  KERNELS = 0,
+  /** Width of zero runs in the first stream. */
+  ZRL_BITS = 1,
+  /** Weights coded as a byte. */
+  LITERALS = 2,
+  /** Zero runs that are not empty. */
+  RUNS = 3,
+  /** Weights that differ from the zero point. */
+  NONZERO = 4,
+  /** Bytes from the start of the buffer to the end of the last stream. */
+  BYTES = 5,
+  /** First of sixteen words: kernels in each core's stream. */
+  CORE_KERNELS = 8,
+  WORDS = 24,
+}
+
+/** How halves are rounded when outputs are requantised; unknown for real hardware (spec/hardware.md 7). */
+export const enum Rounding {
+  HALF_EVEN = 0,
+  HALF_UP = 1,
+  HALF_AWAY = 2,
+}
+
+/** Bits of a buffer's access in a submit. */
+export const enum Access {
+  NONE = 0,
+  READ = 1,
+  WRITE = 2,
+}

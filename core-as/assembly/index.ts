@@ -28,3 +28,6 @@ export { runAveragePool2d, runMaxPool2d } from "./kernels/pool";
 export { runMean } from "./kernels/mean";
 export { runSoftmax } from "./kernels/softmax";
 export { runCopyBlocks, runPad } from "./kernels/move";
+
+export { simCreate, simJobCount, simMapBuffer, simSubmit, simTouch } from "./sim/simulator";
+export { decodeCoefs } from "./coef/decode";

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: MIT
 import type { TpProgram } from "./jobs.ts";
 import { ceilDiv } from "./lower-shared.ts";
-import { reshuffleRecord, type Extent } from "./tp-programs.ts";
+import type { Extent } from "../ir/extent.ts";
+import { reshuffleRecord } from "./tp-programs.ts";
 
 const WRAP_16 = 0xffff;
 

@@ -24,12 +24,17 @@ import {
   extentOf,
   floatBits,
   isSigned,
+  largestFactor,
+  partitionBorder,
   rawZeroPoint,
+  referenceAddRow,
   roundAway,
   scaleOf,
+  storedWeights,
   zp8,
 } from "./lower-shared.ts";
-import { detransposeProgram, padPrograms, transposeProgram, type Extent } from "./tp-programs.ts";
+import { bytesOf, type Extent } from "../ir/extent.ts";
+import { detransposeProgram, padPrograms, transposeProgram } from "./tp-programs.ts";
 
 /** A job before its tensors have buffers. CONCAT and SPLIT place tensors and run nothing. */
 interface Draft {
@@ -375,7 +380,7 @@ class CompatibleLowering {
     const from = extentOf(a);
     const out = extentOf(output);
 
-    const row = addRow(from.s * from.f);
+    const row = referenceAddRow(from.s * from.f);
     const rows = (from.s * from.f * from.c) / row;
     const outRows = (out.s * out.f * out.c) / row;
     const shape: ConvShape = {
@@ -409,7 +414,7 @@ class CompatibleLowering {
     };
     const inBytes = from.s * from.f * from.c;
     this.nnDraft(op, "add", record, {
-      weights: plainWeights(Uint8Array.of(w0, 0, 0, 0)),
+      weights: storedWeights(Uint8Array.of(w0, 0, 0, 0)),
       biases: Int32Array.of(roundAway(distance) - scaled * za),
       inputs: [...op.inputs],
       inBytes: [inBytes, inBytes],
@@ -521,7 +526,7 @@ class CompatibleLowering {
     };
     if (outC % Math.min(outC, this.chip.nnCores) !== 0) this.undefinedJobs.push(this.jobCount);
     this.nnDraft(op, "fc", record, {
-      weights: plainWeights(weight!.constant!),
+      weights: storedWeights(weight!.constant!),
       biases: bias ? intsOf(bias, outC) : new Int32Array(outC),
       inputs: [op.inputs[0]!],
       inBytes: [values],
@@ -587,6 +592,7 @@ class CompatibleLowering {
           ]
         : [],
     );
+    const border = partitionBorder(this.graph, this.ops);
     const port = (tensor: number): { tensor: number; place: BufferRef; bytes: number } => ({
       tensor,
       place: places.get(tensor)!,
@@ -595,33 +601,13 @@ class CompatibleLowering {
     return {
       jobs,
       buffers,
-      inputs: this.boundary(false)
-        .filter((id) => places.has(id))
-        .map(port),
-      outputs: this.boundary(true)
-        .filter((id) => places.has(id))
-        .map(port),
+      inputs: border.entering.filter((id) => places.has(id)).map(port),
+      outputs: border.leaving.filter((id) => places.has(id)).map(port),
       quirks: this.quirks,
       undefinedJobs: this.undefinedJobs,
     };
   }
-
-  /** Activations that enter (false) or leave (true) the partition, in order of first mention. */
-  private boundary(leaving: boolean): number[] {
-    const inside = new Set(this.ops.map((op) => op.id));
-    if (!leaving)
-      return [...new Set(this.ops.flatMap((op) => op.inputs))].filter(
-        (id) => id >= 0 && !this.produced.has(id) && this.tensor(id).constant === null,
-      );
-    const wanted = new Set([
-      ...this.graph.outputs,
-      ...this.graph.ops.filter((op) => !inside.has(op.id)).flatMap((op) => op.inputs),
-    ]);
-    return this.ops.flatMap((op) => op.outputs).filter((id) => wanted.has(id));
-  }
 }
-
-const bytesOf = ({ s, f, c }: Extent): number => s * f * c;
 
 function activationOf(op: Op): string {
   return (op.options as { activation?: string }).activation ?? "none";
@@ -690,20 +676,8 @@ function offsetOf(shape: ConvShape): number {
   return (x <= 5 && kx < 5) || (x > 5 && kx >= 5) ? -1 : -2;
 }
 
-/** Row length of the pseudo image that an addition runs over. */
-function addRow(values: number): number {
-  for (const row of [128, 64, 32]) if (values % row === 0) return row;
-  return largestFactor(values, 63);
-}
-
-/** Largest divisor of n that is at most `limit`. */
-function largestFactor(n: number, limit: number): number {
-  for (let factor = Math.min(limit, n); factor > 1; factor--) if (n % factor === 0) return factor;
-  return 1;
-}
-
 /** The encoder's side of an addition: one 2x2 kernel, its second weight in place of the output offset. */
-export function addCoefficients(addOff: number): NnRecord {
+function addCoefficients(addOff: number): NnRecord {
   return {
     [NnJob.ORDER]: CoefOrder.INTERLEAVED,
     [NnJob.COEF_PLANES]: 1,
@@ -723,25 +697,8 @@ export function addCoefficients(addOff: number): NnRecord {
   };
 }
 
-/** Weights that are already in stream order. */
-export function plainWeights(bytes: Uint8Array): WeightPlan {
-  return {
-    bytes,
-    layout: "as-is",
-    outC: 1,
-    kS: 1,
-    kF: 1,
-    inC: bytes.length,
-    channels: 0,
-    destride: false,
-    widen: false,
-    pad: 0,
-    flip: 0,
-  };
-}
-
 /** The first `count` values of an int32 constant. */
-export function intsOf(tensor: Tensor, count: number): Int32Array {
+function intsOf(tensor: Tensor, count: number): Int32Array {
   const bytes = tensor.constant!;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return Int32Array.from({ length: count }, (_, i) =>

@@ -3,12 +3,8 @@
 import { TpJob } from "../assembly/abi.ts";
 import type { TpProgram } from "./jobs.ts";
 import { ceilDiv } from "./lower-shared.ts";
-import {
-  detransposeProgram,
-  reshuffleRecord,
-  type Extent,
-  type ReshuffleAxis,
-} from "./tp-programs.ts";
+import type { Extent } from "../ir/extent.ts";
+import { detransposeProgram, reshuffleRecord, type ReshuffleAxis } from "./tp-programs.ts";
 
 const MAX_16 = 0xffff;
 

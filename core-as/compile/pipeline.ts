@@ -10,6 +10,7 @@ import { readModel } from "../model/read.ts";
 import { generatePartition } from "./generate.ts";
 import type { Lowered } from "./jobs.ts";
 import { lowerCompatible } from "./lower-compatible.ts";
+import { lowerOptimised } from "./lower-optimised.ts";
 import type { CompileSettings } from "./options.ts";
 
 /** What the passes hand to each other. */
@@ -94,10 +95,11 @@ function group(compilation: Compilation): void {
 
 function lower(compilation: Compilation): void {
   const { graph } = compilation.model!;
-  const { chip } = compilation.settings;
+  const { chip, mode } = compilation.settings;
+  const lowerPartition = mode === "compatible" ? lowerCompatible : lowerOptimised;
   compilation.lowered = compilation
     .groups!.filter(({ place }) => place === "npu")
-    .map(({ ops }) => lowerCompatible(graph, ops, chip));
+    .map(({ ops }) => lowerPartition(graph, ops, chip));
 }
 
 function refuseQuirks({ lowered, settings }: Compilation): void {

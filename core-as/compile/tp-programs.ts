@@ -1,15 +1,9 @@
 // Address programs of the TP cores: transpose, detranspose, reshuffle, pad, copy (spec/lowering.md 9). x = fast axis, y = slow axis.
 // SPDX-License-Identifier: MIT
 import { TpJob } from "../assembly/abi.ts";
+import type { Extent } from "../ir/extent.ts";
 import type { TpProgram } from "./jobs.ts";
 import { ceilDiv } from "./lower-shared.ts";
-
-/** Sizes of a tensor: s = TFLite dimension 1, f = dimension 2, c = dimension 3. */
-export interface Extent {
-  s: number;
-  f: number;
-  c: number;
-}
 
 /** Loops that do nothing, as every captured program leaves them. */
 const IDLE_LOOPS = {
