@@ -14,8 +14,8 @@ export function ceilDiv(a: i32, b: i32): i32 {
 }
 
 /**
- * A member as an unsigned word. Casting the result of `member` does not do: widened to 64 bits by a call's parameter
- * it still gets its sign extended.
+ * A member as an unsigned word. Not `<u32>member(...)`: when that is widened to 64 bits, the optimiser of
+ * AssemblyScript 0.28 merges load and extension into one that keeps the sign.
  */
 export function wordMember(job: usize, index: i32): u32 {
   return load<u32>(job + ((<usize>index) << 2));

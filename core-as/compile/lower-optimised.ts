@@ -17,7 +17,6 @@ import type {
   WeightPlan,
 } from "./jobs.ts";
 import {
-  addFactors,
   chipRecord,
   floatBits,
   isSigned,
@@ -25,6 +24,7 @@ import {
   scaleOf,
   storedWeights,
   zp8,
+  type AddFactors,
 } from "./lower-shared.ts";
 import { reshufflePrograms, toNhwcProgram } from "./optimised-tp.ts";
 import { Placement } from "./placement.ts";
@@ -268,6 +268,7 @@ class OptimisedLowering {
     };
     const target = this.produce(output.id);
     const biases = biasesOf(this.graph, op, shape[NnJob.OUT_Z]!);
+    if (record[NnJob.RELU] === 1) nudgeBiases(biases, factorOf(input, weight, output));
     this.drafts.push((resolve) => ({
       kind: "NN",
       op: name,
@@ -334,7 +335,7 @@ class OptimisedLowering {
     this.place(op, a.id, pair, 0);
     this.place(op, b.id, pair, values);
 
-    const { weightScale, w0, addOff } = addFactors(scaleOf(a), scaleOf(b));
+    const { weightScale, w0, addOff } = closestAddFactors(scaleOf(a), scaleOf(b));
     const record: NnRecord = {
       ...imageRecord(this.chip, {
         in: { s: rows, f: columns, c: 2 },
@@ -486,6 +487,46 @@ function convWeights(geometry: ConvGeometry, weight: Tensor): WeightPlan {
     widen,
     pad: zp8(weight),
     flip: isSigned(weight) ? 0x80 : 0,
+  };
+}
+
+/** Real value of one accumulator step in output steps, in binary32 as the hardware's factor. */
+function factorOf(input: Tensor, weight: Tensor, output: Tensor): number {
+  return Math.fround(Math.fround(scaleOf(input) * scaleOf(weight)) / scaleOf(output));
+}
+
+/** Above this factor one accumulator step is too coarse for nudgeBiases to help. */
+const MAX_NUDGED_FACTOR = 1 / 64;
+
+/**
+ * TFLite rounds twice, so a positive result goes up from 2^-(shift+1) below the half: between a half and a whole step
+ * of the accumulator. One step more in the bias makes the NPU's single rounding agree in all but half of these cases.
+ * Results below zero would move away, but under a ReLU they do not matter.
+ */
+function nudgeBiases(biases: Int32Array, factor: number): void {
+  if (factor > MAX_NUDGED_FACTOR) return;
+  for (let i = 0; i < biases.length; i++) biases[i]! += 1;
+}
+
+/**
+ * Weights w0 : addOff of two bytes closest to the ratio of two scales. The larger one is searched among the upper half
+ * of its range; fixing it at 255, as the reference does, leaves up to a quarter of an output step of error.
+ */
+function closestAddFactors(sa: number, sb: number): AddFactors {
+  const larger = Math.max(sa, sb);
+  const ratio = Math.min(sa, sb) / larger;
+  let best = 255;
+  let least = Infinity;
+  for (let weight = 255; weight > 127; weight--) {
+    const error = Math.abs(Math.round(weight * ratio) / weight - ratio);
+    if (error < least) [best, least] = [weight, error];
+  }
+  const smaller = Math.round(best * ratio);
+  return {
+    // The factor of the job is scale(a) * this / scale(output).
+    weightScale: Math.fround(larger / sa / best),
+    w0: sa >= sb ? best : smaller,
+    addOff: sa >= sb ? smaller : best,
   };
 }
 
