@@ -3,19 +3,17 @@
 import { Status } from "../abi";
 import { decodeV7, openV7 } from "../coef/decode-v7";
 import { CoefRequest } from "../coef/request";
-import { failField } from "./faults";
 import { NnJob } from "./nn-job";
 import { checkNnV7, requantFactorV7 } from "./nn-v7";
-import { BlockId, Nn } from "../gen/fields";
 
-/** Whether NN jobs of this version can be simulated. TP jobs do not depend on it. */
+/** Whether NN jobs of this version can be simulated; what follows demands it. TP jobs do not depend on it. */
 export function nnVersionModelled(version: u32): bool {
   return version == 7;
 }
 
 /** Fields whose meaning or allowed values depend on the version. */
 export function checkNn(version: u32, job: NnJob, src: usize): Status {
-  if (!nnVersionModelled(version)) return failField(BlockId.NN, Nn.NO_Z_OFFSET, version);
+  assert(nnVersionModelled(version));
   return checkNnV7(job, src);
 }
 
