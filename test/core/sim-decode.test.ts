@@ -1,4 +1,5 @@
-// The version 7 coefficient decoder: worked examples of spec/coefficients-v7.md 9, round trips, damaged streams.
+// The version 7 coefficient decoder: worked examples of spec/coefficients-v7.md 9, round trips,
+// damaged streams.
 // SPDX-License-Identifier: MIT
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -136,7 +137,7 @@ for (const build of BUILDS) {
       const order = dealt.flat();
       assert.equal(
         [...got.weights],
-        order.flatMap((k) => [...k.weights].map((w) => w - weightZp)),
+        order.flatMap((k) => Array.from(k.weights).map((w) => w - weightZp)),
       );
       assert.equal([...got.biases], order.map((k) => k.bias)); // prettier-ignore
       assert.equal([...got.offsets], order.map((k) => k.offset)); // prettier-ignore

@@ -1,4 +1,5 @@
-// The simulator must be able to fail: streams, addresses, descriptors and buffers that are wrong in one way each.
+// The simulator must be able to fail: streams, addresses, descriptors and buffers that are wrong in
+// one way each.
 // SPDX-License-Identifier: MIT
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -137,7 +138,8 @@ for (const build of BUILDS) {
     const simulator = await simulatorOf(build);
     const stream = mapNn(simulator, CASE);
     const coefs = nnCoefs(CASE);
-    // The second kernel's offset word: swap it for the first one's by editing the encoder's input instead.
+    // The second kernel's offset word: swap it for the first one's by editing the encoder's input
+    // instead.
     const { encodeCoefsV7, dealKernels } = await import("../helpers/coef-v7.ts");
     const { nnKernels } = await import("../helpers/nn-rig.ts");
     const kernels = nnKernels(CASE).map((kernel, i) => (i === 3 ? { ...kernel, offset: 0 } : kernel));
@@ -158,7 +160,8 @@ for (const build of BUILDS) {
   });
 
   test(`${build}: work of a submit is limited`, async () => {
-    // 225 * 8 * 32 weights over 1100 * 1100 pixels: more than 2^36 multiply-adds, refused before the first.
+    // 225 * 8 * 32 weights over 1100 * 1100 pixels: more than 2^36 multiply-adds, refused before
+    // the first.
     const size = 1100;
     const taps = 15 * 15 * 8;
     const huge: NnCase = {

@@ -1,4 +1,5 @@
-// Every captured submit of the reference driver, simulated and compared with TFLite's reference kernels.
+// Every captured submit of the reference driver, simulated and compared with TFLite's reference
+// kernels.
 // SPDX-License-Identifier: MIT
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -9,7 +10,9 @@ import { BUILDS, type Build } from "../helpers/cores.ts";
 import { corpusBytes, corpusJson, needCorpus } from "../helpers/corpus.ts";
 import { simulatorOf } from "../helpers/sim-rig.ts";
 
-/** What the reference driver's bytes are known to compute wrongly, measured by another simulator. */
+/**
+ * What the reference driver's bytes are known to compute wrongly, measured by another simulator.
+ */
 interface KnownWrong {
   maxDifference?: number | "fault";
   /** Differing values / all values. */
@@ -50,7 +53,10 @@ async function simulate(build: Build, capture: Capture): Promise<Result> {
 }
 
 if (needCorpus("sim-captures")) {
-  const known = corpusJson<Record<string, Record<string, KnownWrong>>>("golden", "known-wrong.json");
+  const known = corpusJson<Record<string, Record<string, KnownWrong>>>(
+    "golden",
+    "known-wrong.json",
+  );
   for (const build of BUILDS) {
     test(`${build}: a311d captures are within 2 of TFLite, or wrong exactly as known`, async () => {
       const tally = new Map<number | string, number>();
@@ -62,7 +68,8 @@ if (needCorpus("sim-captures")) {
           wrong === undefined
             ? typeof result.maxDifference === "number" && result.maxDifference <= 2
             : wrong.maxDifference === undefined ||
-              (wrong.maxDifference === result.maxDifference && wrong.differing === result.differing);
+              (wrong.maxDifference === result.maxDifference &&
+                wrong.differing === result.differing);
         if (!right) unexpected.push(`${name}: ${JSON.stringify({ result, wrong })}`);
         const key = wrong === undefined ? `off by at most ${result.maxDifference}` : "known wrong";
         tally.set(key, (tally.get(key) ?? 0) + 1);

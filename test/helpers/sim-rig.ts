@@ -7,7 +7,10 @@ import type { Build } from "./cores.ts";
 
 export type Fields = Readonly<Record<string, number>>;
 
-/** A descriptor with reset values and the given fields (values in the field's unit, negative allowed). */
+/**
+ * A descriptor with reset values and the given fields (values in the field's unit, negative
+ * allowed).
+ */
 export function descriptor(block: "NN" | "TP", fields: Fields, version = 7): Uint32Array {
   const table = BLOCK_TABLES.find((candidate) => candidate.name === block)!;
   const words = new Uint32Array(table.words);
@@ -62,7 +65,7 @@ export async function simulatorOf(
 }
 
 /** What a submit leads to, as one text: the fault's code, or the bytes of the outputs. */
-export function outcome(simulator: Simulator, run: () => readonly Uint8Array[]): string {
+export function outcome(run: () => readonly Uint8Array[]): string {
   try {
     return run()
       .map((bytes) => Buffer.from(bytes).toString("latin1"))

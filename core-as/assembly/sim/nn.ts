@@ -28,8 +28,7 @@ export function runNn(descriptor: usize, version: u32, cores: u32, mode: Roundin
   const coefficients = resolve(job.kernelAddr, 1, Access.READ);
   if (coefficients == 0) return failAddress(BlockId.NN, Nn.KERNEL_ADDR, job.kernelAddr);
   const buffer = bufferAt(job.kernelAddr);
-  status = spend(buffer.bytes);
-  if (status == Status.OK) status = findPlan(job, version, cores, buffer, coefficients);
+  status = findPlan(job, version, cores, buffer, coefficients);
   if (status != Status.OK) return status;
 
   const reads = readBytes(job);
@@ -45,7 +44,7 @@ export function runNn(descriptor: usize, version: u32, cores: u32, mode: Roundin
 
   const plan = foundPlan();
   const pixels = <u64>job.outX * <u64>job.outY;
-  status = spend(pixels * (<u64>plan.nonzero + <u64>job.outZ));
+  status = spend(pixels * (<u64>plan.nonzero + <u64>job.outZ) + <u64>plan.taps);
   if (status == Status.OK) status = makeView(job, input);
   if (status != Status.OK) return status;
   startRequant(requantFactor(version, job), mode, job.outZp, job.relu);

@@ -1,5 +1,5 @@
-// A TP descriptor as an address program: nested steps through the input, a counter of nested loops for the
-// output (spec/hardware.md 8). Nothing here knows transposes, reshuffles or padding.
+// A TP descriptor as an address program: nested steps through the input, a counter of nested loops
+// for the output (spec/hardware.md 8). Nothing here knows transposes, reshuffles or padding.
 // SPDX-License-Identifier: MIT
 import { Status } from "../abi";
 import { readField } from "../bits/fields";
@@ -120,7 +120,10 @@ function bad(name: Tp, value: u32): Status {
   return failField(BlockId.TP, name, value);
 }
 
-/** Reads and checks a descriptor into tpJob; elements = 0 if its tiles are empty (nothing else is checked then). */
+/**
+ * Reads and checks a descriptor into tpJob; elements = 0 if its tiles are empty (nothing else is
+ * checked then).
+ */
 export function parseTp(src: usize): Status {
   source = src;
   let status = checkDescriptor(BlockId.TP, src, 7, MODELLED, MODELLED_COUNT);
@@ -147,8 +150,8 @@ export function parseTp(src: usize): Status {
 }
 
 /**
- * Tiles along one axis: one at every increment that is inside the window. 0 when the last one sticks out of the
- * window, which was never captured.
+ * Tiles along one axis: one at every increment that is inside the window. 0 when the last one
+ * sticks out of the window, which was never captured.
  */
 function tileCount(start: i32, end: u32, size: u32, increment: u32): u32 {
   const length = <i64>end - <i64>start + 1;
