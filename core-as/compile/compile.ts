@@ -12,7 +12,7 @@ import type { CompileMode } from "./options.ts";
 import { runPipeline, type PassTiming } from "./pipeline.ts";
 
 /** NN core versions that code can be generated for. */
-const NN_CORE_VERSIONS: readonly number[] = [7];
+const NN_CORE_VERSIONS: readonly number[] = [7, 8];
 
 export const DEFAULT_TARGET = "a311d";
 export const DEFAULT_MODE: CompileMode = "optimised";

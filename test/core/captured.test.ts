@@ -14,7 +14,7 @@ interface CapturedFile {
   cases: Record<string, CapturedCase>;
 }
 
-for (const target of ["a311d"]) {
+for (const target of ["a311d", "imx8mp"]) {
   const captured = JSON.parse(
     readFileSync(`test/golden/captured/${target}.json`, "utf8"),
   ) as CapturedFile;

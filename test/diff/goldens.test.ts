@@ -18,7 +18,7 @@ if (needCorpus("goldens of the corpus")) {
     "golden",
     "known-wrong.json",
   );
-  for (const target of ["a311d"]) {
+  for (const target of ["a311d", "imx8mp"]) {
     const test = suite(`goldens ${target}`);
     const files = readdirSync(corpusPath("golden", target)).filter(
       (file) => file !== "init-stream.json",

@@ -131,16 +131,14 @@ function filledWords(
 }
 
 if (needCorpus("vectors of the corpus")) {
-  const test = suite("vectors a311d");
+  const test = suite("vectors");
   const core = await coreOf("release");
   const { vectors } = corpusJson<{ vectors: Vector[] }>("golden", "vectors.json");
-  for (const vector of vectors.filter(({ chip }) => chip === "A311D"))
-    test(vector.name, () => {
+  for (const vector of vectors)
+    test(`${vector.chip} ${vector.name}`, () => {
       const graph = graphOf(vector);
-      const partition = generatePartition(
-        core,
-        lowerCompatible(graph, graph.ops, chipByName("a311d")!),
-      );
+      const chip = chipByName(vector.chip.toLowerCase())!;
+      const partition = generatePartition(core, lowerCompatible(graph, graph.ops, chip));
       assert.is(partition.jobs.length, vector.jobs.length);
       vector.jobs.forEach((expected, index) => {
         const job = partition.jobs[index]!;

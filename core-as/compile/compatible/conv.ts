@@ -35,21 +35,21 @@ export function initialShape(op: Op, input: Tensor, weight: Tensor, output: Tens
     same: options.padding === "same",
     depthwise,
     pointwise,
-    firstPixel: stride > 1 && (depthwise || pointwise),
+    firstPixel: false,
   };
-}
-
-/** Whether the reference folds the stride into channels by a TP job (v7). */
-export function needsReshuffle({ stride, depthwise, pointwise, in: from }: ConvShape): boolean {
-  if (stride === 1 || pointwise) return false;
-  return !(depthwise && (from.s > 5 || from.s < 3));
 }
 
 /**
  * Weight steps of spec/lowering.md 4; changes `shape` to what the NN job sees.
  * @param zeroPoint weight zero point in the NN cores' unsigned form
+ * @param lowerDepthwise the step for depthwise kernels, which depends on the core version
  */
-export function lowerWeights(shape: ConvShape, weight: Tensor, zeroPoint: number): WeightPlan {
+export function lowerWeights(
+  shape: ConvShape,
+  weight: Tensor,
+  zeroPoint: number,
+  lowerDepthwise: (shape: ConvShape, plan: WeightPlan) => void,
+): WeightPlan {
   const signed = isSigned(weight);
   const plan: WeightPlan = {
     bytes: weight.constant!,
@@ -71,10 +71,7 @@ export function lowerWeights(shape: ConvShape, weight: Tensor, zeroPoint: number
     plan.widen = true;
     plan.layout = "widened";
   }
-  if (shape.depthwise && (shape.out.c > 1 || shape.stride > 1)) {
-    if (shape.in.s > 2 && shape.in.s < 8) shape.firstPixel = false;
-    plan.layout = "depthwise";
-  }
+  if (shape.depthwise) lowerDepthwise(shape, plan);
   if (shape.stride > 1 && !shape.firstPixel) {
     const more = shape.same ? (shape.kS === 5 ? 2 : 1) : 0;
     shape.in = {

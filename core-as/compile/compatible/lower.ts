@@ -16,11 +16,12 @@ import type {
 } from "../jobs.ts";
 import { ceilDiv, extentOf, rawZeroPoint, storedWeights, zp8 } from "../lower-shared.ts";
 import { detransposeProgram, padPrograms, transposeProgram } from "../tp-programs.ts";
-import { initialShape, lowerWeights, needsReshuffle, offsetOf, type ConvShape } from "./conv.ts";
+import { initialShape, lowerWeights, offsetOf, type ConvShape } from "./conv.ts";
 import { placeDrafts, type Draft } from "./placement.ts";
 import { convQuirks, operatorQuirks } from "./quirks.ts";
-import { addParts, convRecord, fullyConnectedRecord } from "./records.ts";
+import { convRecord, fullyConnectedRecord } from "./records.ts";
 import { reshufflePrograms } from "./reshuffle.ts";
+import { rulesOf, type ReferenceRules } from "./rules.ts";
 
 /**
  * Lowers one partition.
@@ -39,6 +40,7 @@ class CompatibleLowering {
   private readonly produced: Set<number>;
   private readonly consumed: Set<number>;
   private nextTensor: number;
+  private readonly rules: ReferenceRules;
 
   constructor(
     private readonly graph: Graph,
@@ -48,6 +50,7 @@ class CompatibleLowering {
     this.produced = new Set(ops.flatMap((op) => op.outputs));
     this.consumed = new Set(ops.flatMap((op) => op.inputs));
     this.nextTensor = graph.tensors.length;
+    this.rules = rulesOf(chip);
   }
 
   run(): Lowered {
@@ -57,7 +60,7 @@ class CompatibleLowering {
   }
 
   private lowerOp(op: Op): void {
-    for (const note of operatorQuirks(this.graph, op, this.produced, this.consumed))
+    for (const note of operatorQuirks(this.graph, op, this.produced, this.consumed, this.rules))
       this.quirks.push({ job: this.jobCount, ...note });
     switch (op.kind) {
       case "CONV_2D":
@@ -144,20 +147,26 @@ class CompatibleLowering {
     const [input, weight, bias] = op.inputs.map((id) => this.tensor(id));
     const output = this.tensor(op.outputs[0]!);
     const shape = initialShape(op, input!, weight!, output);
+    shape.firstPixel = this.rules.firstPixel(shape);
     let current = op.inputs[0]!;
     if (this.needTranspose(op)) current = this.transpose(op, current);
-    if (needsReshuffle(shape)) current = this.reshuffle(op, current, input!, shape);
+    if (this.rules.needsReshuffle(shape)) current = this.reshuffle(op, current, input!, shape);
 
     const firstJob = this.jobCount;
     const before = { ...shape, in: { ...shape.in } };
-    const weights = lowerWeights(shape, weight!, zp8(weight!));
-    for (const note of convQuirks(before, shape, weight!, offsetOf(shape)))
+    const weights = lowerWeights(shape, weight!, zp8(weight!), this.rules.lowerDepthwise);
+    for (const note of [
+      ...this.rules.convQuirks(before, shape, weight!, this.chip),
+      ...convQuirks(before, shape, offsetOf(shape)),
+    ])
       this.quirks.push({ job: firstJob, ...note });
     const biases = intsOf(bias!, shape.out.c);
-    const record = convRecord(this.chip, shape, weights, input!, weight!, output);
-    record[NnJob.RELU] = activationOf(op) === "none" ? 0 : 1;
-    if (shape.out.c % Math.min(shape.out.c, this.chip.nnCores) !== 0)
-      this.undefinedJobs.push(firstJob);
+    const record: NnRecord = {
+      ...convRecord(this.chip, shape, weights, input!, weight!, output),
+      ...this.rules.coefficients(shape, weights),
+      [NnJob.RELU]: activationOf(op) === "none" ? 0 : 1,
+    };
+    this.noteUndefined(shape.out.c);
     this.nnDraft(op, shape.depthwise ? "dwconv" : before.pointwise ? "pwconv" : "conv", record, {
       weights,
       biases,
@@ -166,6 +175,12 @@ class CompatibleLowering {
       outBytes: shape.out.s * shape.out.f * shape.out.c,
     });
     this.detranspose(op, zp8(output));
+  }
+
+  /** Notes the job about to be drafted when cores get kernels of channels that do not exist (Q1). */
+  private noteUndefined(channels: number): void {
+    if (this.rules.readsPastEnd && channels % Math.min(channels, this.chip.nnCores) !== 0)
+      this.undefinedJobs.push(this.jobCount);
   }
 
   private reshuffle(op: Op, current: number, input: Tensor, shape: ConvShape): number {
@@ -224,7 +239,7 @@ class CompatibleLowering {
   private lowerAdd(op: Op): void {
     const [a, b] = op.inputs.map((id) => this.tensor(id)) as [Tensor, Tensor];
     const output = this.tensor(op.outputs[0]!);
-    const { record, weights, biases } = addParts(this.chip, a, b, output);
+    const { record, weights, biases } = this.rules.addParts(this.chip, a, b, output);
     const inBytes = bytesOf(extentOf(a));
     this.nnDraft(op, "add", record, {
       weights,
@@ -286,7 +301,7 @@ class CompatibleLowering {
     const [input, weight, bias] = op.inputs.map((id) => this.tensor(id)) as Tensor[];
     const output = this.tensor(op.outputs[0]!);
     const outC = output.shape[1] ?? 1;
-    if (outC % Math.min(outC, this.chip.nnCores) !== 0) this.undefinedJobs.push(this.jobCount);
+    this.noteUndefined(outC);
     this.nnDraft(op, "fc", fullyConnectedRecord(this.chip, input!, weight!, output), {
       weights: storedWeights(weight!.constant!),
       biases: intsOf(bias!, outC),

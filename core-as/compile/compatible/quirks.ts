@@ -1,8 +1,8 @@
 // Which quirks of the reference driver (spec/quirks.md) make a case compute wrong results.
 // SPDX-License-Identifier: MIT
 import { type Graph, type Op, type Tensor } from "../../ir/graph.ts";
-import type { QuirkNote } from "../jobs.ts";
 import type { ConvShape } from "./conv.ts";
+import type { QuirkText, ReferenceRules } from "./rules.ts";
 import {
   ceilDiv,
   extentOf,
@@ -13,12 +13,10 @@ import {
 } from "../lower-shared.ts";
 import { paddingBefore } from "../../legalise/padding.ts";
 
-type Note = Omit<QuirkNote, "job">;
+type Note = QuirkText;
 
 const MAX_SIZE = 0x1fff;
 const MAX_CHANNELS = 0x3fff;
-/** 1x1 kernels of more output channels than this are read in blocks of input channels. */
-const BLOCK_ORDER_ABOVE = 8;
 
 /**
  * Quirks that change the result of one convolution.
@@ -26,16 +24,10 @@ const BLOCK_ORDER_ABOVE = 8;
  * @param lowered what the reference's weight steps made of it
  * @param offset the padding offset that the reference programs for both axes
  */
-export function convQuirks(
-  first: ConvShape,
-  lowered: ConvShape,
-  weight: Tensor,
-  offset: number,
-): Note[] {
+export function convQuirks(first: ConvShape, lowered: ConvShape, offset: number): Note[] {
   const notes: Note[] = [];
   const note = (quirk: string, why: string): void => void notes.push({ quirk, why });
-  const { s, f, c } = first.in;
-  if (isSigned(weight)) note("Q4", "int8 weights are sent as unsigned bytes");
+  const { s, f } = first.in;
   if (s > f || first.out.s > first.out.f)
     note(
       "Q15",
@@ -43,22 +35,10 @@ export function convQuirks(
     );
   if (first.kS !== first.kF)
     note("Q16", `a kernel of ${first.kS} x ${first.kF} is programmed with its sides exchanged`);
-  if (lowered.in.c === 1 && lowered.kF > 3 && !lowered.depthwise && lowered.in.s <= 64)
-    note("Q7", `rows of ${lowered.kF} weights are not split for a one-channel image of ${s} rows`);
-  if (first.depthwise && first.out.c !== c)
-    note("Q35", `depth multiplier ${first.out.c / c} is not expanded`);
   paddingQuirks(first, lowered, offset, note);
   const sizes = [lowered.in.s, lowered.in.f, first.out.s, first.out.f].map(
     (size) => size * (lowered.firstPixel ? 2 : 1),
   );
-  if (
-    lowered.kS === 1 &&
-    lowered.kF === 1 &&
-    !lowered.pointwise &&
-    first.out.c > BLOCK_ORDER_ABOVE &&
-    lowered.in.c > 1
-  )
-    note("Q59", "a folded kernel of one weight is not in the order that its descriptor promises");
   if (Math.max(...sizes) > MAX_SIZE) note("Q19", `a side above ${MAX_SIZE} overflows its field`);
   if (Math.max(lowered.in.c, first.out.c) > MAX_CHANNELS)
     note("Q18", `more than ${MAX_CHANNELS} channels overflow their field`);
@@ -84,10 +64,8 @@ function paddingQuirks(
       );
     return;
   }
-  if (first.depthwise && (s === 6 || s === 7)) {
-    note("Q36", `weights are folded for a depthwise image of ${s} rows, the image is not`);
-    return;
-  }
+  // Weights without an image that fits them: the sizes say nothing about padding (Q36).
+  if (first.depthwise && (s === 6 || s === 7)) return;
   const more = kS === 5 ? 1 : 0;
   const foldedX = same ? more + (s % 2) : 0;
   const foldedY = same ? more + (f % 2) : 0;
@@ -118,6 +96,7 @@ export function operatorQuirks(
   op: Op,
   produced: ReadonlySet<number>,
   consumed: ReadonlySet<number>,
+  rules: ReferenceRules,
 ): Note[] {
   const notes: Note[] = [];
   const note = (quirk: string, why: string): void => void notes.push({ quirk, why });
@@ -130,7 +109,7 @@ export function operatorQuirks(
 
   switch (op.kind) {
     case "ADD":
-      addQuirks(graph, op, produced, activation, note);
+      addQuirks(graph, op, produced, activation, rules, note);
       break;
     case "CONCATENATION": {
       const output = tensor(op.outputs[0]!);
@@ -157,7 +136,7 @@ export function operatorQuirks(
         note("Q26", "input and output have different scales");
       break;
     case "FULLY_CONNECTED":
-      note("Q59", "coefficients are in another order than the descriptor promises");
+      if (rules.fullyConnectedQuirk !== null) note("Q59", rules.fullyConnectedQuirk);
       if (isSigned(tensor(op.inputs[0]!))) note("Q38", "zero points of int8 are not shifted");
       if (activation !== "none") note("Q28", `activation ${activation} is ignored`);
       if (produced.has(op.inputs[0]!)) note("Q33", "the input is planar");
@@ -171,6 +150,7 @@ function addQuirks(
   op: Op,
   produced: ReadonlySet<number>,
   activation: string,
+  rules: ReferenceRules,
   note: (quirk: string, why: string) => void,
 ): void {
   const inputs = op.inputs.map((id) => graph.tensors[id]!);
@@ -181,7 +161,6 @@ function addQuirks(
       note("Q25", `shape [${input.shape}] is not the output's [${output.shape}]`);
   if (inputs.some((input) => !produced.has(input.id) && extentOf(input).c !== 1))
     note("Q31", "inputs of the partition are added as they are and the sum is rearranged");
-  if (inputs.some(isSigned)) note("Q37", "zero points of int8 are squeezed into unsigned bytes");
   const first = op.inputs[0]!;
   const others = graph.ops.filter(
     (other) =>
@@ -195,8 +174,7 @@ function addQuirks(
   );
   if (feeds.length > 0 || op.inputs[0] === op.inputs[1])
     note("Q46", `operand ${first} also has its place in another addition, concatenation or split`);
-  const values = extentOf(inputs[0]!);
-  const total = values.s * values.f * values.c;
-  if (total / referenceAddRow(total) > MAX_SIZE)
-    note("Q19", `${total} values make a row longer than ${MAX_SIZE}`);
+  const { s, f, c } = extentOf(inputs[0]!);
+  for (const { quirk, why } of rules.addQuirks(inputs, s * f * c, referenceAddRow(s * f)))
+    note(quirk, why);
 }
