@@ -239,6 +239,21 @@ export const CHIPS: readonly Chip[] = [
   },
 ];
 
+/** What follows from the generation of the NN cores. */
+export interface CoreGeneration {
+  /** Additions: two operands as two planes of one image, or as the channels of a 1x1 convolution (spec/lowering.md 5). */
+  addition: "planes" | "channels";
+  /** Requantisation factors are below this (spec/hardware.md 7). */
+  maxFactor: number;
+}
+
+const GENERATIONS: Record<Chip["nnCoreVersion"], CoreGeneration> = {
+  7: { addition: "planes", maxFactor: 2 ** 16 },
+  8: { addition: "channels", maxFactor: 2 },
+};
+
+export const generationOf = (chip: Chip): CoreGeneration => GENERATIONS[chip.nnCoreVersion];
+
 /** The chip with this target name or alias (any case), or undefined. */
 export function chipByName(name: string): Chip | undefined {
   const wanted = name.toLowerCase();

@@ -15,6 +15,8 @@ export interface ConvGeometry {
   padTop: number;
   padLeft: number;
   depthwise: boolean;
+  /** The chip's own depthwise mode: one input channel for each output channel. */
+  native: boolean;
   /** 1x1 kernel that becomes 2x2, because a kernel of one weight has no room for its bias order. */
   widen: boolean;
   /** Stride two by keeping every second pixel of the output. */
@@ -24,7 +26,7 @@ export interface ConvGeometry {
 }
 
 /** Geometry of a CONV_2D or DEPTHWISE_CONV_2D with equal strides of 1 or 2. */
-export function convGeometry(graph: Graph, op: Op): ConvGeometry {
+export function convGeometry(graph: Graph, op: Op, chip: Chip): ConvGeometry {
   const options = op.options as unknown as OpOptions["CONV_2D"];
   const input = flatExtent(graph.tensors[op.inputs[0]!]!.shape);
   const out = flatExtent(graph.tensors[op.outputs[0]!]!.shape);
@@ -34,8 +36,9 @@ export function convGeometry(graph: Graph, op: Op): ConvGeometry {
   const pointwise = kS === 1 && kF === 1;
   const depthwise = op.kind === "DEPTHWISE_CONV_2D";
   const strided = stride > 1;
-  // Captures fold depthwise images of three to five rows and drop pixels of all others (Q36).
-  const foldsDepthwise = input.s >= 3 && input.s <= 5;
+  const native = depthwise && chip.depthwise && input.c > 1;
+  // Captures fold dense depthwise images of three to five rows and drop pixels of all others (Q36).
+  const foldsDepthwise = !chip.depthwise && input.s >= 3 && input.s <= 5;
   const firstPixel = strided && (pointwise || (depthwise && !foldsDepthwise));
   const geometry: ConvGeometry = {
     in: input,
@@ -46,6 +49,7 @@ export function convGeometry(graph: Graph, op: Op): ConvGeometry {
     padTop: same ? paddingBefore(input.s, kS, stride) : 0,
     padLeft: same ? paddingBefore(input.f, kF, stride) : 0,
     depthwise,
+    native,
     widen: pointwise && input.c === 1,
     firstPixel,
     folded: null,
@@ -78,6 +82,8 @@ export function convLimit(geometry: ConvGeometry, chip: Chip): string | null {
     return `${from.c * fold} input channels, the field ends at ${MAX_IN_CHANNELS}`;
   if (out.c > MAX_OUT_CHANNELS)
     return `${out.c} output channels, the field ends at ${MAX_OUT_CHANNELS}`;
+  if (geometry.native && from.c !== out.c)
+    return `a depth multiplier of ${out.c / from.c}, the chip's depthwise mode has none`;
   const kernel = Math.ceil(Math.max(kS, kF) / (folded ? 2 : 1));
   if (kernel > chip.maxKernel)
     return `a kernel of ${kS} x ${kF}, the chip ends at ${chip.maxKernel}`;

@@ -1,5 +1,6 @@
 // What optimised mode demands beyond the common constraints: only what would make the result wrong or not fit.
 // SPDX-License-Identifier: MIT
+import { generationOf } from "../hw/chips.ts";
 import { flatExtent } from "../ir/extent.ts";
 import type { Tensor } from "../ir/graph.ts";
 import { activationConstraint } from "./common-constraints.ts";
@@ -77,8 +78,23 @@ const ADD_IMAGE: Constraint = {
   sentence: `The number of values splits into rows and columns of at most ${MAX_SIDE} each.`,
   remedy: "change a side of the tensor by one",
   violation: (context) => {
+    // Operands that lie in channels keep the tensor's own rows and columns.
+    if (generationOf(context.chip).addition === "channels") return null;
     const { s, f, c } = flatExtent(result(context).shape);
     return addSides(s * f * c) ? null : `${s * f * c} values have no such factors`;
+  },
+};
+
+const ADD_CHANNELS: Constraint = {
+  id: "ADD_CHANNELS",
+  operators: ["ADD"],
+  sentence: `Where operands are added as channels: at most 4096 channels and sides of at most ${MAX_SIDE}.`,
+  remedy: "split the tensor by channels",
+  violation: (context) => {
+    if (generationOf(context.chip).addition !== "channels") return null;
+    const { s, f, c } = flatExtent(result(context).shape);
+    if (c > 4096) return `${c} channels`;
+    return Math.max(s, f) > MAX_SIDE ? `${s} rows and ${f} columns` : null;
   },
 };
 
@@ -87,7 +103,7 @@ const CONV_FITS: Constraint = {
   operators: CONVOLUTIONS,
   sentence: "Sides, channels, kernel and padding fit the fields of the chip's descriptor.",
   remedy: "split the layer, or make the image or the kernel smaller",
-  violation: ({ graph, op, chip }) => convLimit(convGeometry(graph, op), chip),
+  violation: ({ graph, op, chip }) => convLimit(convGeometry(graph, op, chip), chip),
 };
 
 const FC_FITS: Constraint = {
@@ -121,20 +137,22 @@ const LAYOUT_FITS: Constraint = {
   },
 };
 
-/** Bounds of the requantisation factor that the shift field can say (spec/hardware.md 7). */
+/** Smallest requantisation factor that the shift field can say (spec/hardware.md 7). */
 const MIN_FACTOR = 2 ** -112;
-const MAX_FACTOR = 2 ** 16;
 
 const SCALE_RANGE: Constraint = {
   id: "SCALE_RANGE",
   operators: [...CONVOLUTIONS, "FULLY_CONNECTED"],
-  sentence: "input scale x weight scale / output scale lies between 2^-112 and 2^16.",
+  sentence:
+    "input scale x weight scale / output scale lies between 2^-112 and 2^16 (NN core version 8: 2).",
   remedy: "check the quantisation of the layer; such a factor saturates every output",
   violation: (context) => {
     const [input, weight] = [operand(context, 0), operand(context, 1)];
     const product = Math.fround(input.quant!.scales[0]! * weight.quant!.scales[0]!);
     const factor = Math.fround(product / result(context).quant!.scales[0]!);
-    return factor >= MIN_FACTOR && factor < MAX_FACTOR ? null : `the factor is ${factor}`;
+    return factor >= MIN_FACTOR && factor < generationOf(context.chip).maxFactor
+      ? null
+      : `the factor is ${factor}`;
   },
 };
 
@@ -144,6 +162,7 @@ export const OPTIMISED_CONSTRAINTS: readonly Constraint[] = [
   NO_ACTIVATION,
   SAME_SHAPES,
   ADD_IMAGE,
+  ADD_CHANNELS,
   SCALE_RANGE,
   CONV_FITS,
   FC_FITS,

@@ -1,12 +1,12 @@
 // Lowering of optimised mode: the mechanisms of the reference with every quirk that changes results corrected.
 // Tensors are planar inside a partition; layouts change only where a tensor crosses its border.
 // SPDX-License-Identifier: MIT
-import { CoefOrder, NnJob, WeightSource } from "../../assembly/abi.ts";
+import { NnJob } from "../../assembly/abi.ts";
 import { GraphError } from "../../errors.ts";
 import type { Chip } from "../../hw/chips.ts";
 import { bytesOf, flatExtent, type Extent } from "../../ir/extent.ts";
 import type { Graph, Op, Tensor } from "../../ir/graph.ts";
-import { addSides, convGeometry, type ConvGeometry } from "../../legalise/conv-geometry.ts";
+import { convGeometry, type ConvGeometry } from "../../legalise/conv-geometry.ts";
 import type {
   BufferRef,
   Lowered,
@@ -16,11 +16,12 @@ import type {
   TpWork,
   WeightPlan,
 } from "../jobs.ts";
-import { floatBits, partitionBorder, scaleOf, storedWeights, zp8 } from "../lower-shared.ts";
+import { floatBits, partitionBorder, scaleOf, zp8 } from "../lower-shared.ts";
 import { padPrograms, transposeProgram } from "../tp-programs.ts";
-import { biasesOf, closestAddFactors, factorOf, nudgeBiases } from "./numerics.ts";
+import { addParts } from "./addition.ts";
+import { biasesOf, factorOf, nudgeBiases } from "./numerics.ts";
 import { Placement } from "./placement.ts";
-import { convRecord, convWeights, imageRecord } from "./records.ts";
+import { convRecord, convWeights } from "./records.ts";
 import { reshufflePrograms, toNhwcProgram } from "./tp.ts";
 
 type Resolve = (node: number) => BufferRef;
@@ -182,7 +183,7 @@ class OptimisedLowering {
   // ---- operators -----------------------------------------------------------------------------------
 
   private lowerConv(op: Op): void {
-    const geometry = convGeometry(this.graph, op);
+    const geometry = convGeometry(this.graph, op, this.chip);
     const [input, weight] = op.inputs.map((id) => this.tensor(id)) as [Tensor, Tensor];
     let node = this.planarOf(op, input.id);
     const { folded } = geometry;
@@ -240,6 +241,7 @@ class OptimisedLowering {
       padTop: 0,
       padLeft: 0,
       depthwise: false,
+      native: false,
       widen: inC === 1,
       firstPixel: false,
       folded: null,
@@ -289,44 +291,25 @@ class OptimisedLowering {
     const [a, b] = op.inputs.map((id) => this.tensor(id)) as [Tensor, Tensor];
     const output = this.tensor(op.outputs[0]!);
     const values = this.bytes(output.id);
-    const [columns, rows] = addSides(values)!;
-    // Both operands lie behind each other and form an image of two planes.
+    // Both operands lie behind each other: one image with twice the planes.
     const pair = this.placement.add(2 * values);
     this.place(op, a.id, pair, 0);
     this.place(op, b.id, pair, values);
 
-    const { weightScale, w0, addOff } = closestAddFactors(scaleOf(a), scaleOf(b));
+    const parts = addParts(this.chip, a, b, output);
     const record: NnRecord = {
-      ...imageRecord(this.chip, {
-        in: { s: rows, f: columns, c: 2 },
-        out: { s: rows, f: columns, c: 1 },
-        kernelX: 2,
-        kernelY: 2,
-        doubled: 1,
-      }),
+      ...parts.record,
       ...this.quantisation(a, output),
-      [NnJob.WEIGHT_ZP]: 0,
-      [NnJob.WEIGHT_SCALE]: floatBits(weightScale),
       [NnJob.RELU]: reluOf(op),
-      [NnJob.STRIDE]: 1,
-      [NnJob.ORDER]: CoefOrder.INTERLEAVED,
-      [NnJob.COEF_PLANES]: 2,
-      [NnJob.COEF_KERNELS]: 1,
-      [NnJob.SOURCE]: WeightSource.DENSE,
-      [NnJob.DW_PLANES]: 1,
-      [NnJob.DW_MULTIPLIER]: 1,
     };
-    const weights = Uint8Array.of(w0, 0, 0, 0, addOff, 0, 0, 0);
-    // The encoder corrects both planes by the first operand's zero point; this adds the difference.
-    const biases = Int32Array.of(addOff * (zp8(a) - zp8(b)));
     const target = this.produce(output.id);
     this.drafts.push((resolve) => ({
       kind: "NN",
       op: "add",
       sourceOp: op.id,
       record,
-      weights: storedWeights(weights),
-      biases,
+      weights: parts.weights,
+      biases: parts.biases,
       input: resolve(pair),
       input2: null,
       output: resolve(target),

@@ -35,7 +35,12 @@ export function convRecord(chip: Chip, geometry: ConvGeometry, weights: WeightPl
     [NnJob.ORDER]: pointwise ? CoefOrder.POINTWISE : CoefOrder.INTERLEAVED,
     [NnJob.COEF_PLANES]: planes,
     [NnJob.COEF_KERNELS]: out.c,
-    [NnJob.SOURCE]: weights.layout === "depthwise" ? WeightSource.DEPTHWISE : WeightSource.DENSE,
+    // With one input channel every stored plane is a whole kernel.
+    [NnJob.SOURCE]:
+      weights.layout === "depthwise" && geometry.in.c > 1
+        ? WeightSource.DEPTHWISE
+        : WeightSource.DENSE,
+    [NnJob.NATIVE_DEPTHWISE]: geometry.native ? 1 : 0,
     [NnJob.DW_PLANES]: folded ? 4 : 1,
     [NnJob.DW_MULTIPLIER]: depthwise ? out.c / geometry.in.c : 1,
     [NnJob.PAD_BYTE]: weights.pad,

@@ -1,0 +1,86 @@
+// Additions as NN jobs, for both ways in which cores can see two operands (spec/lowering.md 5).
+// SPDX-License-Identifier: MIT
+import { CoefOrder, NnJob, WeightSource } from "../../assembly/abi.ts";
+import { generationOf, type Chip } from "../../hw/chips.ts";
+import { bytesOf, flatExtent } from "../../ir/extent.ts";
+import type { Tensor } from "../../ir/graph.ts";
+import { addSides } from "../../legalise/conv-geometry.ts";
+import type { NnRecord, WeightPlan } from "../jobs.ts";
+import { floatBits, scaleOf, storedWeights, zp8, type AddFactors } from "../lower-shared.ts";
+import { closestAddFactors } from "./numerics.ts";
+import { imageRecord } from "./records.ts";
+
+/** What an addition's job is made of; input and output quantisation and ReLU are the caller's. */
+export interface AddParts {
+  record: NnRecord;
+  weights: WeightPlan;
+  biases: Int32Array;
+}
+
+/** acc = w0 (a - za) + addOff (b - zb); the operands lie behind each other, a first. */
+export function addParts(chip: Chip, a: Tensor, b: Tensor, output: Tensor): AddParts {
+  const factors = closestAddFactors(scaleOf(a), scaleOf(b));
+  // The encoder corrects both operands by the first one's zero point; the bias adds the difference.
+  const bias = factors.addOff * (zp8(a) - zp8(b));
+  const parts = { planes: addPlanes, channels: addChannels }[generationOf(chip).addition];
+  const { record, weights } = parts(chip, output, factors);
+  return {
+    record: {
+      ...record,
+      [NnJob.WEIGHT_ZP]: 0,
+      [NnJob.WEIGHT_SCALE]: floatBits(factors.weightScale),
+      [NnJob.STRIDE]: 1,
+      [NnJob.ORDER]: CoefOrder.INTERLEAVED,
+      [NnJob.SOURCE]: WeightSource.DENSE,
+      [NnJob.DW_PLANES]: 1,
+      [NnJob.DW_MULTIPLIER]: 1,
+    },
+    weights: storedWeights(weights),
+    biases: new Int32Array(record[NnJob.COEF_KERNELS]!).fill(bias),
+  };
+}
+
+type Shape = { record: NnRecord; weights: Uint8Array };
+
+/** Each operand is one plane of a pseudo image; a 2x2 kernel uses only its first weight in each. */
+function addPlanes(chip: Chip, output: Tensor, { w0, addOff }: AddFactors): Shape {
+  const [columns, rows] = addSides(bytesOf(flatExtent(output.shape)))!;
+  return {
+    record: {
+      ...imageRecord(chip, {
+        in: { s: rows, f: columns, c: 2 },
+        out: { s: rows, f: columns, c: 1 },
+        kernelX: 2,
+        kernelY: 2,
+        doubled: 1,
+      }),
+      [NnJob.COEF_PLANES]: 2,
+      [NnJob.COEF_KERNELS]: 1,
+    },
+    weights: Uint8Array.of(w0, 0, 0, 0, addOff, 0, 0, 0),
+  };
+}
+
+/** A 1x1 convolution over the channels of both operands: two diagonals. */
+function addChannels(chip: Chip, output: Tensor, { w0, addOff }: AddFactors): Shape {
+  const { s, f, c } = flatExtent(output.shape);
+  const weights = new Uint8Array(c * 2 * c);
+  for (let channel = 0; channel < c; channel++) {
+    weights[channel * 2 * c + channel] = w0;
+    weights[channel * 2 * c + c + channel] = addOff;
+  }
+  return {
+    record: {
+      ...imageRecord(chip, {
+        in: { s, f, c: 2 * c },
+        out: { s, f, c },
+        kernelX: 1,
+        kernelY: 1,
+        doubled: 1,
+      }),
+      [NnJob.COEF_PLANES]: 2 * c,
+      [NnJob.COEF_KERNELS]: c,
+    },
+    weights,
+  };
+}
