@@ -400,15 +400,15 @@ export const enum CopyParam {
 export const enum CoefStats {
   /** Kernels in all streams, also those beyond the output's channels. */
   KERNELS = 0,
-  /** Width of zero runs in the first stream. */
+  /** Width of zero runs in the first stream; 0 in version 8, which has none. */
   ZRL_BITS = 1,
-  /** Weights coded as a byte. */
+  /** Weights coded as a byte; in version 8 all. */
   LITERALS = 2,
   /** Zero runs that are not empty. */
   RUNS = 3,
   /** Weights that differ from the zero point. */
   NONZERO = 4,
-  /** Bytes from the start of the buffer to the end of the last stream. */
+  /** Bytes from the start of the buffer to the end of the last stream (version 7) or the biases (version 8). */
   BYTES = 5,
   /** First of sixteen words: kernels in each core's stream. */
   CORE_KERNELS = 8,

@@ -24,7 +24,7 @@ function decode(core: Core, bytes: Uint8Array, f: Fields): Decoded {
     const src = core.allocCopy(bytes);
     const stats = core.alloc(CoefStats.WORDS * 4);
     const call = (weights: number, biases: number, offsets: number): void =>
-      core.call("decodeCoefs", {}, 7, f.cores, src, bytes.length, f.kernelX, f.kernelY, f.kernelZ, f.perCore, f.outZ, f.weightZp, weights, biases, offsets, stats); // prettier-ignore
+      core.call("decodeCoefs", {}, 7, f.cores, src, bytes.length, f.kernelX, f.kernelY, f.kernelZ, f.perCore, f.outZ, f.weightZp, weights, biases, offsets, stats, 0); // prettier-ignore
     call(0, 0, 0);
     const kernels = core.readWords(stats, CoefStats.WORDS)[CoefStats.KERNELS]!;
     const count = kernels * f.kernelX * f.kernelY * f.kernelZ;

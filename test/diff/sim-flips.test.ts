@@ -108,7 +108,7 @@ function decoded(core: Core, bytes: Uint8Array, nn: Uint32Array): string {
     const fields = ["KERNEL_X_SIZE", "KERNEL_Y_SIZE", "KERNEL_Z_SIZE", "KERNELS_PER_CORE", "OUT_Z_SIZE", "COEF_ZERO_POINT"] as const; // prettier-ignore
     const [x, y, z, per, out, zp] = fields.map(value) as [number, number, number, number, number, number]; // prettier-ignore
     const call = (w: number, b: number, o: number): number =>
-      core.invoke("decodeCoefs", 7, 8, src, bytes.length, x, y, z, per, out, zp, w, b, o, stats);
+      core.invoke("decodeCoefs", 7, 8, src, bytes.length, x, y, z, per, out, zp, w, b, o, stats, 0);
     if (call(0, 0, 0) !== 0) return "fault";
     const kernels = core.readWords(stats, CoefStats.WORDS)[CoefStats.KERNELS]!;
     const weights = core.alloc(kernels * x * y * z * 2);

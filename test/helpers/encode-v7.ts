@@ -120,6 +120,7 @@ export function decode(core: Core, request: EncodeRequest, encoded: Encoded): De
       biases,
       offsets,
       stats,
+      0,
     );
     const count = core.readWords(stats, CoefStats.WORDS)[CoefStats.KERNELS]!;
     const values = new Int16Array(core.read(weights, count * taps * 2).buffer);

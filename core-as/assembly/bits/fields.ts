@@ -4,6 +4,11 @@ import { Fault, Status } from "../abi";
 import { fail, noteFault } from "../fault";
 import {
   BlockId,
+  COEF_HEADER_V8_DECLARED,
+  COEF_HEADER_V8_FIELDS,
+  COEF_HEADER_V8_FIELD_COUNT,
+  COEF_HEADER_V8_PARTS,
+  COEF_HEADER_V8_WORDS,
   LOAD_STATE_FIELDS,
   LOAD_STATE_FIELD_COUNT,
   LOAD_STATE_PARTS,
@@ -23,27 +28,37 @@ import {
 const FLAG_SIGNED: u32 = 0x100;
 
 function fieldsOf(block: i32): usize {
+  if (block == BlockId.COEF_HEADER_V8) return COEF_HEADER_V8_FIELDS;
   return block == BlockId.NN ? NN_FIELDS : block == BlockId.TP ? TP_FIELDS : LOAD_STATE_FIELDS;
 }
 
 function partsOf(block: i32): usize {
+  if (block == BlockId.COEF_HEADER_V8) return COEF_HEADER_V8_PARTS;
   return block == BlockId.NN ? NN_PARTS : block == BlockId.TP ? TP_PARTS : LOAD_STATE_PARTS;
 }
 
-/** Words of a descriptor block. */
+/** Words of a block. */
 export function blockWords(block: i32): i32 {
+  if (block == BlockId.COEF_HEADER_V8) return COEF_HEADER_V8_WORDS;
   return block == BlockId.NN ? NN_WORDS : block == BlockId.TP ? TP_WORDS : LOAD_STATE_WORDS;
 }
 
-/** Fields of a descriptor block. */
+/** Fields of a block. */
 export function blockFieldCount(block: i32): i32 {
+  if (block == BlockId.COEF_HEADER_V8) return COEF_HEADER_V8_FIELD_COUNT;
   if (block == BlockId.NN) return NN_FIELD_COUNT;
   return block == BlockId.TP ? TP_FIELD_COUNT : LOAD_STATE_FIELD_COUNT;
 }
 
-/** Bits of a descriptor word (NN or TP) that some field declares. */
+/** Bits of a word (NN, TP or version 8 coefficient header) that some field declares. */
 export function declaredBits(block: i32, word: i32): u32 {
-  return load<u32>((block == BlockId.NN ? NN_DECLARED : TP_DECLARED) + ((<usize>word) << 2));
+  const bits =
+    block == BlockId.COEF_HEADER_V8
+      ? COEF_HEADER_V8_DECLARED
+      : block == BlockId.NN
+        ? NN_DECLARED
+        : TP_DECLARED;
+  return load<u32>(bits + ((<usize>word) << 2));
 }
 
 /** The value that a field starts with. */

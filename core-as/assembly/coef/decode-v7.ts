@@ -64,6 +64,7 @@ function headerBytes(cores: u32): u32 {
  * @returns SIM_BAD_COEFFICIENTS when a stream leaves the buffer or its head is not possible
  */
 export function openV7(request: CoefRequest): Status {
+  if (request.depthwise) return fail(Status.BAD_ARGUMENT);
   const header = headerBytes(request.cores);
   if (request.bytes < header) return failAt(request.bytes, -1, header);
   if (!zeroBits(request.source, 32 * request.cores, 8 * header))
@@ -93,6 +94,9 @@ export function openV7(request: CoefRequest): Status {
   // A superblock larger than every core's share was never captured and would change nothing.
   if (request.perCore > most) return failAt(header, CoefStreamV7.KERNELS, most);
   request.streamBytes = at;
+  // Every coded weight takes at least eight bits of a stream.
+  request.entriesMax = at;
+  request.workBytes = 0;
   return Status.OK;
 }
 

@@ -4,7 +4,7 @@ import { CoefStats, Status } from "../abi";
 import { arenaAlloc, arenaMark, arenaReset } from "../arena";
 import { clearFault, fail } from "../fault";
 import { decodeCoefficients, decoderExists, openCoefficients } from "./decoders";
-import { CoefRequest, KERNEL_RECORD_BYTES, TAP_ENTRY_BYTES, entryBytesMax, Tap } from "./request";
+import { CoefRequest, KERNEL_RECORD_BYTES, TAP_ENTRY_BYTES, Tap } from "./request";
 
 const request = changetype<CoefRequest>(memory.data(offsetof<CoefRequest>(), 8));
 
@@ -12,9 +12,10 @@ const request = changetype<CoefRequest>(memory.data(offsetof<CoefRequest>(), 8))
  * Decodes a coefficient buffer as the hardware does, from the fields of the NN descriptor.
  *
  * Kernels come in stream order (core by core). `weights` receives weight - zero point as 16-bit
- * values, kernel by kernel, [z][y][x]; `biases` and `offsets` one word each per kernel. With
- * weights = 0 the result is only `stats` (CoefStats words); the caller then knows how much room
- * kernels and weights take.
+ * values, kernel by kernel, [z][y][x], depthwise only the kernel's own plane; `biases` and `offsets`
+ * one word each per kernel. An offset is the output offset (version 7) or the channel (version 8).
+ * With weights = 0 the result is only `stats` (CoefStats words); the caller then knows how much room
+ * kernels and weights take. `depthwise`: 1 for depthwise jobs of version 8.
  * @returns SIM_BAD_COEFFICIENTS when the streams contradict the fields
  */
 export function decodeCoefs(
@@ -32,11 +33,13 @@ export function decodeCoefs(
   biases: usize,
   offsets: usize,
   stats: usize,
+  depthwise: u32,
 ): Status {
   clearFault();
   if (!decoderExists(nnCoreVersion) || nnCores - 1 > 15) return fail(Status.BAD_ARGUMENT);
   if (kernelX - 1 > 14 || kernelY - 1 > 14 || kernelZ - 1 > 0xfffff || kernelsPerCore == 0)
     return fail(Status.BAD_ARGUMENT);
+  if (outZ - 1 > 0x3ffe) return fail(Status.BAD_ARGUMENT);
   memory.fill(stats, 0, CoefStats.WORDS * 4);
   request.source = src;
   request.bytes = bytes;
@@ -47,6 +50,7 @@ export function decodeCoefs(
   request.perCore = kernelsPerCore;
   request.outZ = outZ;
   request.zeroPoint = weightZeroPoint;
+  request.depthwise = depthwise != 0;
   request.stats = stats;
 
   const mark = arenaMark();
@@ -58,11 +62,14 @@ export function decodeCoefs(
 function decodeInto(version: u32, weights: usize, biases: usize, offsets: usize): Status {
   let status = openCoefficients(version, request);
   if (status != Status.OK) return status;
-  const entryBytes = entryBytesMax(request.streamBytes);
-  if (entryBytes > 0x7fffffff) return Status.NO_MEMORY;
-  request.entries = arenaAlloc(<usize>entryBytes);
+  const entryBytes = request.entriesMax * <u64>TAP_ENTRY_BYTES;
+  if (entryBytes + request.workBytes > 0x7fffffff) return Status.NO_MEMORY;
+  // One entry more: the place behind the last one is written before it is known to be needed.
+  request.entries = arenaAlloc(<usize>entryBytes + TAP_ENTRY_BYTES);
   request.records = arenaAlloc(<usize>request.kernels * KERNEL_RECORD_BYTES);
-  if (request.entries == 0 || request.records == 0) return Status.NO_MEMORY;
+  request.workspace = arenaAlloc(<usize>request.workBytes + 4);
+  if (request.entries == 0 || request.records == 0 || request.workspace == 0)
+    return Status.NO_MEMORY;
   status = decodeCoefficients(version, request);
   if (status != Status.OK) return status;
 
@@ -75,11 +82,13 @@ function decodeInto(version: u32, weights: usize, biases: usize, offsets: usize)
 }
 
 function expand(weights: usize, biases: usize, offsets: usize): void {
-  const taps = <usize>request.kernelX * <usize>request.kernelY * <usize>request.kernelZ;
+  const plane = <usize>request.kernelX * <usize>request.kernelY;
+  const taps = request.depthwise ? plane : plane * <usize>request.kernelZ;
   memory.fill(weights, 0, (taps * <usize>request.kernels) << 1);
   for (let i: usize = 0; i < request.entryCount; i++) {
     const entry = request.entries + i * TAP_ENTRY_BYTES;
-    const index = <usize>Tap.kernel(entry) * taps + <usize>Tap.index(entry);
+    const tap = <usize>Tap.index(entry);
+    const index = <usize>Tap.kernel(entry) * taps + (request.depthwise ? tap % plane : tap);
     store<i16>(weights + (index << 1), <i16>Tap.weight(entry));
   }
   for (let kernel: usize = 0; kernel < request.kernels; kernel++) {

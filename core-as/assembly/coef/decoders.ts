@@ -2,21 +2,22 @@
 // SPDX-License-Identifier: MIT
 import { Status } from "../abi";
 import { decodeV7, openV7 } from "./decode-v7";
+import { decodeV8, openV8 } from "./decode-v8";
 import { CoefRequest } from "./request";
 
 /** Whether there is a decoder for this version; what follows demands it. */
 export function decoderExists(version: u32): bool {
-  return version == 7;
+  return version == 7 || version == 8;
 }
 
 /** Checks a coefficient buffer's header and counts what it holds. */
 export function openCoefficients(version: u32, request: CoefRequest): Status {
   assert(decoderExists(version));
-  return openV7(request);
+  return version == 7 ? openV7(request) : openV8(request);
 }
 
 /** Decodes a buffer that openCoefficients accepted. */
 export function decodeCoefficients(version: u32, request: CoefRequest): Status {
   assert(decoderExists(version));
-  return decodeV7(request);
+  return version == 7 ? decodeV7(request) : decodeV8(request);
 }

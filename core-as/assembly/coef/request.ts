@@ -1,15 +1,10 @@
 // What every coefficient decoder is asked for and what it returns, whatever the version.
 // SPDX-License-Identifier: MIT
 
-/** Bias (u32), output offset (u32). */
+/** Bias (u32), then a u32: output offset (version 7) or output channel (version 8). */
 export const KERNEL_RECORD_BYTES: usize = 8;
 /** Kernel and weight (u32), tap (u32). */
 export const TAP_ENTRY_BYTES: usize = 8;
-
-/** Upper bound of decoded entries: every coded weight takes at least eight bits of the stream. */
-export function entryBytesMax(streamBytes: u32): u64 {
-  return <u64>streamBytes * <u64>TAP_ENTRY_BYTES;
-}
 
 /** A decode: the descriptor's view of a coefficient buffer, and the places of the results. */
 @unmanaged
@@ -26,21 +21,27 @@ export class CoefRequest {
   perCore: u32;
   outZ: u32;
   zeroPoint: u32;
+  /** Version 8: every kernel has one plane, that of its own channel. */
+  depthwise: bool;
   /** CoefStats words. */
   stats: usize;
 
   /**
-   * Set by open: cores with a stream, kernels in all streams, bytes from `source` to the last
-   * stream's end.
+   * Set by open: cores with a stream, kernels in all streams, bytes from `source` to the end of
+   * what belongs to the buffer.
    */
   coresUsed: u32;
   kernels: u32;
   streamBytes: u32;
+  /** Set by open: the most entries that decode can make, and the bytes that it needs to work. */
+  entriesMax: u64;
+  workBytes: u64;
 
   /**
-   * Results, allocated by the caller between open and decode: weights that differ from the zero
-   * point.
+   * Allocated by the caller between open and decode: workBytes bytes, and the results, first the
+   * weights that differ from the zero point.
    */
+  workspace: usize;
   entries: usize;
   entryCount: u32;
   /** KERNEL_RECORD_BYTES for each kernel. */

@@ -5,13 +5,7 @@
 import { CoefStats, Fault, Status } from "../abi";
 import { arenaAlloc, arenaAllocZeroed } from "../arena";
 import { decodeCoefficients, openCoefficients } from "../coef/decoders";
-import {
-  CoefRequest,
-  KERNEL_RECORD_BYTES,
-  TAP_ENTRY_BYTES,
-  entryBytesMax,
-  Tap,
-} from "../coef/request";
+import { CoefRequest, KERNEL_RECORD_BYTES, TAP_ENTRY_BYTES, Tap } from "../coef/request";
 import { noteFault } from "../fault";
 import { BlockId, Nn } from "../gen/fields";
 import { failLimit, simFail } from "./faults";
@@ -19,6 +13,7 @@ import { spend } from "./limits";
 import { SimBuffer } from "./memory";
 import { NnJob } from "./nn-job";
 import { Area, scratch } from "./scratch";
+import { inputCentre, planeOffset } from "./versions";
 
 const PLANS_MAX: u32 = 1024;
 /** Pairs of taps: offset or tap of each, then both weights as 16-bit values. */
@@ -44,6 +39,7 @@ export class CoefPlan {
   kernelsPerCore: u32;
   outZ: u32;
   weightZp: u32;
+  depthwise: bool;
   outPlane: u64;
   slab: usize;
   slabBytes: u32;
@@ -101,6 +97,7 @@ function matches(plan: CoefPlan, job: NnJob, version: u32): bool {
     plan.kernelsPerCore == job.kernelsPerCore &&
     plan.outZ == job.outZ &&
     plan.weightZp == job.weightZp &&
+    plan.depthwise == job.depthwise &&
     plan.outPlane == job.outPlane
   );
 }
@@ -137,10 +134,11 @@ export function findPlan(
   request.perCore = job.kernelsPerCore;
   request.outZ = job.outZ;
   request.zeroPoint = job.weightZp;
+  request.depthwise = job.depthwise;
   request.stats = stats;
   let status = decode(nnVersion);
-  if (status == Status.OK) status = assignSlots(job);
-  if (status == Status.OK) status = build(plan, job);
+  if (status == Status.OK) status = assignSlots(job, nnVersion);
+  if (status == Status.OK) status = build(plan, job, nnVersion);
   if (status != Status.OK) return status;
 
   plan.kernelX = job.kernelX;
@@ -149,6 +147,7 @@ export function findPlan(
   plan.kernelsPerCore = job.kernelsPerCore;
   plan.outZ = job.outZ;
   plan.weightZp = job.weightZp;
+  plan.depthwise = job.depthwise;
   plan.outPlane = job.outPlane;
   plan.version = buffer.version;
   return Status.OK;
@@ -159,9 +158,12 @@ function decode(nnVersion: u32): Status {
   if (status != Status.OK) return simFail(status);
   status = spend(<u64>request.streamBytes * DECODE_WORK);
   if (status != Status.OK) return status;
-  request.entries = scratch(Area.ENTRIES, entryBytesMax(request.streamBytes));
+  // One entry more: the place behind the last one is written before it is known to be needed.
+  request.entries = scratch(Area.ENTRIES, (request.entriesMax + 1) * <u64>TAP_ENTRY_BYTES);
   request.records = scratch(Area.RECORDS, <u64>request.kernels * <u64>KERNEL_RECORD_BYTES);
-  if (request.entries == 0 || request.records == 0) return simFail(Status.NO_MEMORY);
+  request.workspace = scratch(Area.STREAM, request.workBytes + 4);
+  if (request.entries == 0 || request.records == 0 || request.workspace == 0)
+    return simFail(Status.NO_MEMORY);
   status = decodeCoefficients(nnVersion, request);
   return status == Status.OK ? status : simFail(status);
 }
@@ -175,27 +177,27 @@ function failKernel(code: Status, kernel: u32, offset: u32): Status {
 }
 
 /**
- * Kernel in stream order -> output channel, from its offset word. A kernel beyond the last channel
- * is dropped (quirk Q1); the others must make up every channel, once.
+ * Kernel in stream order -> output channel, from its offset. A kernel beyond the last channel is
+ * dropped (quirk Q1); the others must make up every channel, once.
  */
-function assignSlots(job: NnJob): Status {
+function assignSlots(job: NnJob, nnVersion: u32): Status {
   const slots = scratch(Area.SLOTS, <u64>(request.kernels + 2 * job.outZ) * 4);
   if (slots == 0) return simFail(Status.NO_MEMORY);
   const counts = slots + ((<usize>request.kernels) << 2);
   memory.fill(counts, 0xff, (<usize>job.outZ) << 2);
   let kept: u32 = 0;
   for (let kernel: u32 = 0; kernel < request.kernels; kernel++) {
-    const offset = load<u32>(request.records + <usize>kernel * KERNEL_RECORD_BYTES, 4);
-    const slot = <u64>offset / job.outPlane;
+    const word = load<u32>(request.records + <usize>kernel * KERNEL_RECORD_BYTES, 4);
+    const offset = planeOffset(nnVersion, job, word);
+    const slot = offset / job.outPlane;
     const place = slots + ((<usize>kernel) << 2);
-    if (<u64>offset % job.outPlane != 0)
-      return failKernel(Status.SIM_BAD_COEFFICIENTS, kernel, offset);
+    if (offset % job.outPlane != 0) return failKernel(Status.SIM_BAD_COEFFICIENTS, kernel, word);
     if (slot >= job.outZ) {
       store<u32>(place, DROPPED);
       continue;
     }
     const taken = counts + ((<usize>slot) << 2);
-    if (load<u32>(taken) == 0) return failKernel(Status.SIM_DOUBLE_WRITE, kernel, offset);
+    if (load<u32>(taken) == 0) return failKernel(Status.SIM_DOUBLE_WRITE, kernel, word);
     store<u32>(taken, 0);
     store<u32>(place, <u32>slot);
     kept++;
@@ -227,7 +229,7 @@ function countPairs(plan: CoefPlan, outZ: u32): u64 {
   return pairs;
 }
 
-function build(plan: CoefPlan, job: NnJob): Status {
+function build(plan: CoefPlan, job: NnJob, nnVersion: u32): Status {
   const taps = <u64>job.kernelX * <u64>job.kernelY * <u64>job.kernelZ;
   const listPairs = countPairs(plan, job.outZ);
   const dense = <u64>plan.nonzero * 100 >= taps * <u64>job.outZ * DENSE_PERCENT;
@@ -250,7 +252,8 @@ function build(plan: CoefPlan, job: NnJob): Status {
   plan.offsets = plan.slab + ((<usize>job.outZ) << 2);
   plan.taps = <u32>taps;
   const start = plan.slab + <usize>((table + 15) & ~15);
-  placeRecords(plan);
+  placeRecords(plan, job);
+  centreInputs(plan, inputCentre(nnVersion));
   if (dense) {
     plan.matrixPairs = <u32>matrixPairs;
     plan.matrix = start;
@@ -265,14 +268,31 @@ function build(plan: CoefPlan, job: NnJob): Status {
   return Status.OK;
 }
 
-function placeRecords(plan: CoefPlan): void {
+function placeRecords(plan: CoefPlan, job: NnJob): void {
   const slots = scratch(Area.SLOTS, 0);
   for (let kernel: u32 = 0; kernel < request.kernels; kernel++) {
     const slot = load<u32>(slots + ((<usize>kernel) << 2));
     if (slot == DROPPED) continue;
     const record = request.records + <usize>kernel * KERNEL_RECORD_BYTES;
     store<u32>(plan.biases + ((<usize>slot) << 2), load<u32>(record));
-    store<u32>(plan.offsets + ((<usize>slot) << 2), load<u32>(record, 4));
+    // A job whose planes do not fit 32 bits is refused for its output address.
+    store<u32>(plan.offsets + ((<usize>slot) << 2), <u32>(<u64>slot * job.outPlane));
+  }
+}
+
+/**
+ * Σ w * (x - centre) = Σ w * x - centre * Σ w, also when it wraps: moves the centre of all inputs to
+ * the biases, so that the loops multiply input bytes as they are.
+ */
+function centreInputs(plan: CoefPlan, centre: i32): void {
+  if (centre == 0) return;
+  const slots = scratch(Area.SLOTS, 0);
+  const end = request.entries + <usize>request.entryCount * TAP_ENTRY_BYTES;
+  for (let entry = request.entries; entry < end; entry += TAP_ENTRY_BYTES) {
+    const slot = load<u32>(slots + ((<usize>Tap.kernel(entry)) << 2));
+    if (slot == DROPPED) continue;
+    const bias = plan.biases + ((<usize>slot) << 2);
+    store<i32>(bias, load<i32>(bias) - centre * Tap.weight(entry));
   }
 }
 

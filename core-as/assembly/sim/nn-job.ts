@@ -1,5 +1,6 @@
 // An NN descriptor as a record: read through the generated table, refused when it asks for what is
-// not modelled (spec/hardware.md 5 to 7). What differs between core versions is in nn-v7.ts.
+// not modelled (spec/hardware.md 5 to 7). What differs between core versions is in nn-v7.ts and
+// nn-v8.ts.
 // SPDX-License-Identifier: MIT
 import { Status } from "../abi";
 import { readField } from "../bits/fields";
@@ -13,6 +14,8 @@ export class NnJob {
   kernelY: u32;
   kernelZ: u32;
   kernelsPerCore: u32;
+  /** Output channel o reads input plane o only. */
+  depthwise: bool;
   /** Distance of kept output pixels: 2 with first-pixel pooling, else 1. */
   step: u32;
   inX: u32;
@@ -130,6 +133,7 @@ function parseShape(src: usize, version: u32): Status {
   job.kernelY = field(src, Nn.KERNEL_Y_SIZE, version);
   job.kernelZ = field(src, Nn.KERNEL_Z_SIZE, version);
   job.kernelsPerCore = field(src, Nn.KERNELS_PER_CORE, version);
+  job.depthwise = field(src, Nn.DEPTHWISE, version) != 0;
   if (job.kernelX == 0) return bad(Nn.KERNEL_X_SIZE, 0);
   if (job.kernelY == 0) return bad(Nn.KERNEL_Y_SIZE, 0);
   if (job.kernelZ == 0) return bad(Nn.KERNEL_Z_SIZE, 0);

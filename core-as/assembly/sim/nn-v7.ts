@@ -7,6 +7,9 @@ import { BlockId, Nn } from "../gen/fields";
 import { failField } from "./faults";
 import { NnJob } from "./nn-job";
 
+/** Inputs are multiplied as they are. */
+export const INPUT_CENTRE_V7: i32 = 0;
+
 /** Fields that version 7 does not have, or that were captured with one value only. */
 export function checkNnV7(job: NnJob, src: usize): Status {
   const noZOffset = readField(BlockId.NN, src, Nn.NO_Z_OFFSET, 7);
@@ -18,11 +21,17 @@ export function checkNnV7(job: NnJob, src: usize): Status {
   return Status.OK;
 }
 
-/**
- * (2^15 + mantissa) * 2^-shift. A product with a 32-bit accumulator has at most 48 bits, so it is
- * exact in binary64, and so is its sum with a half wherever that can change the rounding.
- */
-export function requantFactorV7(job: NnJob): f64 {
-  const power = reinterpret<f64>((<u64>(1023 - job.postShift)) << 52);
-  return <f64>(0x8000 + job.postMultiplier) * power;
+/** Leading one and 15 bits below it. */
+export function requantMultiplierV7(job: NnJob): u32 {
+  return 0x8000 + job.postMultiplier;
+}
+
+/** Right shift of the product with the multiplier. */
+export function requantShiftV7(job: NnJob): u32 {
+  return job.postShift;
+}
+
+/** Every kernel carries the offset of its output plane. */
+export function planeOffsetV7(word: u32): u64 {
+  return word;
 }

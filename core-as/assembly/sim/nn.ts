@@ -10,7 +10,7 @@ import { NnJob, nnJob, parseNn } from "./nn-job";
 import { runKernels } from "./nn-kernels";
 import { makeView, readBytes } from "./nn-view";
 import { startRequant } from "./requant";
-import { checkNn, nnVersionModelled, requantFactor } from "./versions";
+import { checkNn, nnVersionModelled, requantMultiplier, requantShift } from "./versions";
 
 /** Bytes from the output address to the end of the last pixel; all channels are written. */
 function writeBytes(job: NnJob): u64 {
@@ -47,7 +47,8 @@ export function runNn(descriptor: usize, version: u32, cores: u32, mode: Roundin
   status = spend(pixels * (<u64>plan.nonzero + <u64>job.outZ) + <u64>plan.taps);
   if (status == Status.OK) status = makeView(job, input);
   if (status != Status.OK) return status;
-  startRequant(requantFactor(version, job), mode, job.outZp, job.relu);
+  const multiplier = requantMultiplier(version, job);
+  startRequant(multiplier, requantShift(version, job), mode, job.outZp, job.relu);
   status = runKernels(plan, job, output);
   touchBuffer(bufferAt(job.outAddr));
   return status;

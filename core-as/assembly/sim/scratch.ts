@@ -19,10 +19,12 @@ export const enum Area {
   PACKED = 5,
   /** Taps of one kernel. */
   TAPS = 6,
-  COUNT = 7,
+  /** Bytes of one coefficient stream. */
+  STREAM = 7,
+  COUNT = 8,
 }
 
-const areas = memory.data(8 * 8);
+const areas = memory.data(8 * 8); // Area.COUNT records
 
 export function resetScratch(): void {
   memory.fill(areas, 0, 64);
