@@ -13,7 +13,7 @@ const count = Number(process.env["GRID_CASES"] ?? 250);
 const seed = process.env["FC_SEED"] ?? "grid";
 const core = await coreOf("release");
 
-for (const target of ["a311d"]) {
+for (const target of ["a311d", "imx8mp"]) {
   const test = suite(`grid ${target} (seed ${seed})`);
   for (const name of gridCases(seed, count))
     test(name, async () => {

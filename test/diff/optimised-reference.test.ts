@@ -10,7 +10,7 @@ import { inputsOfCase, maxDifference, simulate, toleranceOf } from "../helpers/s
 
 if (needCorpus("optimised mode against TFLite")) {
   const core = await coreOf("release");
-  for (const target of ["a311d"]) {
+  for (const target of ["a311d", "imx8mp"]) {
     const test = suite(`optimised ${target}`);
     for (const name of readdirSync(corpusPath("reference")))
       test(name, async () => {
