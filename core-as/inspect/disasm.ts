@@ -1,10 +1,10 @@
 // Command streams as text: works from words and the generated tables, never from the emitter's structures.
 // SPDX-License-Identifier: MIT
-import { readField, undeclaredBits } from "./describe.ts";
-import { BLOCK_TABLES, INST_ADDR_TAG_MASK, OPCODE_NAMES, STATE_NAMES } from "./gen/fields.ts";
+import { blockTable, readFieldValue, undeclaredBits } from "./decode.ts";
+import { INST_ADDR_TAG_MASK, OPCODE_NAMES, STATE_NAMES } from "./gen/fields.ts";
 import { hex32 } from "./words.ts";
 
-const LOAD_STATE = BLOCK_TABLES.find(({ name }) => name === "LOAD_STATE")!;
+const LOAD_STATE = blockTable("LOAD_STATE");
 /** A count of 0 in the header means this many data words. */
 const LARGEST_COUNT = 1024;
 
@@ -76,12 +76,7 @@ const withNotes = (text: string, notes: readonly string[]): string =>
 
 function loadState(words: ArrayLike<number>, at: number, options: DisasmOptions): DisasmLine[] {
   const header = words[at]! >>> 0;
-  const member = (name: string): number =>
-    readField(
-      LOAD_STATE.fields.find((field) => field.name === name)!,
-      [header],
-      Infinity,
-    );
+  const member = (name: string): number => readFieldValue(LOAD_STATE, [header], name, Infinity);
   const count = member("COUNT") || LARGEST_COUNT;
   const stateAddr = member("STATE_ADDR");
   const headerNotes = undeclaredBits(LOAD_STATE, [header]).map(
