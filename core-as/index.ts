@@ -1,0 +1,95 @@
+// The public interface of Tilewright: compiler, executables, simulator, inspection. Safe for browsers.
+// SPDX-License-Identifier: MIT
+
+// Compiling
+export {
+  compile,
+  targetChip,
+  DEFAULT_MODE,
+  DEFAULT_TARGET,
+  type CompileOptions,
+  type CompileResult,
+} from "./compile/compile.ts";
+export type { CompileMode } from "./compile/options.ts";
+export type { PassTiming } from "./compile/pipeline.ts";
+export { Core, type CoreOptions } from "./core.ts";
+
+// Executables
+export { parseExecutable, serialiseExecutable } from "./executable/container.ts";
+export type {
+  BufferRole,
+  Executable,
+  ExecutableBuffer,
+  ExecutableJob,
+  ExecutablePartition,
+  Placement,
+  Port,
+  Relocation,
+  Step,
+} from "./executable/executable.ts";
+
+// Running
+export { createSession, type Session } from "./runtime/session.ts";
+export { createNullTransport } from "./runtime/null-transport.ts";
+export { createSimTransport, type SimTransportOptions } from "./runtime/sim-transport.ts";
+export { inputInfos, outputInfos, type TensorInfo } from "./runtime/tensor-info.ts";
+export type {
+  DisconnectReason,
+  Evidence,
+  LoadedExecutable,
+  StepTiming,
+  SubmitOptions,
+  SubmitResult,
+  Transport,
+} from "./runtime/transport.ts";
+
+// Models
+export { readModel } from "./model/read.ts";
+export { writeModel } from "./model/write.ts";
+export { printGraph } from "./ir/print.ts";
+export { countMacs } from "./ir/macs.ts";
+export type { ElementType, Graph, Model, Op, Quantisation, Tensor } from "./ir/graph.ts";
+
+// Chips
+export { chipByIdentity, chipByName, CHIPS, type Chip, type ChipIdentity } from "./hw/chips.ts";
+
+// Inspection
+export {
+  buildReport,
+  type CoefficientReport,
+  type CompileReport,
+  type JobReport,
+  type NnReport,
+  type OperatorReport,
+  type ReportTotals,
+} from "./inspect/report.ts";
+export { canonicalOf, sha256Hex, type Canonical } from "./inspect/canonical.ts";
+export { writeCapture, type CaptureOptions } from "./inspect/capture.ts";
+export {
+  blockTable,
+  decodeBlock,
+  readFieldValue,
+  undeclaredBits,
+  type DecodedField,
+  type UndeclaredBits,
+} from "./inspect/decode.ts";
+
+// Errors
+export {
+  CoreBugError,
+  EncodeError,
+  ERROR_CODES,
+  ExecutableError,
+  FieldRangeError,
+  GraphError,
+  MismatchError,
+  ModelFormatError,
+  NpuError,
+  PlanError,
+  SimFault,
+  TransportError,
+  UnsupportedError,
+  UsageError,
+  type ErrorCode,
+  type ErrorLocation,
+} from "./errors.ts";
