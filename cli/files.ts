@@ -2,12 +2,7 @@
 // SPDX-License-Identifier: MIT
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import {
-  compile,
-  parseExecutable,
-  type CompileResult,
-  type Executable,
-} from "../core-as/index.ts";
+import { compile, parseExecutable, type CompileResult, type Executable } from "../core-as/index.ts";
 import { TransportError } from "../core-as/errors.ts";
 import type { CompileFlags } from "./flags.ts";
 import { Progress, writeBinary } from "./terminal.ts";
@@ -76,10 +71,7 @@ function looksLikeModel(bytes: Uint8Array): boolean {
 }
 
 /** Compiles a model with progress on standard error. */
-export async function compileModel(
-  bytes: Uint8Array,
-  flags: CompileFlags,
-): Promise<CompileResult> {
+export async function compileModel(bytes: Uint8Array, flags: CompileFlags): Promise<CompileResult> {
   const progress = new Progress("compiling");
   try {
     return await compile(bytes, {

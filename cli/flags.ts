@@ -15,7 +15,10 @@ export function addCompileFlags(command: Command): Command {
   return command
     .option("--target <chip>", 'chip to compile for, see "tilewright targets"', DEFAULT_TARGET)
     .addOption(
-      new Option("--mode <mode>", "optimised: correct, then fast; compatible: the reference's bytes")
+      new Option(
+        "--mode <mode>",
+        "optimised: correct, then fast; compatible: the reference's bytes",
+      )
         .choices(["optimised", "compatible"])
         .default(DEFAULT_MODE),
     )

@@ -78,7 +78,8 @@ function reportError(error: unknown, verbose: boolean): void {
   const code = error instanceof NpuError ? error.code : "TW_BUG";
   const message = error instanceof Error ? error.message : String(error);
   note(`${err.red("error:")} ${message} ${err.dim(`[${code}]`)}`);
-  if (code === "TW_BUG") note("This is a bug in Tilewright; please report it with the output of -v.");
+  if (code === "TW_BUG")
+    note("This is a bug in Tilewright; please report it with the output of -v.");
   if (!verbose) return;
   for (let at: unknown = error, depth = 0; at !== undefined && depth < 8; depth++) {
     note(at instanceof Error ? (at.stack ?? at.message) : String(at));

@@ -61,19 +61,21 @@ export function jobTable(jobs: readonly JobReport[]): string {
   const shape = ({ x, y, z }: { x: number; y: number; z: number }): string => `${x}x${y}x${z}`;
   return table(
     ["job", "unit", "does", "for", "in", "out", "kernel", "tile", "caches", "coefs", "bits/weight"],
-    jobs.map(({ partition, job, kind, op, sourceOp, sourceName, input, output, nn, descriptors }) => [
-      `${partition}.${job}`,
-      descriptors > 1 ? `${kind} x${descriptors}` : kind,
-      op,
-      `#${sourceOp} ${sourceName}`,
-      shape(input),
-      output === null ? "" : shape(output),
-      nn === null ? "" : shape(nn.kernel),
-      nn === null ? "" : `${nn.tile.x}x${nn.tile.y}`,
-      nn === null ? "" : `${nn.imageCache}/${nn.kernelCache}`.toLowerCase(),
-      nn?.coefficients ? size(nn.coefficients.bytes) : "",
-      nn?.coefficients ? nn.coefficients.bitsPerWeight.toFixed(2) : "",
-    ]),
+    jobs.map(
+      ({ partition, job, kind, op, sourceOp, sourceName, input, output, nn, descriptors }) => [
+        `${partition}.${job}`,
+        descriptors > 1 ? `${kind} x${descriptors}` : kind,
+        op,
+        `#${sourceOp} ${sourceName}`,
+        shape(input),
+        output === null ? "" : shape(output),
+        nn === null ? "" : shape(nn.kernel),
+        nn === null ? "" : `${nn.tile.x}x${nn.tile.y}`,
+        nn === null ? "" : `${nn.imageCache}/${nn.kernelCache}`.toLowerCase(),
+        nn?.coefficients ? size(nn.coefficients.bytes) : "",
+        nn?.coefficients ? nn.coefficients.bitsPerWeight.toFixed(2) : "",
+      ],
+    ),
     ["right", "left", "left", "left", "right", "right", "right", "right", "left", "right", "right"],
   );
 }

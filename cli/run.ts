@@ -58,9 +58,7 @@ async function runRun(file: string | undefined, flags: RunArguments): Promise<vo
   const labels = flags.labels === undefined ? [] : readLabels(flags.labels);
   const { result, outputs } = await simulate(executable, flags.input ?? []);
   if (flags.outputDir !== undefined) await writeOutputs(flags.outputDir, result.outputs);
-  const answers = outputs.map((info, i) =>
-    answerOf(info, result.outputs[i]!, flags.top, labels),
-  );
+  const answers = outputs.map((info, i) => answerOf(info, result.outputs[i]!, flags.top, labels));
   if (flags.json)
     return printJson({ outputs: answers, evidence: result.evidence, timings: result.timings });
   printAnswers(answers);
