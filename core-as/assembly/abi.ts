@@ -168,6 +168,8 @@ export const enum QuirkFlag {
   TRUNCATE_MULTIPLIER = 4,
   /** Q23: a shift outside its field wraps. */
   WRAP_SHIFT = 8,
+  /** Unsigned arithmetic: a kernel taller than the input buffer does not limit the tile (lowering.md 0, 7). */
+  WRAP_ROWS = 16,
 }
 
 export const enum CoefOrder {
@@ -238,4 +240,181 @@ export const enum CommandJob {
   /** Value of state 0x03950 for all descriptors but the last. */
   UNK_03950,
   WORDS,
+}
+
+// ---- CPU kernels: parameter blocks of 32-bit words; addresses are bytes, everything else counts elements ----
+
+/** Parameters of runConv2d and runDepthwiseConv2d. Tensors are NHWC. */
+export const enum ConvParam {
+  INPUT = 0,
+  /** Weights as prepareWeights left them. */
+  WEIGHTS = 1,
+  /** int32 per output channel, or 0 for none. */
+  BIAS = 2,
+  /** int32 per output channel: mantissas of the requantisation. */
+  MULTIPLIERS = 3,
+  /** int32 per output channel: exponents of the requantisation (positive = left). */
+  SHIFTS = 4,
+  OUTPUT = 5,
+  BATCHES = 6,
+  INPUT_H = 7,
+  INPUT_W = 8,
+  INPUT_C = 9,
+  OUTPUT_H = 10,
+  OUTPUT_W = 11,
+  OUTPUT_C = 12,
+  KERNEL_H = 13,
+  KERNEL_W = 14,
+  STRIDE_H = 15,
+  STRIDE_W = 16,
+  DILATION_H = 17,
+  DILATION_W = 18,
+  PAD_TOP = 19,
+  PAD_LEFT = 20,
+  /** Convolution: groups that divide both channel counts. Depthwise: output channels per input channel. */
+  GROUPS = 21,
+  INPUT_ZERO = 22,
+  OUTPUT_ZERO = 23,
+  CLAMP_MIN = 24,
+  CLAMP_MAX = 25,
+  /** 1 = int8 activations, 0 = uint8. */
+  SIGNED = 26,
+  WORDS = 27,
+}
+
+/** Parameters of runAdd; six dimensions, outermost first, a stride of 0 repeats the operand. */
+export const enum AddParam {
+  INPUT_1 = 0,
+  INPUT_2 = 1,
+  OUTPUT = 2,
+  ZERO_1 = 3,
+  ZERO_2 = 4,
+  OUTPUT_ZERO = 5,
+  MULTIPLIER_1 = 6,
+  SHIFT_1 = 7,
+  MULTIPLIER_2 = 8,
+  SHIFT_2 = 9,
+  OUTPUT_MULTIPLIER = 10,
+  OUTPUT_SHIFT = 11,
+  CLAMP_MIN = 12,
+  CLAMP_MAX = 13,
+  SIGNED = 14,
+  /** Sizes of the output. */
+  SIZES = 15,
+  STRIDES_1 = 21,
+  STRIDES_2 = 27,
+  WORDS = 33,
+}
+
+/** Parameters of runAveragePool2d and runMaxPool2d. Tensors are NHWC. */
+export const enum PoolParam {
+  INPUT = 0,
+  OUTPUT = 1,
+  BATCHES = 2,
+  INPUT_H = 3,
+  INPUT_W = 4,
+  CHANNELS = 5,
+  OUTPUT_H = 6,
+  OUTPUT_W = 7,
+  FILTER_H = 8,
+  FILTER_W = 9,
+  STRIDE_H = 10,
+  STRIDE_W = 11,
+  PAD_TOP = 12,
+  PAD_LEFT = 13,
+  CLAMP_MIN = 14,
+  CLAMP_MAX = 15,
+  SIGNED = 16,
+  WORDS = 17,
+}
+
+/** Parameters of runSoftmax, over the innermost dimension. */
+export const enum SoftmaxParam {
+  INPUT = 0,
+  OUTPUT = 1,
+  ROWS = 2,
+  ROW_LENGTH = 3,
+  MULTIPLIER = 4,
+  /** Not negative. */
+  LEFT_SHIFT = 5,
+  /** Differences to the row's maximum below this one count as probability 0. */
+  DIFF_MIN = 6,
+  SIGNED = 7,
+  WORDS = 8,
+}
+
+/** Parameters of runMean; six dimensions, outermost first, an output stride of 0 marks a reduced dimension. */
+export const enum MeanParam {
+  INPUT = 0,
+  OUTPUT = 1,
+  OUTPUT_ELEMENTS = 2,
+  /** Input elements that make up one output element. */
+  COUNT = 3,
+  INPUT_ZERO = 4,
+  OUTPUT_ZERO = 5,
+  /** Rescaling of a sum, with the division by COUNT in it. */
+  MULTIPLIER = 6,
+  SHIFT = 7,
+  SIGNED = 8,
+  INPUT_SIZES = 9,
+  OUTPUT_STRIDES = 15,
+  WORDS = 21,
+}
+
+/** Parameters of runPad: six dimensions, outermost first, one-byte elements. */
+export const enum PadParam {
+  INPUT = 0,
+  OUTPUT = 1,
+  VALUE = 2,
+  INPUT_SIZES = 3,
+  /** Padding in front of each dimension. */
+  BEFORE = 9,
+  OUTPUT_SIZES = 15,
+  WORDS = 21,
+}
+
+/** Parameters of runCopyBlocks; all sizes in bytes. */
+export const enum CopyParam {
+  INPUT = 0,
+  OUTPUT = 1,
+  BLOCKS = 2,
+  BLOCK_BYTES = 3,
+  INPUT_STRIDE = 4,
+  OUTPUT_STRIDE = 5,
+  /** 256 bytes that every byte is replaced through, or 0 for a plain copy. */
+  LOOKUP = 6,
+  WORDS = 7,
+}
+
+/** Index of each 32-bit word that decodeCoefs and the simulator count per coefficient buffer. */
+export const enum CoefStats {
+  /** Kernels in all streams, also those beyond the output's channels. */
+  KERNELS = 0,
+  /** Width of zero runs in the first stream. */
+  ZRL_BITS = 1,
+  /** Weights coded as a byte. */
+  LITERALS = 2,
+  /** Zero runs that are not empty. */
+  RUNS = 3,
+  /** Weights that differ from the zero point. */
+  NONZERO = 4,
+  /** Bytes from the start of the buffer to the end of the last stream. */
+  BYTES = 5,
+  /** First of sixteen words: kernels in each core's stream. */
+  CORE_KERNELS = 8,
+  WORDS = 24,
+}
+
+/** How halves are rounded when outputs are requantised; unknown for real hardware (spec/hardware.md 7). */
+export const enum Rounding {
+  HALF_EVEN = 0,
+  HALF_UP = 1,
+  HALF_AWAY = 2,
+}
+
+/** Bits of a buffer's access in a submit. */
+export const enum Access {
+  NONE = 0,
+  READ = 1,
+  WRITE = 2,
 }

@@ -17,3 +17,17 @@ export { planCoefs, encodeCoefs } from "./coef/encode-v7";
 export { packNn } from "./cmd/nn";
 export { packTp } from "./cmd/tp";
 export { emitCommands, emitInit } from "./cmd/emit";
+
+// CPU kernels: the integer reference
+export { requantise } from "./kernels/requantise";
+export { prepareWeights } from "./kernels/weights";
+export { runConv2d } from "./kernels/conv";
+export { runDepthwiseConv2d } from "./kernels/depthwise";
+export { runAdd } from "./kernels/add";
+export { runAveragePool2d, runMaxPool2d } from "./kernels/pool";
+export { runMean } from "./kernels/mean";
+export { runSoftmax } from "./kernels/softmax";
+export { runCopyBlocks, runPad } from "./kernels/move";
+
+export { simCreate, simJobCount, simMapBuffer, simSubmit, simTouch } from "./sim/simulator";
+export { decodeCoefs } from "./coef/decode";

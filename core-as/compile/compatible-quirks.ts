@@ -3,13 +3,22 @@
 import { type Graph, type Op, type Tensor } from "../ir/graph.ts";
 import type { QuirkNote } from "./jobs.ts";
 import type { ConvShape } from "./lower-compatible.ts";
-import { ceilDiv, extentOf, isSigned, rawZeroPoint, scaleOf } from "./lower-shared.ts";
-import { paddingBefore } from "./padding.ts";
+import {
+  ceilDiv,
+  extentOf,
+  isSigned,
+  rawZeroPoint,
+  referenceAddRow,
+  scaleOf,
+} from "./lower-shared.ts";
+import { paddingBefore } from "../legalise/padding.ts";
 
 type Note = Omit<QuirkNote, "job">;
 
 const MAX_SIZE = 0x1fff;
 const MAX_CHANNELS = 0x3fff;
+/** 1x1 kernels of more output channels than this are read in blocks of input channels. */
+const BLOCK_ORDER_ABOVE = 8;
 
 /**
  * Quirks that change the result of one convolution.
@@ -28,7 +37,10 @@ export function convQuirks(
   const { s, f, c } = first.in;
   if (isSigned(weight)) note("Q4", "int8 weights are sent as unsigned bytes");
   if (s > f || first.out.s > first.out.f)
-    note("Q15", `an image of ${s} rows x ${f} columns is programmed with rows and columns exchanged`);
+    note(
+      "Q15",
+      `an image of ${s} rows x ${f} columns is programmed with rows and columns exchanged`,
+    );
   if (first.kS !== first.kF)
     note("Q16", `a kernel of ${first.kS} x ${first.kF} is programmed with its sides exchanged`);
   if (lowered.in.c === 1 && lowered.kF > 3 && !lowered.depthwise && lowered.in.s <= 64)
@@ -39,6 +51,14 @@ export function convQuirks(
   const sizes = [lowered.in.s, lowered.in.f, first.out.s, first.out.f].map(
     (size) => size * (lowered.firstPixel ? 2 : 1),
   );
+  if (
+    lowered.kS === 1 &&
+    lowered.kF === 1 &&
+    !lowered.pointwise &&
+    first.out.c > BLOCK_ORDER_ABOVE &&
+    lowered.in.c > 1
+  )
+    note("Q59", "a folded kernel of one weight is not in the order that its descriptor promises");
   if (Math.max(...sizes) > MAX_SIZE) note("Q19", `a side above ${MAX_SIZE} overflows its field`);
   if (Math.max(lowered.in.c, first.out.c) > MAX_CHANNELS)
     note("Q18", `more than ${MAX_CHANNELS} channels overflow their field`);
@@ -68,17 +88,27 @@ function paddingQuirks(
     note("Q36", `weights are folded for a depthwise image of ${s} rows, the image is not`);
     return;
   }
-  if (offset !== 0) note("Q42", "an image that is padded already is padded again");
   const more = kS === 5 ? 1 : 0;
-  const padX = same ? more + (s % 2) : 0;
-  const padY = same ? more + (f % 2) : 0;
+  const foldedX = same ? more + (s % 2) : 0;
+  const foldedY = same ? more + (f % 2) : 0;
+  // One pixel of the folded image is two of the original.
+  const [padX, padY] = [foldedX - 2 * offset, foldedY - 2 * offset];
   if (padX !== wantX || padY !== wantY)
     note(
-      s % 2 !== f % 2 ? "Q60" : "Q41",
+      offset !== 0 ? "Q42" : s % 2 !== f % 2 ? "Q60" : "Q41",
       `padding of ${padX} columns and ${padY} rows instead of ${wantX} and ${wantY}`,
     );
-  const need = [first.out.s + ceilDiv(kS, 2) - 1, first.out.f + ceilDiv(kF, 2) - 1] as const;
-  if (lowered.in.s < need[0] || lowered.in.f < need[1])
+  const tooSmall = (
+    have: number,
+    size: number,
+    pad: number,
+    out: number,
+    kernel: number,
+  ): boolean => have < Math.min(ceilDiv(size + pad, 2), out + ceilDiv(kernel, 2) - 1);
+  if (
+    tooSmall(lowered.in.s, s, foldedY, first.out.s, kS) ||
+    tooSmall(lowered.in.f, f, foldedX, first.out.f, kF)
+  )
     note("Q41", `the folded image of ${lowered.in.s} x ${lowered.in.f} is too small`);
 }
 
@@ -165,17 +195,6 @@ function addQuirks(
     note("Q46", `operand ${first} also has its place in another addition, concatenation or split`);
   const values = extentOf(inputs[0]!);
   const total = values.s * values.f * values.c;
-  if (addSides(total).some((side) => side > MAX_SIZE))
+  if (total / referenceAddRow(total) > MAX_SIZE)
     note("Q19", `${total} values make a row longer than ${MAX_SIZE}`);
 }
-
-/** Sides of the pseudo image of an addition: [row, number of rows]. */
-function addSides(total: number): [number, number] {
-  let row = [128, 64, 32].find((size) => total % size === 0);
-  if (row === undefined) {
-    row = 63;
-    while (total % row !== 0) row--;
-  }
-  return [row, total / row];
-}
-

@@ -196,7 +196,11 @@ class Generator {
       const buffer = this.addBuffer("stream", core.read(stream, words * 4));
       const entries = core.readWords(relocations, descriptors * 3);
       for (let i = 0; i < descriptors; i++) {
-        const [word, job, slot] = entries.slice(i * 3, i * 3 + 3) as unknown as [number, number, number];
+        const [word, job, slot] = entries.slice(i * 3, i * 3 + 3) as unknown as [
+          number,
+          number,
+          number,
+        ];
         this.relocate(buffer, word * 4, jobs[job]!.descriptors[slot]!, 0, "descriptor");
       }
       return buffer;

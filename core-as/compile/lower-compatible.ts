@@ -16,7 +16,7 @@ import type {
   WeightPlan,
 } from "./jobs.ts";
 import { convQuirks, operatorQuirks } from "./compatible-quirks.ts";
-import { padPrograms, reshufflePrograms } from "./compatible-tp.ts";
+import { reshufflePrograms } from "./compatible-tp.ts";
 import {
   addFactors,
   ceilDiv,
@@ -24,12 +24,17 @@ import {
   extentOf,
   floatBits,
   isSigned,
+  largestFactor,
+  partitionBorder,
   rawZeroPoint,
+  referenceAddRow,
   roundAway,
   scaleOf,
+  storedWeights,
   zp8,
 } from "./lower-shared.ts";
-import { detransposeProgram, transposeProgram, type Extent } from "./tp-programs.ts";
+import { bytesOf, type Extent } from "../ir/extent.ts";
+import { detransposeProgram, padPrograms, transposeProgram } from "./tp-programs.ts";
 
 /** A job before its tensors have buffers. CONCAT and SPLIT place tensors and run nothing. */
 interface Draft {
@@ -59,7 +64,8 @@ const QUIRKS =
   QuirkFlag.READ_PAST_END |
   QuirkFlag.KERNEL_END_ZERO |
   QuirkFlag.TRUNCATE_MULTIPLIER |
-  QuirkFlag.WRAP_SHIFT;
+  QuirkFlag.WRAP_SHIFT |
+  QuirkFlag.WRAP_ROWS;
 
 /** Fields of 13 and 14 bits overflow silently in the reference (Q18, Q19). */
 const BITS_13 = 0x1fff;
@@ -153,9 +159,13 @@ class CompatibleLowering {
     const extent = extentOf(tensor);
     const bytes = extent.s * extent.f * extent.c;
     const planar = this.nextTensor++;
-    this.tpDraft("transpose", op.id, [id, planar], [bytes, bytes], [
-      transposeProgram(extent, zp8(tensor)),
-    ]);
+    this.tpDraft(
+      "transpose",
+      op.id,
+      [id, planar],
+      [bytes, bytes],
+      [transposeProgram(extent, zp8(tensor))],
+    );
     return planar;
   }
 
@@ -167,9 +177,13 @@ class CompatibleLowering {
     const planar = this.nextTensor++;
     this.drafts.at(-1)!.outputs[0] = planar;
     const bytes = extent.s * extent.f * extent.c;
-    this.tpDraft("detranspose", op.id, [planar, id], [bytes, bytes], [
-      detransposeProgram(extent, zeroPoint),
-    ]);
+    this.tpDraft(
+      "detranspose",
+      op.id,
+      [planar, id],
+      [bytes, bytes],
+      [detransposeProgram(extent, zeroPoint)],
+    );
   }
 
   // ---- convolution -------------------------------------------------------------------------------
@@ -269,8 +283,7 @@ class CompatibleLowering {
       [NnJob.REST_END]: kS,
       // One-channel kernels are split only for depthwise jobs and big images (Q7).
       [NnJob.SPLIT_ROWS]: from.c > 1 || shape.depthwise || from.s > 64 ? 1 : 0,
-      [NnJob.SOURCE]:
-        weights.layout === "depthwise" ? WeightSource.DEPTHWISE : WeightSource.DENSE,
+      [NnJob.SOURCE]: weights.layout === "depthwise" ? WeightSource.DEPTHWISE : WeightSource.DENSE,
       [NnJob.DW_PLANES]: weights.destride ? 4 : 1,
       [NnJob.DW_MULTIPLIER]: 1,
       [NnJob.PAD_BYTE]: weights.pad,
@@ -362,13 +375,12 @@ class CompatibleLowering {
     const { weightScale, w0, addOff } = addFactors(sa, sb);
     // Zero points go through 8 bits unshifted: wrong for signed tensors (Q37).
     const [za, zb] = [rawZeroPoint(a) & 0xff, rawZeroPoint(b) & 0xff];
-    const distance =
-      Math.fround(Math.fround(za - zb) * sb) / Math.fround(weightScale * sa);
+    const distance = Math.fround(Math.fround(za - zb) * sb) / Math.fround(weightScale * sa);
     const scaled = roundAway(Math.fround(sb / sa) / weightScale);
     const from = extentOf(a);
     const out = extentOf(output);
 
-    const row = addRow(from.s * from.f);
+    const row = referenceAddRow(from.s * from.f);
     const rows = (from.s * from.f * from.c) / row;
     const outRows = (out.s * out.f * out.c) / row;
     const shape: ConvShape = {
@@ -402,7 +414,7 @@ class CompatibleLowering {
     };
     const inBytes = from.s * from.f * from.c;
     this.nnDraft(op, "add", record, {
-      weights: plainWeights(Uint8Array.of(w0, 0, 0, 0)),
+      weights: storedWeights(Uint8Array.of(w0, 0, 0, 0)),
       biases: Int32Array.of(roundAway(distance) - scaled * za),
       inputs: [...op.inputs],
       inBytes: [inBytes, inBytes],
@@ -443,9 +455,7 @@ class CompatibleLowering {
     const input = this.tensor(op.inputs[0]!);
     const from = extentOf(input);
     const to = extentOf(this.tensor(op.outputs[0]!));
-    const current = this.needTranspose(op)
-      ? this.transpose(op, op.inputs[0]!)
-      : op.inputs[0]!;
+    const current = this.needTranspose(op) ? this.transpose(op, op.inputs[0]!) : op.inputs[0]!;
     // The zero point is not shifted for signed tensors (Q34).
     const zp = rawZeroPoint(input) & 0xff;
     this.tpDraft(
@@ -453,7 +463,7 @@ class CompatibleLowering {
       op.id,
       [current, op.outputs[0]!],
       [bytesOf(from), bytesOf(to)],
-      padPrograms(from, to, zp, this.chip.tpCores),
+      padPrograms(from, 1, zp, this.chip.tpCores),
     );
     this.detranspose(op, zp);
   }
@@ -516,7 +526,7 @@ class CompatibleLowering {
     };
     if (outC % Math.min(outC, this.chip.nnCores) !== 0) this.undefinedJobs.push(this.jobCount);
     this.nnDraft(op, "fc", record, {
-      weights: plainWeights(weight!.constant!),
+      weights: storedWeights(weight!.constant!),
       biases: bias ? intsOf(bias, outC) : new Int32Array(outC),
       inputs: [op.inputs[0]!],
       inBytes: [values],
@@ -582,6 +592,7 @@ class CompatibleLowering {
           ]
         : [],
     );
+    const border = partitionBorder(this.graph, this.ops);
     const port = (tensor: number): { tensor: number; place: BufferRef; bytes: number } => ({
       tensor,
       place: places.get(tensor)!,
@@ -590,29 +601,13 @@ class CompatibleLowering {
     return {
       jobs,
       buffers,
-      inputs: this.boundary(false).filter((id) => places.has(id)).map(port),
-      outputs: this.boundary(true).filter((id) => places.has(id)).map(port),
+      inputs: border.entering.filter((id) => places.has(id)).map(port),
+      outputs: border.leaving.filter((id) => places.has(id)).map(port),
       quirks: this.quirks,
       undefinedJobs: this.undefinedJobs,
     };
   }
-
-  /** Activations that enter (false) or leave (true) the partition, in order of first mention. */
-  private boundary(leaving: boolean): number[] {
-    const inside = new Set(this.ops.map((op) => op.id));
-    if (!leaving)
-      return [...new Set(this.ops.flatMap((op) => op.inputs))].filter(
-        (id) => id >= 0 && !this.produced.has(id) && this.tensor(id).constant === null,
-      );
-    const wanted = new Set([
-      ...this.graph.outputs,
-      ...this.graph.ops.filter((op) => !inside.has(op.id)).flatMap((op) => op.inputs),
-    ]);
-    return this.ops.flatMap((op) => op.outputs).filter((id) => wanted.has(id));
-  }
 }
-
-const bytesOf = ({ s, f, c }: Extent): number => s * f * c;
 
 function activationOf(op: Op): string {
   return (op.options as { activation?: string }).activation ?? "none";
@@ -681,20 +676,8 @@ function offsetOf(shape: ConvShape): number {
   return (x <= 5 && kx < 5) || (x > 5 && kx >= 5) ? -1 : -2;
 }
 
-/** Row length of the pseudo image that an addition runs over. */
-function addRow(values: number): number {
-  for (const row of [128, 64, 32]) if (values % row === 0) return row;
-  return largestFactor(values, 63);
-}
-
-/** Largest divisor of n that is at most `limit`. */
-function largestFactor(n: number, limit: number): number {
-  for (let factor = Math.min(limit, n); factor > 1; factor--) if (n % factor === 0) return factor;
-  return 1;
-}
-
 /** The encoder's side of an addition: one 2x2 kernel, its second weight in place of the output offset. */
-export function addCoefficients(addOff: number): NnRecord {
+function addCoefficients(addOff: number): NnRecord {
   return {
     [NnJob.ORDER]: CoefOrder.INTERLEAVED,
     [NnJob.COEF_PLANES]: 1,
@@ -714,25 +697,8 @@ export function addCoefficients(addOff: number): NnRecord {
   };
 }
 
-/** Weights that are already in stream order. */
-export function plainWeights(bytes: Uint8Array): WeightPlan {
-  return {
-    bytes,
-    layout: "as-is",
-    outC: 1,
-    kS: 1,
-    kF: 1,
-    inC: bytes.length,
-    channels: 0,
-    destride: false,
-    widen: false,
-    pad: 0,
-    flip: 0,
-  };
-}
-
 /** The first `count` values of an int32 constant. */
-export function intsOf(tensor: Tensor, count: number): Int32Array {
+function intsOf(tensor: Tensor, count: number): Int32Array {
   const bytes = tensor.constant!;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return Int32Array.from({ length: count }, (_, i) =>

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: MIT
 import { NnJob } from "../assembly/abi.ts";
 import type { Chip } from "../hw/chips.ts";
-import type { Tensor } from "../ir/graph.ts";
-import type { NnRecord } from "./jobs.ts";
-import type { Extent } from "./tp-programs.ts";
+import type { Graph, Op, Tensor } from "../ir/graph.ts";
+import type { NnRecord, WeightPlan } from "./jobs.ts";
+import { leadingExtent, type Extent } from "../ir/extent.ts";
 
 /** floor((a + b - 1) / b) for non-negative a. */
 export const ceilDiv = (a: number, b: number): number => Math.floor((a + b - 1) / b);
@@ -13,11 +13,8 @@ export const ceilDiv = (a: number, b: number): number => Math.floor((a + b - 1) 
 export const roundAway = (value: number): number =>
   value < 0 ? -Math.floor(-value + 0.5) : Math.floor(value + 0.5);
 
-/** Sizes along slow axis, fast axis and channels; missing dimensions are 1, batch is ignored. */
-export function extentOf(tensor: Tensor): Extent {
-  const [, s = 1, f = 1, c = 1] = tensor.shape;
-  return { s, f, c };
-}
+/** Sizes of a tensor as the reference reads them. */
+export const extentOf = (tensor: Tensor): Extent => leadingExtent(tensor.shape);
 
 /** True for types that the reference shifts by 128 (everything that is not unsigned). */
 export const isSigned = (tensor: Tensor): boolean => !tensor.type.startsWith("uint");
@@ -68,5 +65,54 @@ export function addFactors(sa: number, sb: number): AddFactors {
     weightScale,
     w0: roundAway(1 / weightScale) & 0xff,
     addOff: roundAway(ratio / weightScale) & 0xff,
+  };
+}
+
+/** Weights that are in stream order already. */
+export function storedWeights(bytes: Uint8Array): WeightPlan {
+  return {
+    bytes,
+    layout: "as-is",
+    outC: 1,
+    kS: 1,
+    kF: 1,
+    inC: bytes.length,
+    channels: 0,
+    destride: false,
+    widen: false,
+    pad: 0,
+    flip: 0,
+  };
+}
+
+/** Row length that the reference gives the pseudo image of an addition of `values` bytes. */
+export function referenceAddRow(values: number): number {
+  for (const row of [128, 64, 32]) if (values % row === 0) return row;
+  return largestFactor(values, 63);
+}
+
+/** Largest divisor of n that is at most `limit`. */
+export function largestFactor(n: number, limit: number): number {
+  for (let factor = Math.min(limit, n); factor > 1; factor--) if (n % factor === 0) return factor;
+  return 1;
+}
+
+/** Activations that cross a partition's border, each in order of first mention. */
+export function partitionBorder(
+  graph: Graph,
+  ops: readonly Op[],
+): { entering: number[]; leaving: number[] } {
+  const inside = new Set(ops.map((op) => op.id));
+  const produced = new Set(ops.flatMap((op) => op.outputs));
+  const wanted = new Set([
+    ...graph.outputs,
+    ...graph.ops.filter((op) => !inside.has(op.id)).flatMap((op) => op.inputs),
+  ]);
+  const entering = ops
+    .flatMap((op) => op.inputs)
+    .filter((id) => id >= 0 && !produced.has(id) && graph.tensors[id]!.constant === null);
+  return {
+    entering: [...new Set(entering)],
+    leaving: ops.flatMap((op) => op.outputs).filter((id) => wanted.has(id)),
   };
 }

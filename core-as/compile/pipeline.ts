@@ -10,6 +10,7 @@ import { readModel } from "../model/read.ts";
 import { generatePartition } from "./generate.ts";
 import type { Lowered } from "./jobs.ts";
 import { lowerCompatible } from "./lower-compatible.ts";
+import { lowerOptimised } from "./lower-optimised.ts";
 import type { CompileSettings } from "./options.ts";
 
 /** What the passes hand to each other. */
@@ -78,7 +79,8 @@ function importModel(compilation: Compilation): void {
   const model = readModel(compilation.bytes);
   // The reference compiles malformed additions, so reproducing it must let them in.
   verifyGraph(model.graph, "import", {
-    allowMalformedAdd: compilation.settings.mode === "compatible" && compilation.settings.allowQuirks,
+    allowMalformedAdd:
+      compilation.settings.mode === "compatible" && compilation.settings.allowQuirks,
   });
   compilation.model = model;
 }
@@ -93,10 +95,11 @@ function group(compilation: Compilation): void {
 
 function lower(compilation: Compilation): void {
   const { graph } = compilation.model!;
-  const { chip } = compilation.settings;
+  const { chip, mode } = compilation.settings;
+  const lowerPartition = mode === "compatible" ? lowerCompatible : lowerOptimised;
   compilation.lowered = compilation
     .groups!.filter(({ place }) => place === "npu")
-    .map(({ ops }) => lowerCompatible(graph, ops, chip));
+    .map(({ ops }) => lowerPartition(graph, ops, chip));
 }
 
 function refuseQuirks({ lowered, settings }: Compilation): void {
@@ -118,11 +121,10 @@ function generate(compilation: Compilation): void {
   const { core, model, settings, groups, lowered, placements } = compilation;
   const partitions = lowered!.map((work) => generatePartition(core, work));
   let next = 0;
-  const steps = groups!.map(
-    ({ place, ops }): Step =>
-      place === "npu"
-        ? { kind: "npu", partition: next++ }
-        : { kind: "cpu", ops: ops.map((op) => op.id) },
+  const steps = groups!.map(({ place, ops }): Step =>
+    place === "npu"
+      ? { kind: "npu", partition: next++ }
+      : { kind: "cpu", ops: ops.map((op) => op.id) },
   );
   const { name, model: chipModel, revision, productId, ecoId, customerId } = settings.chip;
   const numbered = <T>(list: (work: Lowered) => T[], text: (item: T) => string): string[] =>

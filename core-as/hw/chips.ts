@@ -32,6 +32,8 @@ export interface Chip extends ChipIdentity {
   zrlBits: number;
   /** Width of the input offset fields. */
   inputOffsetBits: number;
+  /** Largest kernel side (spec/cost-model.md, Limits on freedom). */
+  maxKernel: number;
   depthwise: boolean;
   /** captured: bytes of the reference driver for this part exist; otherwise only the database knows it. */
   evidence: "captured" | "database only, never captured";
@@ -52,6 +54,7 @@ const qi = {
   vipSramBytes: 0x80000,
   axiSramBytes: 0x100000,
   zrlBits: 5,
+  maxKernel: 11,
   depthwise: false,
 } as const;
 
@@ -71,6 +74,7 @@ const siPlus = {
   axiSramBytes: 0,
   zrlBits: 8,
   inputOffsetBits: 5,
+  maxKernel: 15,
   depthwise: true,
 } as const;
 
@@ -83,6 +87,7 @@ const vip9000 = {
   accumulationBufferDepth: 32,
   zrlBits: 8,
   inputOffsetBits: 5,
+  maxKernel: 15,
   depthwise: true,
   evidence: DATABASE,
 } as const;
@@ -97,6 +102,7 @@ const twoCoreV7 = {
   axiSramBytes: 0,
   zrlBits: 8,
   inputOffsetBits: 4,
+  maxKernel: 11,
   depthwise: false,
   evidence: DATABASE,
 } as const;

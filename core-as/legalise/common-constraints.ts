@@ -163,19 +163,22 @@ export const CONV_GROUPS: Constraint = {
   },
 };
 
-export const ACTIVATION: Constraint = {
-  id: "ACTIVATION",
-  operators: CONVOLUTIONS,
-  sentence: "The fused activation is none, RELU, or RELU6 whose output range ends at 6 or below.",
-  remedy: "requantise the output so that its largest value is 6, or use RELU",
-  violation: (context) => {
-    const activation = commonOptions(context.op).activation ?? "none";
-    if (activation === "none" || activation === "relu") return null;
-    if (activation !== "relu6") return `the activation is ${activation}`;
-    const top = reachesAboveSix(result(context));
-    return top === null ? null : `RELU6 with an output range up to ${top}`;
-  },
-};
+/** The NN cores clamp at zero from below; an upper bound exists only as the end of the output range. */
+export function activationConstraint(id: string, operators: readonly string[]): Constraint {
+  return {
+    id,
+    operators,
+    sentence: "The fused activation is none, RELU, or RELU6 whose output range ends at 6 or below.",
+    remedy: "requantise the output so that its largest value is 6, or use RELU",
+    violation: (context) => {
+      const activation = commonOptions(context.op).activation ?? "none";
+      if (activation === "none" || activation === "relu") return null;
+      if (activation !== "relu6") return `the activation is ${activation}`;
+      const top = reachesAboveSix(result(context));
+      return top === null ? null : `RELU6 with an output range up to ${top}`;
+    },
+  };
+}
 
 export const ADD_OPERANDS: Constraint = {
   id: "ADD_OPERANDS",
@@ -229,7 +232,7 @@ export const COMMON_CONSTRAINTS: readonly Constraint[] = [
   CONV_STRIDE,
   CONV_DILATION,
   CONV_GROUPS,
-  ACTIVATION,
+  activationConstraint("ACTIVATION", CONVOLUTIONS),
   ADD_OPERANDS,
   CHANNEL_AXIS,
   PAD_BY_ONE,

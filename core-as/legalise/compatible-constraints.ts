@@ -27,7 +27,9 @@ export const COMPATIBLE_CONSTRAINTS: readonly Constraint[] = [
     remedy: "compile in optimised mode",
     violation: ({ graph, op }) => {
       const sizes = op.outputs.map((id) => graph.tensors[id]!.shape[3]!);
-      return sizes[0] === (sizes[1] ?? sizes[0]) ? null : `outputs have ${sizes.join(", ")} channels`;
+      return sizes[0] === (sizes[1] ?? sizes[0])
+        ? null
+        : `outputs have ${sizes.join(", ")} channels`;
     },
   },
 ];

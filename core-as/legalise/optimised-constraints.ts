@@ -1,5 +1,151 @@
 // What optimised mode demands beyond the common constraints: only what would make the result wrong or not fit.
 // SPDX-License-Identifier: MIT
-import type { Constraint } from "./constraint.ts";
+import { flatExtent } from "../ir/extent.ts";
+import type { Tensor } from "../ir/graph.ts";
+import { activationConstraint } from "./common-constraints.ts";
+import {
+  CONVOLUTIONS,
+  commonOptions,
+  describe,
+  operand,
+  result,
+  type Constraint,
+  type ConstraintContext,
+} from "./constraint.ts";
+import { addSides, convGeometry, convLimit } from "./conv-geometry.ts";
 
-export const OPTIMISED_CONSTRAINTS: readonly Constraint[] = [];
+const MAX_SIDE = 0x1fff;
+const MAX_16 = 0xffff;
+
+const sameQuant = (a: Tensor, b: Tensor): boolean =>
+  a.quant!.scales[0] === b.quant!.scales[0] && a.quant!.zeroPoints[0] === b.quant!.zeroPoints[0];
+
+function quantText({ quant }: Tensor): string {
+  return `scale ${quant!.scales[0]}, zero point ${quant!.zeroPoints[0]}`;
+}
+
+/** Tensors that only move bytes: what must agree with the operator's output or input. */
+function movedTensors(context: ConstraintContext): [reference: Tensor, others: Tensor[]] {
+  const { op, graph } = context;
+  if (op.kind === "SPLIT") return [operand(context, 1), op.outputs.map((id) => graph.tensors[id]!)];
+  const inputs = op.kind === "PAD" ? op.inputs.slice(0, 1) : op.inputs;
+  return [result(context), inputs.map((id) => graph.tensors[id]!)];
+}
+
+const SAME_QUANTISATION: Constraint = {
+  id: "SAME_QUANTISATION",
+  operators: ["CONCATENATION", "SPLIT", "PAD"],
+  sentence: "All inputs and outputs have the same scale and zero point.",
+  remedy: "requantise the operands to the output's scale when converting the model",
+  violation: (context) => {
+    const [reference, others] = movedTensors(context);
+    const other = others.find((tensor) => !sameQuant(tensor, reference));
+    return other
+      ? `${describe(other)} has ${quantText(other)}, ${describe(reference)} has ${quantText(reference)}`
+      : null;
+  },
+};
+
+const NO_ACTIVATION: Constraint = {
+  id: "NO_ACTIVATION",
+  operators: ["CONCATENATION"],
+  sentence: "There is no fused activation.",
+  remedy: "fuse the activation into the operators before the concatenation",
+  violation: ({ op }) => {
+    const activation = commonOptions(op).activation ?? "none";
+    return activation === "none" ? null : `the activation is ${activation}`;
+  },
+};
+
+const SAME_SHAPES: Constraint = {
+  id: "SAME_SHAPES",
+  operators: ["ADD"],
+  sentence: "Both operands have the shape of the output: nothing is broadcast.",
+  remedy: "tile the smaller operand before the addition",
+  violation: (context) => {
+    const output = result(context);
+    const other = [0, 1]
+      .map((i) => operand(context, i))
+      .find((tensor) => tensor.shape.join() !== output.shape.join());
+    return other ? `${describe(other)} is [${other.shape}], the output [${output.shape}]` : null;
+  },
+};
+
+const ADD_IMAGE: Constraint = {
+  id: "ADD_IMAGE",
+  operators: ["ADD"],
+  sentence: `The number of values splits into rows and columns of at most ${MAX_SIDE} each.`,
+  remedy: "change a side of the tensor by one",
+  violation: (context) => {
+    const { s, f, c } = flatExtent(result(context).shape);
+    return addSides(s * f * c) ? null : `${s * f * c} values have no such factors`;
+  },
+};
+
+const CONV_FITS: Constraint = {
+  id: "CONV_FITS",
+  operators: CONVOLUTIONS,
+  sentence: "Sides, channels, kernel and padding fit the fields of the chip's descriptor.",
+  remedy: "split the layer, or make the image or the kernel smaller",
+  violation: ({ graph, op, chip }) => convLimit(convGeometry(graph, op), chip),
+};
+
+const FC_FITS: Constraint = {
+  id: "FC_FITS",
+  operators: ["FULLY_CONNECTED"],
+  sentence: `At most ${MAX_SIDE} rows, 1048575 inputs and 16383 outputs.`,
+  remedy: "split the layer",
+  violation: (context) => {
+    const [outputs = 1, inputs = 1] = operand(context, 1).shape;
+    const from = operand(context, 0).shape;
+    const rows = from.reduce((product, size) => product * size, 1) / inputs;
+    if (rows > MAX_SIDE) return `${rows} rows`;
+    if (rows > 1 && inputs > MAX_16) return `${inputs} inputs of ${rows} rows each`;
+    if (inputs > 0xfffff) return `${inputs} inputs`;
+    return outputs > 0x3fff ? `${outputs} outputs` : null;
+  },
+};
+
+const LAYOUT_FITS: Constraint = {
+  id: "LAYOUT_FITS",
+  operators: [...CONVOLUTIONS, "ADD", "CONCATENATION", "SPLIT", "PAD"],
+  sentence: `Rows, columns and channels of every activation are at most ${MAX_16}.`,
+  remedy: "split the tensor",
+  violation: (context) => {
+    const { graph, op } = context;
+    const wrong = [...op.inputs, ...op.outputs]
+      .filter((id) => id >= 0 && graph.tensors[id]!.constant === null)
+      .map((id) => graph.tensors[id]!)
+      .find((tensor) => tensor.shape.some((size) => size > MAX_16));
+    return wrong ? `${describe(wrong)} is [${wrong.shape}]` : null;
+  },
+};
+
+/** Bounds of the requantisation factor that the shift field can say (spec/hardware.md 7). */
+const MIN_FACTOR = 2 ** -112;
+const MAX_FACTOR = 2 ** 16;
+
+const SCALE_RANGE: Constraint = {
+  id: "SCALE_RANGE",
+  operators: [...CONVOLUTIONS, "FULLY_CONNECTED"],
+  sentence: "input scale x weight scale / output scale lies between 2^-112 and 2^16.",
+  remedy: "check the quantisation of the layer; such a factor saturates every output",
+  violation: (context) => {
+    const [input, weight] = [operand(context, 0), operand(context, 1)];
+    const product = Math.fround(input.quant!.scales[0]! * weight.quant!.scales[0]!);
+    const factor = Math.fround(product / result(context).quant!.scales[0]!);
+    return factor >= MIN_FACTOR && factor < MAX_FACTOR ? null : `the factor is ${factor}`;
+  },
+};
+
+export const OPTIMISED_CONSTRAINTS: readonly Constraint[] = [
+  activationConstraint("FUSED_ACTIVATION", ["ADD", "FULLY_CONNECTED"]),
+  SAME_QUANTISATION,
+  NO_ACTIVATION,
+  SAME_SHAPES,
+  ADD_IMAGE,
+  SCALE_RANGE,
+  CONV_FITS,
+  FC_FITS,
+  LAYOUT_FITS,
+];

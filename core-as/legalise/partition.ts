@@ -55,7 +55,7 @@ export function groupOperators(graph: Graph, placements: readonly Placement[]): 
   const groups: OpGroup[] = [];
   while (waiting.size > 0) {
     let group: OpGroup | null = null;
-    for (let added = true; added; ) {
+    for (let added = true; added;) {
       added = false;
       for (const op of waiting) {
         const place = placements[op.id]!.place;

@@ -8,10 +8,12 @@ import {
   LOAD_STATE_FIELD_COUNT,
   LOAD_STATE_PARTS,
   LOAD_STATE_WORDS,
+  NN_DECLARED,
   NN_FIELDS,
   NN_FIELD_COUNT,
   NN_PARTS,
   NN_WORDS,
+  TP_DECLARED,
   TP_FIELDS,
   TP_FIELD_COUNT,
   TP_PARTS,
@@ -26,6 +28,42 @@ function fieldsOf(block: i32): usize {
 
 function partsOf(block: i32): usize {
   return block == BlockId.NN ? NN_PARTS : block == BlockId.TP ? TP_PARTS : LOAD_STATE_PARTS;
+}
+
+/** Words of a descriptor block. */
+export function blockWords(block: i32): i32 {
+  return block == BlockId.NN ? NN_WORDS : block == BlockId.TP ? TP_WORDS : LOAD_STATE_WORDS;
+}
+
+/** Fields of a descriptor block. */
+export function blockFieldCount(block: i32): i32 {
+  if (block == BlockId.NN) return NN_FIELD_COUNT;
+  return block == BlockId.TP ? TP_FIELD_COUNT : LOAD_STATE_FIELD_COUNT;
+}
+
+/** Bits of a descriptor word (NN or TP) that some field declares. */
+export function declaredBits(block: i32, word: i32): u32 {
+  return load<u32>((block == BlockId.NN ? NN_DECLARED : TP_DECLARED) + ((<usize>word) << 2));
+}
+
+/** The value that a field starts with. */
+export function fieldReset(block: i32, field: i32): u32 {
+  return load<u32>(fieldsOf(block) + <usize>field * 12, 8);
+}
+
+/** True when every piece of the field that only later core versions have is zero. */
+export function laterPiecesClear(block: i32, src: usize, field: i32, version: u32): bool {
+  const entry = load<u32>(fieldsOf(block) + <usize>field * 12);
+  let part = partsOf(block) + ((<usize>(entry & 0xffff)) << 2);
+  for (let count = entry >> 16; count > 0; count--, part += 4) {
+    const place = load<u32>(part);
+    if (place >> 24 <= version) continue;
+    const lo = (place >> 16) & 0xff;
+    const width = ((place >> 8) & 0xff) - lo + 1;
+    const mask: u32 = width == 32 ? 0xffffffff : ((<u32>1) << width) - 1;
+    if (((load<u32>(src + ((<usize>(place & 0xff)) << 2)) >> lo) & mask) != 0) return false;
+  }
+  return true;
 }
 
 /** Width of a field in bits on a core version, shifted-out bits not counted. */
@@ -43,15 +81,8 @@ export function fieldWidth(block: i32, field: i32, version: u32): i32 {
 
 /** Fills a block with zeros and the reset values of its fields. */
 export function resetBlock(block: i32, dst: usize, version: u32): void {
-  const words = block == BlockId.NN ? NN_WORDS : block == BlockId.TP ? TP_WORDS : LOAD_STATE_WORDS;
-  const count =
-    block == BlockId.NN
-      ? NN_FIELD_COUNT
-      : block == BlockId.TP
-        ? TP_FIELD_COUNT
-        : LOAD_STATE_FIELD_COUNT;
-  memory.fill(dst, 0, (<usize>words) << 2);
-  for (let field = 0; field < count; field++) {
+  memory.fill(dst, 0, (<usize>blockWords(block)) << 2);
+  for (let field = 0; field < blockFieldCount(block); field++) {
     const reset = load<u32>(fieldsOf(block) + <usize>field * 12, 8);
     if (reset != 0) writeRaw(block, dst, field, reset, version);
   }

@@ -13,8 +13,6 @@ export function startBits(dst: usize): void {
 }
 
 /** Appends the low `bits` bits of `value`; its higher bits must be 0. */
-// @ts-ignore: decorator
-@inline
 export function putBits(value: u32, bits: u32): void {
   accumulator |= (<u64>value) << (<u64>pending);
   pending += bits;

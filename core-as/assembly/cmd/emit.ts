@@ -17,7 +17,7 @@ let position: u32 = 0;
 let counting: bool = false;
 
 function word(value: u32): void {
-  if (!counting) store<u32>(dst + (<usize>position << 2), value);
+  if (!counting) store<u32>(dst + ((<usize>position) << 2), value);
   position++;
 }
 

@@ -22,7 +22,8 @@ function put(field: Nn, value: i64): void {
 function planPostScale(job: usize): Status {
   // Every operation rounds to binary32, as the hardware's driver computes it.
   const product: f32 =
-    reinterpret<f32>(member(job, NnJob.IN_SCALE)) * reinterpret<f32>(member(job, NnJob.WEIGHT_SCALE));
+    reinterpret<f32>(member(job, NnJob.IN_SCALE)) *
+    reinterpret<f32>(member(job, NnJob.WEIGHT_SCALE));
   const ratio: f32 = product / reinterpret<f32>(member(job, NnJob.OUT_SCALE));
   if (!(ratio > 0) || ratio == Infinity) {
     noteFault(Fault.BLOCK, BlockId.NN);

@@ -22,50 +22,46 @@ export function startCount(): void {
   words = 0;
 }
 
-// @ts-ignore: decorator
-@inline
 export function countLiteral(): void {
   literals++;
 }
 
 function addLong(width: i32, pairs: u32): void {
-  const at = longPairs + (<usize>width << 3);
+  const at = longPairs + ((<usize>width) << 3);
   store<u64>(at, load<u64>(at) + <u64>pairs);
 }
 
 /** `gap` > 0 zero points, then a literal. */
 export function countRun(gap: i32): void {
   if (gap < SHORT) {
-    const at = beforeLiteral + (<usize>gap << 2);
+    const at = beforeLiteral + ((<usize>gap) << 2);
     store<u32>(at, load<u32>(at) + 1);
   } else {
-    for (let z = 0; z < MAX_WIDTHS; z++) addLong(z, (<u32>gap >> z) + 1);
+    for (let z = 0; z < MAX_WIDTHS; z++) addLong(z, ((<u32>gap) >> z) + 1);
   }
 }
 
 /** `gap` > 0 zero points, then a word or the end. */
 export function countFlush(gap: i32): void {
   if (gap < SHORT) {
-    const at = beforeFlush + (<usize>gap << 2);
+    const at = beforeFlush + ((<usize>gap) << 2);
     store<u32>(at, load<u32>(at) + 1);
   } else {
     for (let z = 0; z < MAX_WIDTHS; z++) addLong(z, (<u32>gap + ((<u32>1) << z) - 1) >> z);
   }
 }
 
-// @ts-ignore: decorator
-@inline
 export function countWord(): void {
   words++;
 }
 
 /** Bits of the core's stream with run width `z`, its 24-bit header included. */
 export function countedBits(z: i32): u64 {
-  let pairs = <u64>literals + load<u64>(longPairs + (<usize>z << 3));
+  let pairs = <u64>literals + load<u64>(longPairs + ((<usize>z) << 3));
   const round = ((<u32>1) << z) - 1;
   for (let gap: u32 = 1; gap < <u32>SHORT; gap++) {
-    pairs += <u64>load<u32>(beforeLiteral + (<usize>gap << 2)) * <u64>((gap >> z) + 1);
-    pairs += <u64>load<u32>(beforeFlush + (<usize>gap << 2)) * <u64>((gap + round) >> z);
+    pairs += <u64>load<u32>(beforeLiteral + ((<usize>gap) << 2)) * <u64>((gap >> z) + 1);
+    pairs += <u64>load<u32>(beforeFlush + ((<usize>gap) << 2)) * <u64>((gap + round) >> z);
   }
   return 24 + 32 * <u64>words + pairs * <u64>(z + 8);
 }

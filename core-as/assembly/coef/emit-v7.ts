@@ -22,13 +22,13 @@ function emitFullRuns(gap: u32): void {
 /** `gap` zero points, then `value`. */
 export function emitLiteral(gap: i32, value: i32): void {
   emitFullRuns(gap);
-  putBits((<u32>gap & longest) | ((<u32>value) << width), width + 8);
+  putBits(((<u32>gap) & longest) | ((<u32>value) << width), width + 8);
 }
 
 /** `gap` zero points before a word or the end: the last of them is sent verbatim. */
 export function emitFlush(gap: i32): void {
   emitFullRuns(gap);
-  const rest = <u32>gap & longest;
+  const rest = (<u32>gap) & longest;
   if (rest != 0) putBits((rest - 1) | (zeroPoint << width), width + 8);
 }
 

@@ -23,15 +23,15 @@ const MAX_WIDTHS = 16;
 const sizes = memory.data(MAX_CORES * MAX_WIDTHS * 4);
 
 function wordsOf(core: i32, z: i32): u32 {
-  return load<u32>(sizes + (<usize>(core * MAX_WIDTHS + z) << 2));
+  return load<u32>(sizes + ((<usize>(core * MAX_WIDTHS + z)) << 2));
 }
 
 function setWords(core: i32, z: i32, bits: u64): void {
-  store<u32>(sizes + (<usize>(core * MAX_WIDTHS + z) << 2), <u32>((bits + 31) >> 5));
+  store<u32>(sizes + ((<usize>(core * MAX_WIDTHS + z)) << 2), <u32>((bits + 31) >> 5));
 }
 
 function alignUp(bytes: u64): u64 {
-  return (bytes + <u64>(COEF_ALIGN - 1)) & ~<u64>(COEF_ALIGN - 1);
+  return (bytes + <u64>(COEF_ALIGN - 1)) & ~(<u64>(COEF_ALIGN - 1));
 }
 
 function headerBytes(job: usize): u64 {
@@ -64,13 +64,11 @@ function searchGreedy(widest: i32): i32 {
   return best;
 }
 
-/** The least memory, then the fewest words, then the narrowest. */
+/** The least memory; the narrowest of equals, since streams without runs are the most often captured ones. */
 function searchExhaustive(widest: i32): i32 {
   let best = 0;
   for (let z = 1; z <= widest; z++) {
-    const bytes = totalBytes(z);
-    const least = totalBytes(best);
-    if (bytes < least || (bytes == least && totalWords(z) < totalWords(best))) best = z;
+    if (totalBytes(z) < totalBytes(best)) best = z;
   }
   return best;
 }
@@ -143,7 +141,7 @@ export function encodeCoefs(job: usize, weights: usize, biases: usize, dst: usiz
   let stream = dst + <usize>headerBytes(job);
   for (let core = 0; core < coresUsed(); core++) {
     const bytes = member(job, NnJob.CORE_BYTES + core);
-    store<u32>(dst + (<usize>core << 2), bytes);
+    store<u32>(dst + ((<usize>core) << 2), bytes);
     let end: usize;
     if (isBytewise(width)) {
       store<u32>(stream, kernelsOfCore(core) << 8);

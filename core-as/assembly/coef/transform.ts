@@ -17,7 +17,7 @@ export function transposeWeights(
       const from = src + <usize>(tap * inC);
       let to = dst + <usize>tap;
       for (let z = 0; z < inC; z++, to += <usize>taps) {
-        store<u8>(to, load<u8>(from + <usize>z) ^ <u8>flip);
+        store<u8>(to, load<u8>(from + <usize>z) ^ (<u8>flip));
       }
     }
   }
@@ -49,7 +49,7 @@ export function destrideWeights(
           const inside = s < kS && f < kF;
           store<u8>(
             dst,
-            inside ? load<u8>(src + <usize>((s * kF + f) * inC + z)) ^ <u8>flip : <u8>pad,
+            inside ? load<u8>(src + <usize>((s * kF + f) * inC + z)) ^ (<u8>flip) : <u8>pad,
           );
         }
       }
@@ -70,7 +70,7 @@ export function gatherDepthwise(
 ): void {
   for (let o = 0; o < channels; o++) {
     for (let tap = 0; tap < taps; tap++, dst++) {
-      store<u8>(dst, load<u8>(src + <usize>(tap * srcChannels + o)) ^ <u8>flip);
+      store<u8>(dst, load<u8>(src + <usize>(tap * srcChannels + o)) ^ (<u8>flip));
     }
   }
 }
@@ -79,11 +79,11 @@ export function gatherDepthwise(
 export function widenPointwise(src: usize, dst: usize, outC: i32, pad: i32, flip: i32): void {
   for (let o = 0; o < outC; o++, dst += 4) {
     store<u32>(dst, 0x01010100 * <u32>pad);
-    store<u8>(dst, load<u8>(src + <usize>o) ^ <u8>flip);
+    store<u8>(dst, load<u8>(src + <usize>o) ^ (<u8>flip));
   }
 }
 
 /** XORs `flip` into `length` bytes. */
 export function flipBytes(src: usize, dst: usize, length: i32, flip: i32): void {
-  for (let i = 0; i < length; i++) store<u8>(dst + <usize>i, load<u8>(src + <usize>i) ^ <u8>flip);
+  for (let i = 0; i < length; i++) store<u8>(dst + <usize>i, load<u8>(src + <usize>i) ^ (<u8>flip));
 }

@@ -108,8 +108,6 @@ export function plainBits(core: i32): u64 {
 
 // ---- events ------------------------------------------------------------------------------------
 
-// @ts-ignore: decorator
-@inline
 function weight(value: i32): void {
   if (value == zeroPoint) {
     gap++;
@@ -147,8 +145,6 @@ function pads(count: i32): void {
 // ---- weights -----------------------------------------------------------------------------------
 
 /** Plane of a depthwise kernel among the stored ones, or -1 when plane z is not its own. */
-// @ts-ignore: decorator
-@inline
 function storedPlane(channel: i32, z: i32): i32 {
   const plane = z - (channel / multiplier) * storedPlanes;
   return plane >= 0 && plane < storedPlanes ? plane : -1;
@@ -185,7 +181,7 @@ function correctedBias(channel: i32): i32 {
     sum = padByte * (count - stored);
   }
   sum += sumBytes(from, stored);
-  return load<i32>(biases + (<usize>channel << 2)) - (sum - zeroPoint * count) * inZeroPoint;
+  return load<i32>(biases + ((<usize>channel) << 2)) - (sum - zeroPoint * count) * inZeroPoint;
 }
 
 function sumBytes(from: usize, length: i32): i32 {
@@ -221,7 +217,8 @@ function walkPointwise(first: i32, count: i32): void {
       const kernel = weights + <usize>channel * <usize>planes;
       const exists = channel < kernels;
       for (let z = from; z < to; z++) {
-        weight(exists ? load<u8>(kernel + <usize>z) : 0);
+        if (depthwise) weight(byteAt(channel, z));
+        else weight(exists ? load<u8>(kernel + <usize>z) : 0);
         if (z == 0) word(correctedBias(channel));
       }
       if (to == planes) word(outputWord(channel));
@@ -321,7 +318,7 @@ export function walkCore(core: i32, emit: bool): void {
 
 /** True when the whole stream consists of bytes and can be copied instead of packed. */
 export function isBytewise(zrlBits: i32): bool {
-  return zrlBits == 0 && order == CoefOrder.POINTWISE;
+  return zrlBits == 0 && order == CoefOrder.POINTWISE && !depthwise;
 }
 
 /** Emits a pointwise core without zero runs at `dst` (behind the stream's three header bytes); returns the end. */

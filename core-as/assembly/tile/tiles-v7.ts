@@ -1,6 +1,6 @@
 // What tiling depends on for NN core version 7 (spec/lowering.md 7).
 // SPDX-License-Identifier: MIT
-import { NnJob } from "../abi";
+import { NnJob, QuirkFlag } from "../abi";
 import { member } from "../record";
 
 /** How many rows share one line of the input buffer. */
@@ -15,8 +15,9 @@ export function interleaveV7(tileX: i32, kernelX: i32): i32 {
 /** Rows that the input and accumulation buffers allow. */
 export function rowsPerTileV7(job: usize, interleave: i32): i32 {
   const rows = member(job, NnJob.INPUT_DEPTH) * interleave - member(job, NnJob.TILE_KERNEL_Y) + 1;
-  // The reference compares unsigned: a kernel taller than the buffer does not limit the tile (lowering.md 0).
-  return <i32>min<u32>(<u32>rows, <u32>(interleave * member(job, NnJob.ACCUM_DEPTH)));
+  const limit = interleave * member(job, NnJob.ACCUM_DEPTH);
+  if (rows < 0 && (member(job, NnJob.QUIRKS) & QuirkFlag.WRAP_ROWS) != 0) return limit;
+  return min(max(rows, 1), limit);
 }
 
 /** Kernels that the accumulation buffer holds for one tile. */

@@ -40,6 +40,10 @@ export function planTiles(job: usize): Status {
   setMember(job, NnJob.TILE_Y, tileY);
   setMember(job, NnJob.INTERLEAVE, interleave);
   setMember(job, NnJob.SUPERBLOCKS, superblocks);
-  setMember(job, NnJob.KERNELS_PER_CORE, ceilDiv(ceilDiv(member(job, NnJob.OUT_Z), cores), superblocks));
+  setMember(
+    job,
+    NnJob.KERNELS_PER_CORE,
+    ceilDiv(ceilDiv(member(job, NnJob.OUT_Z), cores), superblocks),
+  );
   return Status.OK;
 }

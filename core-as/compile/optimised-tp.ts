@@ -1,0 +1,106 @@
+// TP programs of optimised mode: right for every size, and only as many cores as there is work (spec/lowering.md 9).
+// SPDX-License-Identifier: MIT
+import { TpJob } from "../assembly/abi.ts";
+import type { TpProgram } from "./jobs.ts";
+import { ceilDiv } from "./lower-shared.ts";
+import type { Extent } from "../ir/extent.ts";
+import { detransposeProgram, reshuffleRecord, type ReshuffleAxis } from "./tp-programs.ts";
+
+const MAX_16 = 0xffff;
+
+/** Image heights that captures give to one core when they have three channels. */
+const SINGLE_CORE_ROWS = [320, 224];
+
+export interface ReshuffleShape {
+  from: Extent;
+  /** Rows and columns of each of the four planes that a channel becomes. */
+  rows: number;
+  columns: number;
+  padTop: number;
+  padLeft: number;
+}
+
+/** Stride-two reshuffle: output plane 4z + 2 (y & 1) + (x & 1), padding included. */
+export function reshufflePrograms(shape: ReshuffleShape, zp: number, tpCores: number): TpProgram[] {
+  const { from, rows, columns } = shape;
+  const channels = from.c;
+  const single =
+    (from.s <= 8 && channels === 1) || (channels === 3 && SINGLE_CORE_ROWS.includes(from.s));
+  const spatial = rows >= columns ? "y" : "x";
+  const axis = channels >= (spatial === "y" ? rows : columns) ? "z" : spatial;
+  const total = { x: columns, y: rows, z: channels }[axis];
+  const cores = single ? 1 : Math.min(tpCores, total);
+
+  const programs: TpProgram[] = [];
+  let done = 0;
+  for (let core = 0; core < cores; core++) {
+    const size = ceilDiv(total - done, cores - core);
+    const share = (name: "x" | "y"): [start: number, size: number] =>
+      axis === name ? [done, size] : [0, { x: columns, y: rows }[name]];
+    const last = core === cores - 1;
+    const x = windowOf(from.f, share("x"), shape.padLeft, last || axis !== "x");
+    const y = windowOf(from.s, share("y"), shape.padTop, last || axis !== "y");
+    const planes = axis === "z" ? { start: done, size } : { start: 0, size: channels };
+    const empty = x.size === 0 || y.size === 0;
+    programs.push({
+      inOffset: empty ? 0 : planes.start * from.s * from.f + y.base * from.f + x.base,
+      outOffset: planes.start * 4 * rows * columns + y.first * columns + x.first,
+      record: reshuffleRecord(x, y, planes.size, {
+        stride: from.f,
+        slice: from.f * from.s,
+        rows,
+        columns,
+        zp,
+        noFlush: !last,
+      }),
+    });
+    done += size;
+  }
+  return programs;
+}
+
+interface Window extends ReshuffleAxis {
+  /** First output position. */
+  first: number;
+  /** First input position that the core addresses; size and start count from there. */
+  base: number;
+}
+
+function windowOf(
+  extent: number,
+  [first, outputs]: [number, number],
+  pad: number,
+  toEnd: boolean,
+): Window {
+  const start = 2 * first - pad;
+  const base = Math.max(start, 0);
+  const available = Math.max(extent - base, 0);
+  const relative = Math.min(start, 0);
+  return {
+    first,
+    outputs,
+    base: available === 0 ? 0 : base,
+    size: toEnd ? available : Math.min(available, 2 * outputs + relative),
+    start: relative,
+  };
+}
+
+/** Planar to NHWC; walks plane by plane where the captured form overflows its 16-bit fields (Q43). */
+export function toNhwcProgram(extent: Extent, zp: number): TpProgram {
+  const program = detransposeProgram(extent, zp);
+  const { s, f, c } = extent;
+  if (f * c - 1 <= MAX_16 && s <= MAX_16) return program;
+  return {
+    ...program,
+    record: {
+      ...program.record,
+      [TpJob.IN_X_SIZE]: f,
+      [TpJob.IN_Y_SIZE]: s,
+      [TpJob.IN_Z_SIZE]: c,
+      [TpJob.IN_STRIDE]: f,
+      [TpJob.IN_SLICE]: s * f,
+      [TpJob.WINDOW_X_END]: f - 1,
+      [TpJob.WINDOW_Y_END]: s - 1,
+    },
+  };
+}

@@ -1,0 +1,76 @@
+// LiteRT's WASM runtime as an independent witness: TFLite's kernels of today (XNNPACK), loaded in Node.
+// SPDX-License-Identifier: MIT
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export interface LiteRtRunner {
+  /** Runs a uint8 model; bytes of each input and of each output in the model's order. */
+  run(
+    model: Uint8Array,
+    inputs: Array<{ bytes: Uint8Array; shape: number[] }>,
+  ): Promise<Uint8Array[]>;
+}
+
+const globals = globalThis as unknown as Record<string, unknown>;
+
+/** Stands in for a web worker's importScripts, with which the runtime loads its glue code. */
+function importScript(url: string | URL): void {
+  const text = String(url);
+  const file = text.startsWith("file:") ? fileURLToPath(text) : text;
+  const module = { exports: {} };
+  const names = ["module", "exports", "require", "__filename", "__dirname"];
+  const load = new Function(...names, readFileSync(file, "utf8"));
+  load(module, module.exports, createRequire(file), file, dirname(file));
+  globals["ModuleFactory"] = module.exports;
+}
+
+/** Runs `body` with a worker's globals and without the runtime's log, and puts everything back. */
+async function asWorker<T>(body: () => Promise<T>): Promise<T> {
+  const methods = ["log", "info", "warn", "error"] as const;
+  const before = methods.map((name) => console[name]);
+  const { self } = globals;
+  for (const name of methods) console[name] = () => {};
+  globals["self"] ??= globalThis;
+  globals["importScripts"] = importScript;
+  try {
+    return await body();
+  } finally {
+    for (const [i, name] of methods.entries()) console[name] = before[i]!;
+    delete globals["importScripts"];
+    delete globals["ModuleFactory"];
+    if (self === undefined) delete globals["self"];
+  }
+}
+
+/**
+ * Loads LiteRT.
+ * @returns the reason where it does not load
+ */
+export async function loadLiteRt(): Promise<LiteRtRunner | { reason: string }> {
+  try {
+    const litert = await import("@litertjs/core");
+    const entry = fileURLToPath(import.meta.resolve("@litertjs/core"));
+    const wasm = join(dirname(entry), "..", "wasm") + "/";
+    await asWorker(() => litert.loadLiteRt(wasm, { threads: false }));
+    return {
+      run: (model, inputs) =>
+        asWorker(async () => {
+          const compiled = await litert.loadAndCompile(model, { accelerator: "wasm" });
+          const tensors = inputs.map(
+            ({ bytes, shape }) => new litert.Tensor(Uint8Array.from(bytes), shape),
+          );
+          const outputs = await compiled.run(tensors);
+          const results = outputs.map((output) =>
+            Uint8Array.from(output.toTypedArray() as Uint8Array),
+          );
+          for (const tensor of [...tensors, ...outputs]) tensor.delete();
+          compiled.delete();
+          return results;
+        }),
+    };
+  } catch (error) {
+    return { reason: error instanceof Error ? error.message : String(error) };
+  }
+}
