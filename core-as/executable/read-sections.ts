@@ -1,0 +1,140 @@
+// Sections of a .twx file -> Executable. Every index and every bound is checked where it is read.
+// SPDX-License-Identifier: MIT
+import { NpuError } from "../errors.ts";
+import type { ChipIdentity } from "../hw/chips.ts";
+import type { Graph } from "../ir/graph.ts";
+import { readModel } from "../model/read.ts";
+import { checkFlow } from "./check-flow.ts";
+import type { Executable, Placement, Step } from "./executable.ts";
+import { MODES, PLACES, STEP_KINDS, type SectionTag } from "./format.ts";
+import { PartitionReader } from "./read-partitions.ts";
+import { damaged, SectionReader, type Section } from "./section-reader.ts";
+
+export type ChipIds = ChipIdentity;
+
+/** Strings by index; null for NONE where a string may be missing. */
+export interface Strings {
+  /** The string whose index the reader finds next. */
+  read(reader: SectionReader): string;
+  readOptional(reader: SectionReader): string | null;
+}
+
+/**
+ * Puts an executable together.
+ * @param chip identity from the header
+ * @throws ExecutableError TW_EXE_DAMAGED
+ */
+export function readSections(
+  sections: Readonly<Record<SectionTag, Section>>,
+  chip: ChipIds,
+): Executable {
+  const strings = readStrings(sections.STRS);
+  const graph = readGraph(sections.GRAF);
+  const meta = new SectionReader(sections.META);
+  const producer = strings.read(meta);
+  const name = strings.read(meta);
+  const mode = meta.member(MODES, "the mode");
+  const modelSha256 = strings.read(meta);
+  if (!/^([0-9a-f]{64})?$/.test(modelSha256)) meta.fail("the model's digest is no SHA-256");
+  meta.end();
+  const partitions = new PartitionReader(sections, strings, graph).readAll();
+  const steps = readSteps(sections.STEP, partitions.length, graph.ops.length);
+  const placements = readPlacements(sections.PLAC, strings, graph.ops.length);
+  checkFlow(graph, partitions, steps, (message) => damaged(message, sections.STEP.offset));
+  return {
+    producer,
+    chip: { name, ...chip },
+    mode,
+    modelSha256,
+    graph,
+    partitions,
+    steps,
+    placements,
+    ...readQuirks(sections.QUIR, strings),
+  };
+}
+
+function readStrings(section: Section): Strings {
+  const reader = new SectionReader(section);
+  const count = reader.u32();
+  const lengths = reader.list(count, 1, () => reader.u32());
+  // A byte order mark belongs to the string; a broken one is damage.
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
+  const texts = lengths.map((length) => {
+    const at = reader.byteOffset;
+    // A copy, because browsers refuse to decode a view of shared memory.
+    const bytes = new Uint8Array(reader.take(length));
+    try {
+      return decoder.decode(bytes);
+    } catch (cause) {
+      return damaged("a string is not UTF-8", at, cause);
+    }
+  });
+  reader.end();
+  return {
+    read: (from) => from.member(texts, "a string"),
+    readOptional: (from) => {
+      const index = from.optionalIndex(texts.length, "a string");
+      return index === null ? null : texts[index]!;
+    },
+  };
+}
+
+/** The graph's section is a TFLite file of its own, whose reader trusts nothing either. */
+function readGraph({ bytes, offset }: Section): Graph {
+  try {
+    const { graph, otherSubgraphs } = readModel(bytes);
+    if (otherSubgraphs.length > 0) damaged("the graph has further subgraphs", offset);
+    for (const ids of [graph.inputs, graph.outputs])
+      if (new Set(ids).size !== ids.length) damaged("an input or output stands twice", offset);
+    return graph;
+  } catch (cause) {
+    if (!(cause instanceof NpuError) || cause.code.startsWith("TW_EXE_")) throw cause;
+    damaged(`the graph: ${cause.message}`, offset + (cause.where.byteOffset ?? 0), cause);
+  }
+}
+
+function readSteps(section: Section, partitions: number, ops: number): Step[] {
+  const reader = new SectionReader(section);
+  const steps: Step[] = [];
+  while (!reader.atEnd) {
+    const kind = reader.member(STEP_KINDS, "a step's kind");
+    if (kind === "npu") steps.push({ kind, partition: reader.index(partitions, "a partition") });
+    else {
+      const count = reader.u32();
+      steps.push({ kind, ops: reader.list(count, 1, () => reader.index(ops, "an operator")) });
+    }
+  }
+  return steps;
+}
+
+function readPlacements(section: Section, strings: Strings, ops: number): Placement[] {
+  const reader = new SectionReader(section);
+  const placements: Placement[] = [];
+  const seen = new Set<number>();
+  while (!reader.atEnd) {
+    const op = reader.index(ops, "an operator");
+    if (seen.has(op)) reader.fail(`operator ${op} is placed twice`);
+    seen.add(op);
+    placements.push({
+      op,
+      name: strings.read(reader),
+      place: reader.member(PLACES, "a place"),
+      constraint: strings.readOptional(reader),
+      reason: strings.readOptional(reader),
+    });
+  }
+  return placements;
+}
+
+function readQuirks(
+  section: Section,
+  strings: Strings,
+): Pick<Executable, "quirks" | "undefinedJobs"> {
+  const reader = new SectionReader(section);
+  const [quirkCount, undefinedCount] = [reader.u32(), reader.u32()];
+  const quirks = reader.list(quirkCount, 1, () => strings.read(reader));
+  const undefinedJobs = reader.list(undefinedCount, 1, () => strings.read(reader));
+  reader.end();
+  return { quirks, undefinedJobs };
+}
