@@ -10,7 +10,7 @@ import { out, print, printJson, Progress, table } from "./terminal.ts";
 
 interface CompareArguments extends CompileFlags {
   input: string[];
-  json: boolean;
+  json?: boolean;
 }
 
 export function addCompare(program: Command): void {

@@ -10,7 +10,7 @@ import { note, out, print, printJson, size } from "./terminal.ts";
 interface CompileArguments extends CompileFlags {
   output?: string;
   report?: "text" | "json";
-  json: boolean;
+  json?: boolean;
 }
 
 export function addCompile(program: Command): void {

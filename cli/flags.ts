@@ -7,7 +7,7 @@ import { DEFAULT_MODE, DEFAULT_TARGET, type CompileMode } from "../core-as/index
 export interface CompileFlags {
   target: string;
   mode: CompileMode;
-  allowQuirks: boolean;
+  allowQuirks?: boolean;
 }
 
 /** Adds --target, --mode and --allow-quirks. */
@@ -25,17 +25,16 @@ export function addCompileFlags(command: Command): Command {
     .option(
       "--allow-quirks",
       "compatible mode: emit the reference's bytes even where they compute wrong results",
-      false,
     );
 }
 
 export function compileFlags({ target, mode, allowQuirks }: CompileFlags): CompileFlags {
-  return { target, mode, allowQuirks };
+  return { target, mode, allowQuirks: allowQuirks === true };
 }
 
 /** Adds --json. */
 export function addJsonFlag(command: Command): Command {
-  return command.option("--json", "print JSON for other programs", false);
+  return command.option("--json", "print JSON for other programs");
 }
 
 /** Parser of a whole number from `least` on, decimal or 0x hexadecimal. */

@@ -28,9 +28,9 @@ interface JobName {
 
 interface InspectArguments {
   job?: JobName;
-  stream: boolean;
-  all: boolean;
-  json: boolean;
+  stream?: boolean;
+  all?: boolean;
+  json?: boolean;
 }
 
 export function addInspect(program: Command): void {
@@ -40,8 +40,8 @@ export function addInspect(program: Command): void {
       .description("show what an executable holds: jobs, descriptor fields, command stream")
       .argument("<file>", '.twx executable; "-" = standard input')
       .option("--job <n>", "all fields of one job, as 3 or partition.job as 0.3", parseJobName)
-      .option("--all", "with --job: also fields that have the value of a fresh descriptor", false)
-      .option("--stream", "disassemble the command stream", false),
+      .option("--all", "with --job: also fields that have the value of a fresh descriptor")
+      .option("--stream", "disassemble the command stream"),
   ).action(runInspect);
 }
 
@@ -66,7 +66,7 @@ async function runInspect(path: string, flags: InspectArguments): Promise<void> 
       ...(job ? { job: { ...job, fields: descriptors } } : {}),
       ...(flags.stream ? { streams } : {}),
     });
-  if (job) printJob(job, descriptors, flags.all);
+  if (job) printJob(job, descriptors, flags.all === true);
   for (const [index, lines] of streams.entries()) {
     print(out.bold(`partition ${index}, command stream`));
     print(formatDisassembly(lines));

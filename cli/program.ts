@@ -22,7 +22,7 @@ function buildProgram(): Command {
   const program = new Command("tilewright")
     .description("Compiles quantised TFLite models for Vivante NPUs, runs and explains the result.")
     .version(VERSION)
-    .option("-v, --verbose", "print stack and cause of an error", false)
+    .option("-v, --verbose", "print stack and cause of an error")
     // Errors become exceptions with our exit codes; commander's own printing stays off.
     .exitOverride()
     .configureOutput({ writeErr: () => {} });

@@ -1,8 +1,9 @@
 // tilewright run --capture: a submit exactly as a driver made it.
 // SPDX-License-Identifier: MIT
 import { join } from "node:path";
-import { Simulator, TransportError, type ElementType } from "../core-as/index.ts";
+import { TransportError, type ElementType } from "../core-as/index.ts";
 import { mapCapture, parseCapture, runCapture } from "../core-as/runtime/capture.ts";
+import { Simulator } from "../core-as/runtime/simulator.ts";
 import { answerOf, printAnswers, readLabels } from "./answers.ts";
 import { readBytes, readText } from "./files.ts";
 import { writeOutputs, type RunArguments } from "./run.ts";
@@ -26,7 +27,13 @@ export async function runCaptureDirectory(directory: string, flags: RunArguments
         axis: 0,
       },
     }));
-  const simulator = await Simulator.create({ chip: capture.chip });
+  const { nnCoreVersion, nnCores } = capture.chip;
+  if (nnCoreVersion !== 7 && nnCoreVersion !== 8)
+    throw new TransportError(
+      "TW_CAPTURE_FORMAT",
+      `capture.json: chip.nn_core_version is ${nnCoreVersion}; 7 and 8 are known`,
+    );
+  const simulator = await Simulator.create({ chip: { nnCoreVersion, nnCores } });
   mapCapture(capture, simulator);
   // Without files the inputs are zeros: enough to see whether the submit runs.
   const inputs =

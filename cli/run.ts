@@ -29,7 +29,7 @@ export interface RunArguments extends CompileFlags {
   top: number;
   outputDir?: string;
   capture?: string;
-  json: boolean;
+  json?: boolean;
 }
 
 export function addRun(program: Command): void {

@@ -10,7 +10,7 @@ export function addTargets(program: Command): void {
     program
       .command("targets")
       .description("list the chips, what is known about each, and whether code can be generated"),
-  ).action(({ json }: { json: boolean }) => {
+  ).action(({ json }: { json?: boolean }) => {
     const rows = CHIPS.map((chip) => ({ ...chip, compiles: compiles(chip.name) }));
     if (json) return printJson(rows);
     print(
