@@ -32,6 +32,8 @@ export type {
 export { createSession, type Session } from "./runtime/session.ts";
 export { createNullTransport } from "./runtime/null-transport.ts";
 export { createSimTransport, type SimTransportOptions } from "./runtime/sim-transport.ts";
+export { Simulator, type SimulatorOptions } from "./runtime/simulator.ts";
+export { mapCapture, parseCapture, runCapture, type Capture } from "./runtime/capture.ts";
 export { inputInfos, outputInfos, type TensorInfo } from "./runtime/tensor-info.ts";
 export type {
   DisconnectReason,
@@ -64,7 +66,7 @@ export {
   type ReportTotals,
 } from "./inspect/report.ts";
 export { canonicalOf, sha256Hex, type Canonical } from "./inspect/canonical.ts";
-export { writeCapture, type CaptureOptions } from "./inspect/capture.ts";
+export { writeCapture, writeCaptures, type CaptureOptions } from "./inspect/capture.ts";
 export {
   blockTable,
   decodeBlock,

@@ -4,6 +4,7 @@ import { assignAddresses, ADDRESS_TOP } from "../executable/addresses.ts";
 import type { Executable, ExecutablePartition, Port } from "../executable/executable.ts";
 import { alignUp, PAGE_BYTES } from "../executable/format.ts";
 import { relocate } from "../executable/relocate.ts";
+import { submitOrder } from "../executable/submit-order.ts";
 import { chipByIdentity } from "../hw/chips.ts";
 import type { Graph } from "../ir/graph.ts";
 
@@ -109,18 +110,6 @@ function bufferNames({ buffers, jobs, ...ports }: ExecutablePartition, index: nu
       names[buffer] = kind === "NN" ? `${job}-nn` : `${job}-tp${core}`;
   }
   return names;
-}
-
-/** Buffers in the order in which the jobs mention them, as the kernel gets them (spec/uapi.md 4). */
-export function submitOrder({ jobs }: Pick<ExecutablePartition, "jobs">): number[] {
-  const order = new Set<number>();
-  for (const { descriptors, coefficients, inputs, output } of jobs) {
-    for (const buffer of descriptors) order.add(buffer);
-    if (coefficients !== null) order.add(coefficients);
-    for (const buffer of inputs) order.add(buffer);
-    order.add(output);
-  }
-  return [...order];
 }
 
 function listBuffers(partition: ExecutablePartition, names: readonly string[]): object[] {

@@ -1,19 +1,143 @@
 // The simulator as a transport: runs executables from the bytes that would be submitted.
 // SPDX-License-Identifier: MIT
-import { CoreBugError } from "../errors.ts";
-import type { Core } from "../core.ts";
+import { TransportError } from "../errors.ts";
+import { ADDRESS_TOP, assignAddresses } from "../executable/addresses.ts";
+import type { Executable, ExecutablePartition } from "../executable/executable.ts";
+import { relocate } from "../executable/relocate.ts";
+import { submitOrder } from "../executable/submit-order.ts";
 import type { Chip } from "../hw/chips.ts";
-import type { Transport } from "./transport.ts";
+import { throwIfAborted } from "./abort.ts";
+import { checkChip } from "./check-chip.ts";
+import { INIT_STREAM } from "./init-stream.ts";
+import { ExecutableRunner, type PartitionExecutor } from "./runner.ts";
+import { Simulator, type BufferAccess, type SimulatorOptions } from "./simulator.ts";
+import type {
+  DisconnectReason,
+  LoadedExecutable,
+  SubmitOptions,
+  SubmitResult,
+  Transport,
+} from "./transport.ts";
 
-export interface SimTransportOptions {
-  /** Instance to simulate in, used by nobody else until the transport is closed; default: a new one. */
-  core?: Core;
+/** `rounding`: how the simulated chip treats ties; `wasm`: another build of the core. */
+export type SimTransportOptions = Omit<SimulatorOptions, "chip">;
+
+/**
+ * Creates a simulator of a chip, e.g. `chipByName("a311d")`. Each loaded executable gets a simulated NPU of its own, whose
+ * memory is freed with it.
+ */
+export function createSimTransport(chip: Chip, options: SimTransportOptions = {}): Transport {
+  return new SimTransport(chip, options);
 }
 
-/** Creates a simulator of a chip, e.g. `chipByName("a311d")`. */
-export async function createSimTransport(
-  _chip: Chip,
-  _options: SimTransportOptions = {},
-): Promise<Transport> {
-  throw new CoreBugError("not written yet");
+class SimTransport implements Transport {
+  readonly name = "sim";
+  readonly disconnected: Promise<DisconnectReason>;
+  private disconnect!: (reason: DisconnectReason) => void;
+  private closed = false;
+
+  constructor(
+    readonly chip: Chip,
+    private readonly options: SimTransportOptions,
+  ) {
+    this.disconnected = new Promise((resolve) => (this.disconnect = resolve));
+  }
+
+  async load(
+    executable: Executable,
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<LoadedExecutable> {
+    throwIfAborted(signal, "loading");
+    this.checkOpen();
+    checkChip(executable, this.chip);
+    const simulator = await Simulator.create({ ...this.options, chip: this.chip });
+    const npu = new SimulatedPartitions(simulator, executable);
+    const runner = await ExecutableRunner.create(executable, npu, this.options);
+    throwIfAborted(signal, "loading");
+    this.checkOpen();
+
+    // Dropping the only reference to the runner frees the simulated memory.
+    let loaded: ExecutableRunner | null = runner;
+    const submit = async (
+      inputs: readonly Uint8Array[],
+      options: SubmitOptions = {},
+    ): Promise<SubmitResult> => {
+      throwIfAborted(options.signal, "the inference");
+      this.checkOpen();
+      if (loaded === null) throw new TransportError("TW_IO_CLOSED", "the executable was released");
+      return { ...(await loaded.run(inputs, options)), evidence: "simulated" };
+    };
+    const release = async (): Promise<void> => {
+      loaded = null;
+    };
+    return { submit, release };
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    this.disconnect({ kind: "closed", message: "the transport was closed" });
+  }
+
+  private checkOpen(): void {
+    if (this.closed) throw new TransportError("TW_IO_CLOSED", "the simulator is closed");
+  }
+}
+
+/** A partition with its place in the simulated memory. */
+interface Mapped {
+  partition: ExecutablePartition;
+  addresses: readonly (number | null)[];
+  stream: Uint32Array;
+  listed: readonly BufferAccess[];
+}
+
+/** All partitions of an executable, side by side in one simulated memory. */
+class SimulatedPartitions implements PartitionExecutor {
+  private readonly mapped: readonly Mapped[];
+
+  constructor(
+    private readonly simulator: Simulator,
+    { partitions }: Executable,
+  ) {
+    let top = ADDRESS_TOP;
+    this.mapped = partitions.map((partition) => {
+      const addresses = assignAddresses(partition, top);
+      top = addresses.reduce<number>((low, address) => Math.min(low, address ?? low), top);
+      return this.map(partition, addresses);
+    });
+    simulator.submit(Uint32Array.from(INIT_STREAM), []);
+  }
+
+  run(index: number, inputs: readonly Uint8Array[]): Uint8Array[] {
+    const { simulator } = this;
+    const { partition, addresses, stream, listed } = this.mapped[index]!;
+    for (const [i, { buffer, offset }] of partition.inputs.entries())
+      simulator.write(addresses[buffer]! + offset, inputs[i]!);
+    simulator.submit(stream, listed);
+    return partition.outputs.map(({ buffer, offset, bytes }) =>
+      simulator.read(addresses[buffer]! + offset, bytes),
+    );
+  }
+
+  private map(partition: ExecutablePartition, addresses: readonly (number | null)[]): Mapped {
+    const bytes = relocate(partition, addresses);
+    for (const [i, buffer] of partition.buffers.entries()) {
+      const address = addresses[i]!;
+      if (address === null) continue;
+      // Mapped with its exact size, not in whole pages as on a device: what lies behind is nobody's business.
+      const contents = bytes[i] ?? undefined;
+      this.simulator.mapBuffer({ address, bytes: buffer.bytes, access: buffer.access, contents });
+    }
+    const listed = submitOrder(partition).map((buffer) => ({
+      address: addresses[buffer]!,
+      access: partition.buffers[buffer]!.access,
+    }));
+    return { partition, addresses, stream: wordsOf(bytes[partition.stream]!), listed };
+  }
+}
+
+function wordsOf(bytes: Uint8Array): Uint32Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Uint32Array.from({ length: bytes.length / 4 }, (_, i) => view.getUint32(i * 4, true));
 }
