@@ -1,6 +1,6 @@
 // tilewright capture: every submit of an executable as a directory of buffers, addresses and stream.
 // SPDX-License-Identifier: MIT
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Command } from "commander";
 import { UsageError, writeCapture, type Executable } from "../core-as/index.ts";
 import { loadExecutable, writeDirectory } from "./files.ts";
@@ -32,7 +32,8 @@ export function addCapture(program: Command): void {
     const several = executable.partitions.length > 1;
     for (const partition of executable.partitions.keys()) {
       const directory = several ? join(flags.output, `partition-${partition}`) : flags.output;
-      const files = captureAt(executable, partition, flags.base);
+      const model = basename(path).replace(/\.(tflite|twx)$/, "");
+      const files = captureAt(executable, partition, model, flags.base);
       await writeDirectory(directory, files);
       print(`${directory}: ${files.size} files`);
     }
@@ -44,9 +45,10 @@ export function addCapture(program: Command): void {
 function captureAt(
   executable: Executable,
   partition: number,
+  model: string,
   base: number | undefined,
 ): Map<string, Uint8Array | string> {
-  const files = writeCapture(executable, partition);
+  const files = writeCapture(executable, partition, { model });
   if (base === undefined) return files;
   if (base % PAGE_BYTES !== 0)
     throw new UsageError(`--base 0x${base.toString(16)} is no multiple of ${PAGE_BYTES}`, "base");
@@ -61,5 +63,5 @@ function captureAt(
       `the buffers take ${ADDRESS_SPACE - lowest} bytes, which do not fit above 0x${base.toString(16)}`,
       "base",
     );
-  return writeCapture(executable, partition, { top });
+  return writeCapture(executable, partition, { model, top });
 }

@@ -5,6 +5,7 @@ import {
   Core,
   createSession,
   createSimTransport,
+  inputInfos,
   readModel,
   targetChip,
   writeModel,
@@ -15,7 +16,6 @@ import {
   type Transport,
 } from "../core-as/index.ts";
 import { runOperator } from "../core-as/runtime/cpu/index.ts";
-import { inputInfos } from "../core-as/index.ts";
 import type { CompileFlags } from "./flags.ts";
 import { elementsOf, readInputs } from "./tensors.ts";
 

@@ -4,12 +4,19 @@ import type { Command } from "commander";
 import { MismatchError } from "../core-as/index.ts";
 import { compareModel, type LayerComparison } from "./compare-layers.ts";
 import { readBytes } from "./files.ts";
-import { addCompileFlags, addJsonFlag, compileFlags, type CompileFlags } from "./flags.ts";
+import {
+  addCompileFlags,
+  addJsonFlag,
+  compileFlags,
+  wholeNumber,
+  type CompileFlags,
+} from "./flags.ts";
 import { shorten } from "./report.ts";
 import { out, print, printJson, Progress, table } from "./terminal.ts";
 
 interface CompareArguments extends CompileFlags {
   input: string[];
+  tolerance: number;
   json?: boolean;
 }
 
@@ -20,7 +27,13 @@ export function addCompare(program: Command): void {
         .command("compare")
         .description("compare every operator: integer reference against simulated NPU")
         .argument("<model>", "TFLite file")
-        .requiredOption("--input <file...>", "one file for each input, as for run"),
+        .requiredOption("--input <file...>", "one file for each input, as for run")
+        .option(
+          "--tolerance <n>",
+          "largest difference of an operator alone that passes; the NPU's 15-bit multipliers round differently",
+          wholeNumber(0),
+          1,
+        ),
     ),
   ).action(runCompare);
 }
@@ -45,10 +58,11 @@ async function runCompare(path: string, flags: CompareArguments): Promise<void> 
           (different === 0 ? "equal" : `${different} of ${elements} elements differ`),
       );
   }
-  const wrong = result.layers.find(({ alone }) => alone !== null && alone.different > 0);
+  const wrong = result.layers.find(({ alone }) => alone !== null && alone.max > flags.tolerance);
   if (wrong)
     throw new MismatchError(
-      `operator ${wrong.op} ${wrong.name} differs from the reference, first at ${wrong.alone!.first}`,
+      `operator ${wrong.op} ${wrong.name} differs from the reference by up to ${wrong.alone!.max}, ` +
+        `first at ${wrong.alone!.first}`,
       { op: wrong.op },
     );
 }

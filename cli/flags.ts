@@ -1,7 +1,13 @@
 // Options that several verbs share.
 // SPDX-License-Identifier: MIT
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { DEFAULT_MODE, DEFAULT_TARGET, type CompileMode } from "../core-as/index.ts";
+import {
+  chipByName,
+  CHIPS,
+  DEFAULT_MODE,
+  DEFAULT_TARGET,
+  type CompileMode,
+} from "../core-as/index.ts";
 
 /** What the compiler is told; the members are named as in CompileOptions. */
 export interface CompileFlags {
@@ -10,10 +16,22 @@ export interface CompileFlags {
   allowQuirks?: boolean;
 }
 
+/** Refuses unknown names before any file is read. */
+function targetName(text: string): string {
+  if (chipByName(text) === undefined)
+    throw new InvalidArgumentError(`Targets are ${CHIPS.map((chip) => chip.name).join(", ")}.`);
+  return text;
+}
+
 /** Adds --target, --mode and --allow-quirks. */
 export function addCompileFlags(command: Command): Command {
   return command
-    .option("--target <chip>", 'chip to compile for, see "tilewright targets"', DEFAULT_TARGET)
+    .option(
+      "--target <chip>",
+      'chip to compile for, see "tilewright targets"',
+      targetName,
+      DEFAULT_TARGET,
+    )
     .addOption(
       new Option(
         "--mode <mode>",

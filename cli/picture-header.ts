@@ -82,9 +82,18 @@ function jpegSize(view: DataView): PictureHeader {
       at += marker === 0xff ? 1 : 2;
       continue;
     }
-    if (isFrame(marker))
+    if (isFrame(marker)) {
+      // A decoder would fill what is missing with grey.
+      if (!hasEndMarker(view, at)) pictureError("the JPEG is cut off", view.byteLength);
       return { format: "jpeg", width: view.getUint16(at + 7), height: view.getUint16(at + 5) };
+    }
     at += 2 + view.getUint16(at + 2);
   }
   return pictureError("the JPEG has no frame header", view.byteLength);
+}
+
+function hasEndMarker(view: DataView, from: number): boolean {
+  for (let at = view.byteLength - 2; at > from; at--)
+    if (view.getUint16(at) === 0xffd9) return true;
+  return false;
 }

@@ -114,8 +114,10 @@ function checkBmp(bytes: Uint8Array, { width, height }: PictureHeader): BmpLayou
 function decodeBmp(bytes: Uint8Array, header: PictureHeader): Picture {
   const { width, height } = header;
   const { bits, palette } = checkBmp(bytes, header);
-  // The decoder knows bottom-up pictures only: it gets a positive height, and the rows are turned afterwards.
-  const upright = bytes.slice();
+  // The decoder knows bottom-up pictures only: it gets a positive height, and the rows are turned afterwards. It also
+  // reads colour masks behind the header, which tiny pictures do not have.
+  const upright = new Uint8Array(bytes.length + 16);
+  upright.set(bytes);
   const view = new DataView(upright.buffer);
   const topDown = view.getInt32(22, true) < 0;
   view.setInt32(22, height, true);
