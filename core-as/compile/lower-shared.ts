@@ -57,7 +57,7 @@ export interface AddFactors {
   addOff: number;
 }
 
-/** Factors for operand scales sa (first) and sb (second). */
+/** Factors as the reference chooses them: the operand with the larger scale gets 255. */
 export function addFactors(sa: number, sb: number): AddFactors {
   const ratio = Math.fround(sb / sa);
   const weightScale = Math.fround(Math.max(ratio, 1) / 255);

@@ -9,8 +9,8 @@ import { groupOperators, placeOperators, type OpGroup } from "../legalise/partit
 import { readModel } from "../model/read.ts";
 import { generatePartition } from "./generate.ts";
 import type { Lowered } from "./jobs.ts";
-import { lowerCompatible } from "./lower-compatible.ts";
-import { lowerOptimised } from "./lower-optimised.ts";
+import { lowerCompatible } from "./compatible/lower.ts";
+import { lowerOptimised } from "./optimised/lower.ts";
 import type { CompileSettings } from "./options.ts";
 
 /** What the passes hand to each other. */

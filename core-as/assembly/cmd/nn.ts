@@ -4,7 +4,7 @@ import { Fault, NnJob, QuirkFlag, Status } from "../abi";
 import { resetBlock, writeField } from "../bits/fields";
 import { clearFault, fail, noteFault } from "../fault";
 import { BlockId, Nn } from "../gen/fields";
-import { member, setMember } from "../record";
+import { member, setMember, wordMember } from "../record";
 import { postScaleV7 } from "./nn-v7";
 
 const POOLING_FIRST_PIXEL = 3;
@@ -68,12 +68,12 @@ function putCaches(job: usize): void {
   put(Nn.IMAGE_CACHING_MODE, member(job, NnJob.IMAGE_MODE));
   put(Nn.KERNEL_CACHING_MODE, member(job, NnJob.KERNEL_MODE));
   put(Nn.KERNEL_PATTERN_MSB, member(job, NnJob.PATTERN_MSB));
-  put(Nn.KERNEL_PATTERN_LOW, <u32>member(job, NnJob.PATTERN_LOW));
-  put(Nn.KERNEL_PATTERN_HIGH, <u32>member(job, NnJob.PATTERN_HIGH));
-  put(Nn.KERNEL_CACHE_START, <u32>member(job, NnJob.KERNEL_START));
-  put(Nn.KERNEL_CACHE_END, <u32>member(job, NnJob.KERNEL_END));
-  put(Nn.IMAGE_CACHE_START, <u32>member(job, NnJob.IMAGE_START));
-  put(Nn.IMAGE_CACHE_END, <u32>member(job, NnJob.IMAGE_END));
+  put(Nn.KERNEL_PATTERN_LOW, wordMember(job, NnJob.PATTERN_LOW));
+  put(Nn.KERNEL_PATTERN_HIGH, wordMember(job, NnJob.PATTERN_HIGH));
+  put(Nn.KERNEL_CACHE_START, wordMember(job, NnJob.KERNEL_START));
+  put(Nn.KERNEL_CACHE_END, wordMember(job, NnJob.KERNEL_END));
+  put(Nn.IMAGE_CACHE_START, wordMember(job, NnJob.IMAGE_START));
+  put(Nn.IMAGE_CACHE_END, wordMember(job, NnJob.IMAGE_END));
 }
 
 /**

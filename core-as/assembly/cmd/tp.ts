@@ -4,7 +4,7 @@ import { Status, TpJob } from "../abi";
 import { resetBlock, writeField } from "../bits/fields";
 import { clearFault } from "../fault";
 import { BlockId, Tp } from "../gen/fields";
-import { member } from "../record";
+import { member, wordMember } from "../record";
 
 let target: usize = 0;
 let record: usize = 0;
@@ -22,7 +22,7 @@ function put(field: Tp, from: TpJob): void {
 /** The same for fields that hold any 32-bit word, where a negative step is its two's complement. */
 function putWord(field: Tp, from: TpJob): void {
   if (status == Status.OK) {
-    status = writeField(BlockId.TP, target, field, <u32>member(record, from), ANY_VERSION);
+    status = writeField(BlockId.TP, target, field, wordMember(record, from), ANY_VERSION);
   }
 }
 

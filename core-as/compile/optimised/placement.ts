@@ -1,6 +1,6 @@
 // Where tensors of a partition lie: every tensor is a node, and a node can lie inside another one.
 // SPDX-License-Identifier: MIT
-import type { BufferRef, TensorBuffer } from "./jobs.ts";
+import type { BufferRef, TensorBuffer } from "../jobs.ts";
 
 interface Node {
   bytes: number;

@@ -1,9 +1,9 @@
 // Reshuffle programs as the reference writes them, quirks included (spec/lowering.md 9).
 // SPDX-License-Identifier: MIT
-import type { TpProgram } from "./jobs.ts";
-import { ceilDiv } from "./lower-shared.ts";
-import type { Extent } from "../ir/extent.ts";
-import { reshuffleRecord } from "./tp-programs.ts";
+import type { TpProgram } from "../jobs.ts";
+import { ceilDiv } from "../lower-shared.ts";
+import type { Extent } from "../../ir/extent.ts";
+import { reshuffleRecord } from "../tp-programs.ts";
 
 const WRAP_16 = 0xffff;
 

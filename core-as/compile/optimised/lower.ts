@@ -1,12 +1,12 @@
 // Lowering of optimised mode: the mechanisms of the reference with every quirk that changes results corrected.
 // Tensors are planar inside a partition; layouts change only where a tensor crosses its border.
 // SPDX-License-Identifier: MIT
-import { CoefOrder, NnJob, RunSearch, WeightSource } from "../assembly/abi.ts";
-import { GraphError } from "../errors.ts";
-import type { Chip } from "../hw/chips.ts";
-import { readInts } from "../ir/constants.ts";
-import type { Graph, Op, Tensor } from "../ir/graph.ts";
-import { addSides, convGeometry, type ConvGeometry } from "../legalise/conv-geometry.ts";
+import { CoefOrder, NnJob, WeightSource } from "../../assembly/abi.ts";
+import { GraphError } from "../../errors.ts";
+import type { Chip } from "../../hw/chips.ts";
+import { bytesOf, flatExtent, type Extent } from "../../ir/extent.ts";
+import type { Graph, Op, Tensor } from "../../ir/graph.ts";
+import { addSides, convGeometry, type ConvGeometry } from "../../legalise/conv-geometry.ts";
 import type {
   BufferRef,
   Lowered,
@@ -15,21 +15,13 @@ import type {
   TpProgram,
   TpWork,
   WeightPlan,
-} from "./jobs.ts";
-import {
-  addFactors,
-  chipRecord,
-  floatBits,
-  isSigned,
-  partitionBorder,
-  scaleOf,
-  storedWeights,
-  zp8,
-} from "./lower-shared.ts";
-import { reshufflePrograms, toNhwcProgram } from "./optimised-tp.ts";
+} from "../jobs.ts";
+import { floatBits, partitionBorder, scaleOf, storedWeights, zp8 } from "../lower-shared.ts";
+import { padPrograms, transposeProgram } from "../tp-programs.ts";
+import { biasesOf, closestAddFactors, factorOf, nudgeBiases } from "./numerics.ts";
 import { Placement } from "./placement.ts";
-import { bytesOf, flatExtent, type Extent } from "../ir/extent.ts";
-import { padPrograms, transposeProgram } from "./tp-programs.ts";
+import { convRecord, convWeights, imageRecord } from "./records.ts";
+import { reshufflePrograms, toNhwcProgram } from "./tp.ts";
 
 type Resolve = (node: number) => BufferRef;
 type Draft = (resolve: Resolve) => NnWork | TpWork;
@@ -211,7 +203,7 @@ class OptimisedLowering {
       node = reshuffled;
     }
     const weights = convWeights(geometry, weight);
-    const record = this.convRecord(geometry, weights);
+    const record = convRecord(this.chip, geometry, weights);
     const pointwise = geometry.kS === 1 && geometry.kF === 1;
     this.nn(
       op,
@@ -252,7 +244,7 @@ class OptimisedLowering {
       folded: null,
     };
     const weights = convWeights(geometry, weight);
-    this.nn(op, "fc", node, this.convRecord(geometry, weights), weights);
+    this.nn(op, "fc", node, convRecord(this.chip, geometry, weights), weights);
   }
 
   /** Drafts the NN job of a convolution or fully connected layer and publishes its output. */
@@ -268,6 +260,7 @@ class OptimisedLowering {
     };
     const target = this.produce(output.id);
     const biases = biasesOf(this.graph, op, shape[NnJob.OUT_Z]!);
+    if (record[NnJob.RELU] === 1) nudgeBiases(biases, factorOf(input, weight, output));
     this.drafts.push((resolve) => ({
       kind: "NN",
       op: name,
@@ -291,39 +284,6 @@ class OptimisedLowering {
     };
   }
 
-  private convRecord(geometry: ConvGeometry, weights: WeightPlan): NnRecord {
-    const { folded, out, depthwise, widen, firstPixel } = geometry;
-    const rows = folded?.rows ?? geometry.in.s;
-    const columns = folded?.columns ?? geometry.in.f;
-    const planes = geometry.in.c * (folded ? 4 : 1);
-    const halved = (side: number): number => (widen ? 2 : folded ? (side + 1) >> 1 : side);
-    const kernelX = halved(geometry.kF);
-    const kernelY = halved(geometry.kS);
-    const doubled = firstPixel ? 2 : 1;
-    // The hardware picks its order by the descriptor: kernels of one weight go in blocks of channels.
-    const pointwise = kernelX === 1 && kernelY === 1 && out.c > 8;
-    return {
-      ...imageRecord(this.chip, {
-        in: { s: rows, f: columns, c: planes },
-        out,
-        kernelX,
-        kernelY,
-        doubled,
-      }),
-      [NnJob.OFFSET_X]: folded ? 0 : -geometry.padLeft,
-      [NnJob.OFFSET_Y]: folded ? 0 : -geometry.padTop,
-      [NnJob.FIRST_PIXEL]: firstPixel ? 1 : 0,
-      [NnJob.STRIDE]: geometry.stride,
-      [NnJob.ORDER]: pointwise ? CoefOrder.POINTWISE : CoefOrder.INTERLEAVED,
-      [NnJob.COEF_PLANES]: planes,
-      [NnJob.COEF_KERNELS]: out.c,
-      [NnJob.SOURCE]: weights.layout === "depthwise" ? WeightSource.DEPTHWISE : WeightSource.DENSE,
-      [NnJob.DW_PLANES]: folded ? 4 : 1,
-      [NnJob.DW_MULTIPLIER]: depthwise ? out.c / geometry.in.c : 1,
-      [NnJob.PAD_BYTE]: weights.pad,
-    };
-  }
-
   private lowerAdd(op: Op): void {
     const [a, b] = op.inputs.map((id) => this.tensor(id)) as [Tensor, Tensor];
     const output = this.tensor(op.outputs[0]!);
@@ -334,7 +294,7 @@ class OptimisedLowering {
     this.place(op, a.id, pair, 0);
     this.place(op, b.id, pair, values);
 
-    const { weightScale, w0, addOff } = addFactors(scaleOf(a), scaleOf(b));
+    const { weightScale, w0, addOff } = closestAddFactors(scaleOf(a), scaleOf(b));
     const record: NnRecord = {
       ...imageRecord(this.chip, {
         in: { s: rows, f: columns, c: 2 },
@@ -412,86 +372,4 @@ function sameInBothLayouts({ s, f, c }: Extent): boolean {
 function reluOf(op: Op): number {
   const activation = (op.options as { activation?: string }).activation ?? "none";
   return activation === "none" ? 0 : 1;
-}
-
-interface ImageShape {
-  in: Extent;
-  out: Extent;
-  kernelX: number;
-  kernelY: number;
-  /** 2 when the output is computed at twice its size and pixels are dropped. */
-  doubled: number;
-}
-
-/** Members that follow from the sizes alone: descriptor geometry, tiling and the kernel's sides. */
-function imageRecord(
-  chip: Chip,
-  { in: from, out, kernelX, kernelY, doubled }: ImageShape,
-): NnRecord {
-  return {
-    ...chipRecord(chip),
-    [NnJob.QUIRKS]: 0,
-    [NnJob.IN_X]: from.f,
-    [NnJob.IN_Y]: from.s,
-    [NnJob.IN_Z]: from.c,
-    [NnJob.OUT_X]: out.f * doubled,
-    [NnJob.OUT_Y]: out.s * doubled,
-    [NnJob.OUT_Z]: out.c,
-    [NnJob.KERNEL_X]: kernelX,
-    [NnJob.KERNEL_Y]: kernelY,
-    [NnJob.IN_X_STRIDE]: from.f,
-    [NnJob.IN_Y_STRIDE]: from.s,
-    [NnJob.OUT_X_STRIDE]: out.f,
-    [NnJob.OUT_Y_STRIDE]: out.s,
-    [NnJob.OUT_PLANE]: out.s * out.f,
-    [NnJob.TILE_OUT_X]: out.f * doubled,
-    [NnJob.TILE_OUT_Y]: out.s * doubled,
-    [NnJob.TILE_OUT_Z]: out.c,
-    [NnJob.TILE_KERNEL_X]: kernelX,
-    [NnJob.TILE_KERNEL_Y]: kernelY,
-    [NnJob.TILE_ONE_ROW]: kernelX === 1 || kernelY === 1 ? 1 : 0,
-    [NnJob.CACHE_KERNEL_X]: kernelX,
-    [NnJob.CACHE_KERNEL_Y]: kernelY,
-    [NnJob.ROWS]: kernelY,
-    [NnJob.COLS]: kernelX,
-    [NnJob.REST_END]: kernelX,
-    [NnJob.SPLIT_ROWS]: 1,
-    [NnJob.RUN_SEARCH]: RunSearch.EXHAUSTIVE,
-  };
-}
-
-/** Weights of a convolution in the encoder's order, signed ones shifted by 128 (Q4). */
-function convWeights(geometry: ConvGeometry, weight: Tensor): WeightPlan {
-  const { depthwise, widen, folded, kS, kF, in: from, out } = geometry;
-  const side = widen ? 2 : 0;
-  const taps = kS * kF;
-  return {
-    bytes: weight.constant!,
-    layout: widen
-      ? "widened"
-      : depthwise
-        ? "depthwise"
-        : folded
-          ? "destrided"
-          : taps === 1 || from.c === 1
-            ? "as-is"
-            : "transposed",
-    outC: out.c,
-    kS: side || kS,
-    kF: side || kF,
-    // Depthwise weights have one channel per kernel.
-    inC: depthwise ? out.c : from.c,
-    channels: out.c,
-    destride: folded !== null,
-    widen,
-    pad: zp8(weight),
-    flip: isSigned(weight) ? 0x80 : 0,
-  };
-}
-
-/** Biases of an operator; zeros when the bias is left out (Q24). */
-function biasesOf(graph: Graph, op: Op, count: number): Int32Array {
-  const id = op.inputs[2];
-  if (id === undefined || id < 0) return new Int32Array(count);
-  return readInts(graph.tensors[id]!.constant!);
 }

@@ -1,8 +1,8 @@
 // Which quirks of the reference driver (spec/quirks.md) make a case compute wrong results.
 // SPDX-License-Identifier: MIT
-import { type Graph, type Op, type Tensor } from "../ir/graph.ts";
-import type { QuirkNote } from "./jobs.ts";
-import type { ConvShape } from "./lower-compatible.ts";
+import { type Graph, type Op, type Tensor } from "../../ir/graph.ts";
+import type { QuirkNote } from "../jobs.ts";
+import type { ConvShape } from "./conv.ts";
 import {
   ceilDiv,
   extentOf,
@@ -10,8 +10,8 @@ import {
   rawZeroPoint,
   referenceAddRow,
   scaleOf,
-} from "./lower-shared.ts";
-import { paddingBefore } from "../legalise/padding.ts";
+} from "../lower-shared.ts";
+import { paddingBefore } from "../../legalise/padding.ts";
 
 type Note = Omit<QuirkNote, "job">;
 

@@ -1,10 +1,10 @@
 // TP programs of optimised mode: right for every size, and only as many cores as there is work (spec/lowering.md 9).
 // SPDX-License-Identifier: MIT
-import { TpJob } from "../assembly/abi.ts";
-import type { TpProgram } from "./jobs.ts";
-import { ceilDiv } from "./lower-shared.ts";
-import type { Extent } from "../ir/extent.ts";
-import { detransposeProgram, reshuffleRecord, type ReshuffleAxis } from "./tp-programs.ts";
+import { TpJob } from "../../assembly/abi.ts";
+import type { TpProgram } from "../jobs.ts";
+import { ceilDiv } from "../lower-shared.ts";
+import type { Extent } from "../../ir/extent.ts";
+import { detransposeProgram, reshuffleRecord, type ReshuffleAxis } from "../tp-programs.ts";
 
 const MAX_16 = 0xffff;
 

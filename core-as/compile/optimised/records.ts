@@ -1,0 +1,118 @@
+// Job records of optimised mode: x = columns, y = rows, everything as the hardware reads it.
+// SPDX-License-Identifier: MIT
+import { CoefOrder, NnJob, RunSearch, WeightSource } from "../../assembly/abi.ts";
+import type { Chip } from "../../hw/chips.ts";
+import type { Extent } from "../../ir/extent.ts";
+import type { Tensor } from "../../ir/graph.ts";
+import type { ConvGeometry } from "../../legalise/conv-geometry.ts";
+import type { NnRecord, WeightPlan } from "../jobs.ts";
+import { chipRecord, isSigned, zp8 } from "../lower-shared.ts";
+
+/** Geometry, tiling and coefficient members of a convolution. */
+export function convRecord(chip: Chip, geometry: ConvGeometry, weights: WeightPlan): NnRecord {
+  const { folded, out, depthwise, widen, firstPixel } = geometry;
+  const rows = folded?.rows ?? geometry.in.s;
+  const columns = folded?.columns ?? geometry.in.f;
+  const planes = geometry.in.c * (folded ? 4 : 1);
+  const halved = (side: number): number => (widen ? 2 : folded ? (side + 1) >> 1 : side);
+  const kernelX = halved(geometry.kF);
+  const kernelY = halved(geometry.kS);
+  const doubled = firstPixel ? 2 : 1;
+  // The hardware picks its order by the descriptor: kernels of one weight go in blocks of channels.
+  const pointwise = kernelX === 1 && kernelY === 1 && out.c > 8;
+  return {
+    ...imageRecord(chip, {
+      in: { s: rows, f: columns, c: planes },
+      out,
+      kernelX,
+      kernelY,
+      doubled,
+    }),
+    [NnJob.OFFSET_X]: folded ? 0 : -geometry.padLeft,
+    [NnJob.OFFSET_Y]: folded ? 0 : -geometry.padTop,
+    [NnJob.FIRST_PIXEL]: firstPixel ? 1 : 0,
+    [NnJob.STRIDE]: geometry.stride,
+    [NnJob.ORDER]: pointwise ? CoefOrder.POINTWISE : CoefOrder.INTERLEAVED,
+    [NnJob.COEF_PLANES]: planes,
+    [NnJob.COEF_KERNELS]: out.c,
+    [NnJob.SOURCE]: weights.layout === "depthwise" ? WeightSource.DEPTHWISE : WeightSource.DENSE,
+    [NnJob.DW_PLANES]: folded ? 4 : 1,
+    [NnJob.DW_MULTIPLIER]: depthwise ? out.c / geometry.in.c : 1,
+    [NnJob.PAD_BYTE]: weights.pad,
+  };
+}
+
+export interface ImageShape {
+  in: Extent;
+  out: Extent;
+  kernelX: number;
+  kernelY: number;
+  /** 2 when the output is computed at twice its size and pixels are dropped. */
+  doubled: number;
+}
+
+/** Members that follow from the sizes alone: descriptor geometry, tiling and the kernel's sides. */
+export function imageRecord(
+  chip: Chip,
+  { in: from, out, kernelX, kernelY, doubled }: ImageShape,
+): NnRecord {
+  return {
+    ...chipRecord(chip),
+    [NnJob.QUIRKS]: 0,
+    [NnJob.IN_X]: from.f,
+    [NnJob.IN_Y]: from.s,
+    [NnJob.IN_Z]: from.c,
+    [NnJob.OUT_X]: out.f * doubled,
+    [NnJob.OUT_Y]: out.s * doubled,
+    [NnJob.OUT_Z]: out.c,
+    [NnJob.KERNEL_X]: kernelX,
+    [NnJob.KERNEL_Y]: kernelY,
+    [NnJob.IN_X_STRIDE]: from.f,
+    [NnJob.IN_Y_STRIDE]: from.s,
+    [NnJob.OUT_X_STRIDE]: out.f,
+    [NnJob.OUT_Y_STRIDE]: out.s,
+    [NnJob.OUT_PLANE]: out.s * out.f,
+    [NnJob.TILE_OUT_X]: out.f * doubled,
+    [NnJob.TILE_OUT_Y]: out.s * doubled,
+    [NnJob.TILE_OUT_Z]: out.c,
+    [NnJob.TILE_KERNEL_X]: kernelX,
+    [NnJob.TILE_KERNEL_Y]: kernelY,
+    [NnJob.TILE_ONE_ROW]: kernelX === 1 || kernelY === 1 ? 1 : 0,
+    [NnJob.CACHE_KERNEL_X]: kernelX,
+    [NnJob.CACHE_KERNEL_Y]: kernelY,
+    [NnJob.ROWS]: kernelY,
+    [NnJob.COLS]: kernelX,
+    [NnJob.REST_END]: kernelX,
+    [NnJob.SPLIT_ROWS]: 1,
+    [NnJob.RUN_SEARCH]: RunSearch.EXHAUSTIVE,
+  };
+}
+
+/** Weights of a convolution in the encoder's order, signed ones shifted by 128 (Q4). */
+export function convWeights(geometry: ConvGeometry, weight: Tensor): WeightPlan {
+  const { depthwise, widen, folded, kS, kF, in: from, out } = geometry;
+  const side = widen ? 2 : 0;
+  const taps = kS * kF;
+  return {
+    bytes: weight.constant!,
+    layout: widen
+      ? "widened"
+      : depthwise
+        ? "depthwise"
+        : folded
+          ? "destrided"
+          : taps === 1 || from.c === 1
+            ? "as-is"
+            : "transposed",
+    outC: out.c,
+    kS: side || kS,
+    kF: side || kF,
+    // Depthwise weights have one channel per kernel.
+    inC: depthwise ? out.c : from.c,
+    channels: out.c,
+    destride: folded !== null,
+    widen,
+    pad: zp8(weight),
+    flip: isSigned(weight) ? 0x80 : 0,
+  };
+}
