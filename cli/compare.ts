@@ -30,7 +30,7 @@ export function addCompare(program: Command): void {
         .requiredOption("--input <file...>", "one file for each input, as for run")
         .option(
           "--tolerance <n>",
-          "largest difference of an operator alone that passes; the NPU's 15-bit multipliers round differently",
+          "largest difference of an operator alone that passes: TFLite rounds twice, the NPU once",
           wholeNumber(0),
           1,
         ),
