@@ -193,6 +193,8 @@ export const enum RunSearch {
   GREEDY = 1,
   /** The smallest of all widths. */
   EXHAUSTIVE = 2,
+  /** The width that ZRL_BITS says. */
+  FIXED = 3,
 }
 
 /** The record of one TP descriptor; names as in core-as/hw/tp.ts. */

@@ -145,7 +145,12 @@ export function reshuffleRecord(
  * A planar tensor with `border` pixels of zero point on every side; border 0 copies it. Planes are dealt to `cores`
  * descriptors; with fewer planes than cores the last ones get none (the reference does that, Q45).
  */
-export function padPrograms(from: Extent, border: number, zp: number, cores: number): TpProgram[] {
+export function padPrograms(
+  from: Extent,
+  border: number,
+  zp: { in: number; out: number },
+  cores: number,
+): TpProgram[] {
   const columns = from.f + 2 * border;
   const rows = from.s + 2 * border;
   const programs: TpProgram[] = [];
@@ -179,8 +184,8 @@ export function padPrograms(from: Extent, border: number, zp: number, cores: num
         [TpJob.COUNT_4]: 1,
         [TpJob.COUNT_5]: 1,
         [TpJob.INC_6]: rows * columns,
-        [TpJob.IN_ZP]: zp,
-        [TpJob.OUT_ZP]: zp,
+        [TpJob.IN_ZP]: zp.in,
+        [TpJob.OUT_ZP]: zp.out,
       },
     });
     done += planes;

@@ -185,7 +185,10 @@ export function parseCapture(json: unknown, load: (name: string) => Uint8Array):
   };
 }
 
-/** Bytes of a tensor as the NPU holds them, from TFLite's, or the other way round: signed types move by 128. */
+/**
+ * Bytes of a tensor as the NPU holds them, from TFLite's, or the other way round: signed types move
+ * by 128.
+ */
 function converted(tensor: CaptureTensor, bytes: Uint8Array): Uint8Array {
   return tensor.type === "INT8" ? bytes.map((byte) => byte ^ 0x80) : bytes;
 }
@@ -196,7 +199,8 @@ export function mapCapture(capture: Capture, simulator: Simulator): void {
 }
 
 /**
- * Uploads the inputs, runs the submit and downloads the outputs of a capture that mapCapture mapped before.
+ * Uploads the inputs, runs the submit and downloads the outputs of a capture that mapCapture mapped
+ * before.
  * @param inputs TFLite's bytes, one array for each of capture.inputs
  * @throws RangeError when the inputs do not fit
  * @throws SimFault when the submit faults

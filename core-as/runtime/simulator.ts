@@ -37,8 +37,9 @@ const ROUNDINGS = {
 } as const;
 
 /**
- * Runs submits functionally, from their bytes alone (docs/sim-coverage.md lists what is modelled). One WASM
- * instance each; not re-entrant. Decoded coefficients are kept until their buffer is written.
+ * Runs submits functionally, from their bytes alone (docs/sim-coverage.md lists what is modelled).
+ * One WASM instance each; not re-entrant. Decoded coefficients are kept until their buffer is
+ * written.
  */
 export class Simulator {
   private readonly mappings = new Map<number, Mapping>();
@@ -128,7 +129,9 @@ export class Simulator {
     this.core.call("simSubmit", {}, stream, words.length, listOrAll, pairs.length / 2);
   }
 
-  /** Room for `words` words. The arena is never reset: the simulator's own memory lies on top of it. */
+  /**
+   * Room for `words` words. The arena is never reset: the simulator's own memory lies on top of it.
+   */
   private stage(words: number): number {
     if (words > this.stageWords) {
       this.stageWords = Math.max(1024, words * 2);

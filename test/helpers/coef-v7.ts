@@ -1,4 +1,5 @@
-// A plain encoder of version 7 coefficient buffers for simulator tests, written from spec/coefficients-v7.md alone.
+// A plain encoder of version 7 coefficient buffers for simulator tests, written from
+// spec/coefficients-v7.md alone.
 // SPDX-License-Identifier: MIT
 
 export interface KernelV7 {
@@ -111,7 +112,9 @@ export function encodeCoefsV7(c: CoefsV7): Uint8Array {
   return buffer;
 }
 
-/** Deals channels to cores as the reference does: contiguous groups within a superblock (spec 4). */
+/**
+ * Deals channels to cores as the reference does: contiguous groups within a superblock (spec 4).
+ */
 export function dealKernels(
   kernels: readonly KernelV7[],
   cores: number,

@@ -1,11 +1,15 @@
 // LSB-first bit reader over bytes: bit 0 of byte 0 comes first (spec/coefficients-v7.md 2).
 // SPDX-License-Identifier: MIT
 
-/** Stateless reads; inlined, because a decoder does little else (measured: without, decoding takes twice as long). */
+/**
+ * Stateless reads; inlined, because a decoder does little else (measured: without, decoding takes
+ * twice as long).
+ */
 export abstract class Bits {
   /**
-   * The bits from `position` on, the first one in bit 0; the low 57 bits are valid. Reads eight bytes
-   * and therefore up to seven behind the last wanted one: the caller's block must not end the memory.
+   * The bits from `position` on, the first one in bit 0; the low 57 bits are valid. Reads eight
+   * bytes and therefore up to seven behind the last wanted one: the caller's block must not end the
+   * memory.
    */
   @inline
   static at(base: usize, position: u32): u64 {

@@ -59,7 +59,8 @@ function headerBytes(cores: u32): u32 {
 }
 
 /**
- * Checks the size table and the head of every stream, and fills request.kernels and request.streamBytes.
+ * Checks the size table and the head of every stream, and fills request.kernels and
+ * request.streamBytes.
  * @returns SIM_BAD_COEFFICIENTS when a stream leaves the buffer or its head is not possible
  */
 export function openV7(request: CoefRequest): Status {
@@ -99,7 +100,9 @@ function firstZrlBits(request: CoefRequest): u32 {
   return Bits.read(request.source + headerBytes(request.cores), 0, 8);
 }
 
-/** The order of weights within one input channel: pairs of rows, three columns first, then the rest. */
+/**
+ * The order of weights within one input channel: pairs of rows, three columns first, then the rest.
+ */
 function makePlaneOrder(kernelX: u32, kernelY: u32): void {
   let at = planeOrder;
   const first = min(kernelX, FIRST_COLUMNS);
@@ -124,11 +127,13 @@ function startBlock(block: u32, length: u32): void {
 }
 
 /**
- * Takes `count` weights at the cursor, across kernels and blocks, and appends those that differ from the
- * zero point. One loop iteration per (run, literal) pair: most depthwise weights are in runs.
+ * Takes `count` weights at the cursor, across kernels and blocks, and appends those that differ
+ * from the zero point. One loop iteration per (run, literal) pair: most depthwise weights are in
+ * runs.
  * @returns false when the stream ends first
  */
 function takeWeights(count: u64): bool {
+  if (zrlBits == 0) return takeBytes(count);
   const mask = ((<u64>1) << zrlBits) - 1;
   const pairBits = zrlBits + 8;
   while (count > 0) {
@@ -177,6 +182,29 @@ function takeWeights(count: u64): bool {
   return true;
 }
 
+/** Without zero runs everything in a stream is whole bytes: one kernel's share of a block at a time. */
+function takeBytes(count: u64): bool {
+  if (<u64>position + count * 8 > <u64>end) return false;
+  literals += <u32>count;
+  while (count > 0) {
+    const share = <u32>min<u64>(groupLength - place, count);
+    const bytes = source + (position >> 3);
+    const order = planeOrder + ((<usize>place) << 1);
+    let at = entry;
+    for (let i: usize = 0; i < share; i++) {
+      const weight = <i32>load<u8>(bytes + i) - <i32>zeroPoint;
+      Tap.pack(at, firstKernel + kernel, weight, tapBase + load<u16>(order + (i << 1)));
+      at += weight != 0 ? TAP_ENTRY_BYTES : 0;
+    }
+    entry = at;
+    position += share * 8;
+    count -= share;
+    place += share;
+    if (place == groupLength) nextKernel();
+  }
+  return true;
+}
+
 function nextKernel(): void {
   place -= groupLength;
   if (++kernel == kernelCount) {
@@ -185,7 +213,10 @@ function nextKernel(): void {
   }
 }
 
-/** Takes a 32-bit word of kernel `index`; an open zero run before it contradicts the count of weights. */
+/**
+ * Takes a 32-bit word of kernel `index`; an open zero run before it contradicts the count of
+ * weights.
+ */
 function takeWord(index: u32, offset: usize): bool {
   if (pending || position + 32 > end) return false;
   const record = kernelRecords + <usize>(firstKernel + index) * KERNEL_RECORD_BYTES;
@@ -239,7 +270,9 @@ function decodeCore(request: CoefRequest, at: u32, size: u32, total: u32): Statu
   return Status.OK;
 }
 
-/** Ordering A takes channels in sixes without an order inside; B and C share the order of a plane. */
+/**
+ * Ordering A takes channels in sixes without an order inside; B and C share the order of a plane.
+ */
 function prepareOrder(request: CoefRequest): void {
   if (request.kernelX == 1 && request.kernelY == 1) {
     for (let i: u32 = 0; i < POINTWISE_BLOCK; i++) store<u16>(planeOrder + (i << 1), <u16>i);
@@ -247,8 +280,8 @@ function prepareOrder(request: CoefRequest): void {
 }
 
 /**
- * Decodes a buffer that openV7 accepted into request.entries and request.records, kernels numbered in
- * stream order (core by core).
+ * Decodes a buffer that openV7 accepted into request.entries and request.records, kernels numbered
+ * in stream order (core by core).
  * @returns SIM_BAD_COEFFICIENTS when a stream ends early or late, or has bits set after its end
  */
 export function decodeV7(request: CoefRequest): Status {

@@ -3,7 +3,7 @@
 import { CoefStats, Status } from "../abi";
 import { arenaAlloc, arenaMark, arenaReset } from "../arena";
 import { clearFault, fail } from "../fault";
-import { decodeCoefficients, nnVersionModelled, openCoefficients } from "../sim/versions";
+import { decodeCoefficients, decoderExists, openCoefficients } from "./decoders";
 import { CoefRequest, KERNEL_RECORD_BYTES, TAP_ENTRY_BYTES, entryBytesMax, Tap } from "./request";
 
 const request = changetype<CoefRequest>(memory.data(offsetof<CoefRequest>(), 8));
@@ -11,9 +11,10 @@ const request = changetype<CoefRequest>(memory.data(offsetof<CoefRequest>(), 8))
 /**
  * Decodes a coefficient buffer as the hardware does, from the fields of the NN descriptor.
  *
- * Kernels come in stream order (core by core). `weights` receives weight - zero point as 16-bit values, kernel by
- * kernel, [z][y][x]; `biases` and `offsets` one word each per kernel. With weights = 0 the result is only `stats`
- * (CoefStats words); the caller then knows how much room kernels and weights take.
+ * Kernels come in stream order (core by core). `weights` receives weight - zero point as 16-bit
+ * values, kernel by kernel, [z][y][x]; `biases` and `offsets` one word each per kernel. With
+ * weights = 0 the result is only `stats` (CoefStats words); the caller then knows how much room
+ * kernels and weights take.
  * @returns SIM_BAD_COEFFICIENTS when the streams contradict the fields
  */
 export function decodeCoefs(
@@ -33,7 +34,7 @@ export function decodeCoefs(
   stats: usize,
 ): Status {
   clearFault();
-  if (!nnVersionModelled(nnCoreVersion) || nnCores - 1 > 15) return fail(Status.BAD_ARGUMENT);
+  if (!decoderExists(nnCoreVersion) || nnCores - 1 > 15) return fail(Status.BAD_ARGUMENT);
   if (kernelX - 1 > 14 || kernelY - 1 > 14 || kernelZ - 1 > 0xfffff || kernelsPerCore == 0)
     return fail(Status.BAD_ARGUMENT);
   memory.fill(stats, 0, CoefStats.WORDS * 4);

@@ -73,6 +73,19 @@ function searchExhaustive(widest: i32): i32 {
   return best;
 }
 
+function chooseWidth(job: usize, search: RunSearch, widest: i32): i32 {
+  switch (search) {
+    case RunSearch.NONE:
+      return 0;
+    case RunSearch.GREEDY:
+      return searchGreedy(widest);
+    case RunSearch.FIXED:
+      return min(member(job, NnJob.ZRL_BITS), widest);
+    default:
+      return searchExhaustive(widest);
+  }
+}
+
 /**
  * Finds the run width and the size of every stream in one walk over the weights.
  * Sets ZRL_BITS, COEF_BYTES, COEF_CACHE_BYTES and CORE_BYTES of the record; needs SUPERBLOCKS.
@@ -105,12 +118,7 @@ export function planCoefs(job: usize, weights: usize, biases: usize): Status {
     }
   }
 
-  const width =
-    search == RunSearch.NONE
-      ? 0
-      : search == RunSearch.GREEDY
-        ? searchGreedy(widest)
-        : searchExhaustive(widest);
+  const width = chooseWidth(job, search, widest);
   let largest: u64 = 0;
   for (let core = 0; core < MAX_CORES; core++) {
     const bytes = core < coresUsed() ? alignUp(<u64>wordsOf(core, width) * 4) : 0;

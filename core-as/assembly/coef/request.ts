@@ -29,12 +29,18 @@ export class CoefRequest {
   /** CoefStats words. */
   stats: usize;
 
-  /** Set by open: cores with a stream, kernels in all streams, bytes from `source` to the last stream's end. */
+  /**
+   * Set by open: cores with a stream, kernels in all streams, bytes from `source` to the last
+   * stream's end.
+   */
   coresUsed: u32;
   kernels: u32;
   streamBytes: u32;
 
-  /** Results, allocated by the caller between open and decode: weights that differ from the zero point. */
+  /**
+   * Results, allocated by the caller between open and decode: weights that differ from the zero
+   * point.
+   */
   entries: usize;
   entryCount: u32;
   /** KERNEL_RECORD_BYTES for each kernel. */

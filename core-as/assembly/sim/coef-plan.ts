@@ -1,8 +1,10 @@
-// Decoded coefficients in the form that the executor runs: kept per coefficient buffer, so that a second
-// inference does not decode again. An entry is valid for one version of the buffer and one set of fields.
+// Decoded coefficients in the form that the executor runs: kept per coefficient buffer, so that a
+// second inference does not decode again. An entry is valid for one version of the buffer and one
+// set of fields.
 // SPDX-License-Identifier: MIT
 import { CoefStats, Fault, Status } from "../abi";
 import { arenaAlloc, arenaAllocZeroed } from "../arena";
+import { decodeCoefficients, openCoefficients } from "../coef/decoders";
 import {
   CoefRequest,
   KERNEL_RECORD_BYTES,
@@ -13,10 +15,10 @@ import {
 import { noteFault } from "../fault";
 import { BlockId, Nn } from "../gen/fields";
 import { failLimit, simFail } from "./faults";
+import { spend } from "./limits";
 import { SimBuffer } from "./memory";
 import { NnJob } from "./nn-job";
 import { Area, scratch } from "./scratch";
-import { decodeCoefficients, openCoefficients } from "./versions";
 
 const PLANS_MAX: u32 = 1024;
 /** Pairs of taps: offset or tap of each, then both weights as 16-bit values. */
@@ -27,6 +29,8 @@ export const GROUP: u32 = 4;
 const DROPPED: u32 = 0xffffffff;
 /** At this share of nonzero weights (in percent) the matrix is faster than lists of taps. */
 const DENSE_PERCENT: u64 = 35;
+/** Work units to decode a byte: up to 128 weights, and some order. */
+const DECODE_WORK: u64 = 64;
 const BYTES_MAX: u64 = 0x60000000;
 
 @unmanaged
@@ -52,7 +56,10 @@ export class CoefPlan {
   nonzero: u32;
   /** 0: lists. Else pairs of taps per kernel in the matrix. */
   matrixPairs: u32;
-  /** Matrix, by groups of kernels: for each pair of taps, two 16-bit weights of each kernel of the group. */
+  /**
+   * Matrix, by groups of kernels: for each pair of taps, two 16-bit weights of each kernel of the
+   * group.
+   */
   matrix: usize;
   /** Lists: index of each channel's first pair (outZ + 1 words), then the pairs. */
   starts: usize;
@@ -150,6 +157,8 @@ export function findPlan(
 function decode(nnVersion: u32): Status {
   let status = openCoefficients(nnVersion, request);
   if (status != Status.OK) return simFail(status);
+  status = spend(<u64>request.streamBytes * DECODE_WORK);
+  if (status != Status.OK) return status;
   request.entries = scratch(Area.ENTRIES, entryBytesMax(request.streamBytes));
   request.records = scratch(Area.RECORDS, <u64>request.kernels * <u64>KERNEL_RECORD_BYTES);
   if (request.entries == 0 || request.records == 0) return simFail(Status.NO_MEMORY);
@@ -166,8 +175,8 @@ function failKernel(code: Status, kernel: u32, offset: u32): Status {
 }
 
 /**
- * Kernel in stream order -> output channel, from its offset word. A kernel beyond the last channel is
- * dropped (quirk Q1); the others must make up every channel, once.
+ * Kernel in stream order -> output channel, from its offset word. A kernel beyond the last channel
+ * is dropped (quirk Q1); the others must make up every channel, once.
  */
 function assignSlots(job: NnJob): Status {
   const slots = scratch(Area.SLOTS, <u64>(request.kernels + 2 * job.outZ) * 4);
@@ -196,7 +205,10 @@ function assignSlots(job: NnJob): Status {
   return Status.OK;
 }
 
-/** Counts the weights of every channel that differ from the zero point; returns the pairs that they make. */
+/**
+ * Counts the weights of every channel that differ from the zero point; returns the pairs that they
+ * make.
+ */
 function countPairs(plan: CoefPlan, outZ: u32): u64 {
   const slots = scratch(Area.SLOTS, 0);
   const counts = slots + ((<usize>request.kernels) << 2);

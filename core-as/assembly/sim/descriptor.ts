@@ -1,4 +1,5 @@
-// Checks that hold for every descriptor, driven by the generated tables: nothing that is set may be ignored.
+// Checks that hold for every descriptor, driven by the generated tables: nothing that is set may be
+// ignored.
 // SPDX-License-Identifier: MIT
 import { Fault, Status } from "../abi";
 import {
@@ -18,8 +19,8 @@ function listed(list: usize, length: i32, field: i32): bool {
 }
 
 /**
- * Undeclared bits and pieces of later core versions must be zero, and every field that is not in the list of
- * modelled fields must have its reset value.
+ * Undeclared bits and pieces of later core versions must be zero, and every field that is not in
+ * the list of modelled fields must have its reset value.
  */
 export function checkDescriptor(
   block: i32,

@@ -1,4 +1,5 @@
-// How the simulator reports faults: the job that runs, then the code; callers note what else they know.
+// How the simulator reports faults: the job that runs, then the code; callers note what else they
+// know.
 // SPDX-License-Identifier: MIT
 import { Fault, Status } from "../abi";
 import { fail, noteFault } from "../fault";

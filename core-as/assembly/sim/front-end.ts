@@ -19,7 +19,10 @@ import { runNn } from "./nn";
 import { stateAllowed } from "./states";
 import { runTp, startTpJob } from "./tp";
 
-/** Sequence tags have five bits in captures (0x1f is the largest); the three above them must be zero. */
+/**
+ * Sequence tags have five bits in captures (0x1f is the largest); the three above them must be
+ * zero.
+ */
 const TAG_BITS_USED: u32 = 0x1f;
 
 const enum Open {
@@ -66,7 +69,8 @@ export function runStream(stream: usize, words: u32): Status {
   startWork();
   let index: u32 = 0;
   while (index < words) {
-    // Commands begin at even words: a command with an even number of words is followed by a pad word.
+    // Commands begin at even words: a command with an even number of words is followed by a pad
+    // word.
     const header = load<u32>(stream + ((<usize>index) << 2));
     const length: u32 = header == 0 ? 1 : commandWords(stream, index);
     if (length == 0) return failWord(Status.SIM_BAD_COMMAND, index, header);
@@ -120,7 +124,10 @@ function writeState(stream: usize, index: u32, i: u32): Status {
   }
 }
 
-/** A descriptor address was written: NN jobs have one descriptor, TP jobs one for each core that takes part. */
+/**
+ * A descriptor address was written: NN jobs have one descriptor, TP jobs one for each core that
+ * takes part.
+ */
 function startJob(kind: Open, word: u32, value: u32): Status {
   if (open != Open.NONE && !(open == Open.TP && kind == Open.TP))
     return failWord(Status.SIM_BAD_COMMAND, word, value);

@@ -3,7 +3,9 @@
 
 /** Inlined: measured, calls in the innermost loops would cost a third of all time. */
 export abstract class Lanes {
-  /** Eight input bytes as 16-bit values; `strided` (a constant where it matters): every second byte. */
+  /**
+   * Eight input bytes as 16-bit values; `strided` (a constant where it matters): every second byte.
+   */
   @inline
   static pixels8(src: usize, strided: bool): v128 {
     return strided ? v128.and(v128.load(src), i16x8.splat(0xff)) : v128.load8x8_u(src);

@@ -1,4 +1,5 @@
-// The memory map of a submit: which GPU addresses exist, who may read or write them, what was written.
+// The memory map of a submit: which GPU addresses exist, who may read or write them, what was
+// written.
 // SPDX-License-Identifier: MIT
 import { Access, Status } from "../abi";
 import { arenaAlloc, arenaAllocZeroed } from "../arena";
@@ -105,7 +106,9 @@ export function bufferAt(address: u64): SimBuffer {
   return found;
 }
 
-/** Access of all buffers in the next submit: what was mapped, or nothing before its list is read. */
+/**
+ * Access of all buffers in the next submit: what was mapped, or nothing before its list is read.
+ */
 export function startAccess(useDefaults: bool): void {
   for (let i: u32 = 0; i < count; i++) {
     const buffer = at(i);
@@ -122,8 +125,8 @@ export function allowAccess(address: u32, access: u32): bool {
 }
 
 /**
- * Where the `bytes` bytes at a GPU address are, or 0 when they are not all in one buffer of the submit
- * that grants `access`.
+ * Where the `bytes` bytes at a GPU address are, or 0 when they are not all in one buffer of the
+ * submit that grants `access`.
  */
 export function resolve(address: u64, bytes: u64, access: u32): usize {
   const buffer = bufferAt(address);
@@ -138,7 +141,9 @@ export function touchBuffer(buffer: SimBuffer): void {
   buffer.version = ++versions;
 }
 
-/** Export: the host changed `bytes` bytes at a GPU address; false if they are not all in one buffer. */
+/**
+ * Export: the host changed `bytes` bytes at a GPU address; false if they are not all in one buffer.
+ */
 export function touchRange(address: u32, bytes: u32): bool {
   const buffer = bufferAt(address);
   if (changetype<usize>(buffer) == 0) return false;

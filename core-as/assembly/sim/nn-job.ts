@@ -1,5 +1,5 @@
-// An NN descriptor as a record: read through the generated table, refused when it asks for what is not modelled
-// (spec/hardware.md 5 to 7). What differs between core versions is in nn-v7.ts.
+// An NN descriptor as a record: read through the generated table, refused when it asks for what is
+// not modelled (spec/hardware.md 5 to 7). What differs between core versions is in nn-v7.ts.
 // SPDX-License-Identifier: MIT
 import { Status } from "../abi";
 import { readField } from "../bits/fields";

@@ -1,4 +1,5 @@
-// The arithmetic of NN jobs in two forms with equal results: lists of taps for sparse kernels, a matrix for dense.
+// The arithmetic of NN jobs in two forms with equal results: lists of taps for sparse kernels, a
+// matrix for dense.
 // SPDX-License-Identifier: MIT
 import { Status } from "../abi";
 import { CoefPlan } from "./coef-plan";

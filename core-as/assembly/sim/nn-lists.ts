@@ -41,7 +41,10 @@ function planeStrided(list: usize, end: usize, bias: i32, output: usize): void {
 }
 
 abstract class ListPlane {
-  /** One output plane from the taps list..end-1. Inlined twice, so that `strided` is a constant in the loop. */
+  /**
+   * One output plane from the taps list..end-1. Inlined twice, so that `strided` is a constant in
+   * the loop.
+   */
   @inline
   static run(list: usize, end: usize, bias: i32, output: usize, strided: bool): void {
     const columns = nnView.columns;

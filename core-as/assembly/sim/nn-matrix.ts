@@ -1,5 +1,6 @@
-// Dense kernels: a matrix product. Blocks of eight pixels are packed once as pairs of 16-bit values in tap order,
-// then groups of four kernels run over them; packed chunks are small enough to stay in the cache.
+// Dense kernels: a matrix product. Blocks of eight pixels are packed once as pairs of 16-bit values
+// in tap order, then groups of four kernels run over them; packed chunks are small enough to stay
+// in the cache.
 // SPDX-License-Identifier: MIT
 import { Status } from "../abi";
 import { CoefPlan, GROUP } from "./coef-plan";
@@ -90,7 +91,10 @@ abstract class Block {
   }
 }
 
-/** Up to four (`left`) kernels from `channel` on over one block: eight accumulators stay in registers. */
+/**
+ * Up to four (`left`) kernels from `channel` on over one block: eight accumulators stay in
+ * registers.
+ */
 function multiply(
   plan: CoefPlan,
   packed: usize,

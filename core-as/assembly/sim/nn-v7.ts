@@ -1,5 +1,5 @@
-// What is special about NN cores of version 7 (spec/hardware.md 5, 7): outputs placed by the kernels' offset
-// words, raw inputs in the accumulator, a multiplier of 16 bits.
+// What is special about NN cores of version 7 (spec/hardware.md 5, 7): outputs placed by the
+// kernels' offset words, raw inputs in the accumulator, a multiplier of 16 bits.
 // SPDX-License-Identifier: MIT
 import { Status } from "../abi";
 import { readField } from "../bits/fields";
@@ -19,8 +19,8 @@ export function checkNnV7(job: NnJob, src: usize): Status {
 }
 
 /**
- * (2^15 + mantissa) * 2^-shift. A product with a 32-bit accumulator has at most 48 bits, so it is exact in
- * binary64, and so is its sum with a half wherever that can change the rounding.
+ * (2^15 + mantissa) * 2^-shift. A product with a 32-bit accumulator has at most 48 bits, so it is
+ * exact in binary64, and so is its sum with a half wherever that can change the rounding.
  */
 export function requantFactorV7(job: NnJob): f64 {
   const power = reinterpret<f64>((<u64>(1023 - job.postShift)) << 52);

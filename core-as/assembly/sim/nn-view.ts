@@ -1,7 +1,9 @@
-// The input of an NN job as the kernels' loops see it: every read is inside, border pixels are really there.
+// The input of an NN job as the kernels' loops see it: every read is inside, border pixels are
+// really there.
 // SPDX-License-Identifier: MIT
 import { Status } from "../abi";
 import { failLimit, simFail } from "./faults";
+import { spend } from "./limits";
 import { NnJob } from "./nn-job";
 import { Area, scratch } from "./scratch";
 
@@ -33,7 +35,10 @@ function spanY(job: NnJob): u32 {
   return (job.outY - 1) * job.step + job.kernelY;
 }
 
-/** First input byte that the job reads, as distance from the input address; valid if readBytes is not 0. */
+/**
+ * First input byte that the job reads, as distance from the input address; valid if readBytes is
+ * not 0.
+ */
 export function readBytes(job: NnJob): u64 {
   const right = min<i32>(<i32>job.inX, job.offsetX + <i32>spanX(job));
   const bottom = min<i32>(<i32>job.inY, job.offsetY + <i32>spanY(job));
@@ -41,7 +46,9 @@ export function readBytes(job: NnJob): u64 {
   return <u64>(job.kernelZ - 1) * job.inPlane + <u64>(bottom - 1) * <u64>job.inRow + <u64>right;
 }
 
-/** Makes nnView for a job whose input is at `input`; copies the input only when it needs a border. */
+/**
+ * Makes nnView for a job whose input is at `input`; copies the input only when it needs a border.
+ */
 export function makeView(job: NnJob, input: usize): Status {
   const view = nnView;
   const inside =
@@ -58,6 +65,8 @@ export function makeView(job: NnJob, input: usize): Status {
     const plane = <u64>spanX(job) * <u64>spanY(job);
     const bytes = plane * <u64>job.kernelZ + SLACK;
     if (plane > PADDED_BYTES_MAX || bytes > PADDED_BYTES_MAX) return failLimit(bytes);
+    const status = spend(bytes);
+    if (status != Status.OK) return status;
     view.base = scratch(Area.PADDED, bytes);
     if (view.base == 0) return simFail(Status.NO_MEMORY);
     view.row = spanX(job);

@@ -3,14 +3,14 @@
 import { Access, Rounding, Status } from "../abi";
 import { BlockId, Nn } from "../gen/fields";
 import { findPlan, foundPlan } from "./coef-plan";
-import { failAddress } from "./faults";
+import { failAddress, failField } from "./faults";
 import { spend } from "./limits";
 import { bufferAt, resolve, touchBuffer } from "./memory";
 import { NnJob, nnJob, parseNn } from "./nn-job";
 import { runKernels } from "./nn-kernels";
 import { makeView, readBytes } from "./nn-view";
 import { startRequant } from "./requant";
-import { checkNn, requantFactor } from "./versions";
+import { checkNn, nnVersionModelled, requantFactor } from "./versions";
 
 /** Bytes from the output address to the end of the last pixel; all channels are written. */
 function writeBytes(job: NnJob): u64 {
@@ -20,6 +20,7 @@ function writeBytes(job: NnJob): u64 {
 /** Runs the job of the descriptor at `descriptor` (in WASM memory). */
 export function runNn(descriptor: usize, version: u32, cores: u32, mode: Rounding): Status {
   const job = nnJob;
+  if (!nnVersionModelled(version)) return failField(BlockId.NN, Nn.NO_Z_OFFSET, version);
   let status = parseNn(descriptor, version);
   if (status == Status.OK) status = checkNn(version, job, descriptor);
   if (status != Status.OK) return status;
@@ -27,8 +28,7 @@ export function runNn(descriptor: usize, version: u32, cores: u32, mode: Roundin
   const coefficients = resolve(job.kernelAddr, 1, Access.READ);
   if (coefficients == 0) return failAddress(BlockId.NN, Nn.KERNEL_ADDR, job.kernelAddr);
   const buffer = bufferAt(job.kernelAddr);
-  status = spend(buffer.bytes);
-  if (status == Status.OK) status = findPlan(job, version, cores, buffer, coefficients);
+  status = findPlan(job, version, cores, buffer, coefficients);
   if (status != Status.OK) return status;
 
   const reads = readBytes(job);
@@ -44,7 +44,7 @@ export function runNn(descriptor: usize, version: u32, cores: u32, mode: Roundin
 
   const plan = foundPlan();
   const pixels = <u64>job.outX * <u64>job.outY;
-  status = spend(pixels * (<u64>plan.nonzero + <u64>job.outZ));
+  status = spend(pixels * (<u64>plan.nonzero + <u64>job.outZ) + <u64>plan.taps);
   if (status == Status.OK) status = makeView(job, input);
   if (status != Status.OK) return status;
   startRequant(requantFactor(version, job), mode, job.outZp, job.relu);

@@ -1,5 +1,5 @@
-// Accumulators -> output bytes: acc * factor, rounded, plus zero point, saturated (spec/hardware.md 7).
-// The product is exact in binary64 (see requantFactorV7), so each rounding mode is exact too.
+// Accumulators -> output bytes: acc * factor, rounded, plus zero point, saturated (spec/hardware.md
+// 7). The product is exact in binary64 (see requantFactorV7), so each rounding mode is exact too.
 // SPDX-License-Identifier: MIT
 import { Rounding } from "../abi";
 

@@ -1,4 +1,5 @@
-// Scratch areas that live as long as the simulator: they only grow, by halves, so little memory is lost.
+// Scratch areas that live as long as the simulator: they only grow, by halves, so little memory is
+// lost.
 // SPDX-License-Identifier: MIT
 import { arenaAlloc } from "../arena";
 

@@ -19,8 +19,9 @@ import { resetScratch } from "./scratch";
 const NN_CORES_MAX: u32 = 16;
 
 /**
- * Starts over: no buffers, no decoded coefficients. What was used before stays allocated in the arena until the
- * host resets it, and allocations of the simulator itself go on top of the arena in every call.
+ * Starts over: no buffers, no decoded coefficients. What was used before stays allocated in the
+ * arena until the host resets it, and allocations of the simulator itself go on top of the arena in
+ * every call.
  */
 export function simCreate(nnCoreVersion: u32, nnCores: u32, rounding: Rounding): Status {
   clearFault();
@@ -48,8 +49,9 @@ export function simTouch(address: u32, bytes: u32): Status {
 }
 
 /**
- * Runs a command stream. `list` holds `listed` pairs of words, GPU address of a buffer and access: the only
- * buffers that this submit may use. list = 0: all buffers, with the access they were mapped with.
+ * Runs a command stream. `list` holds `listed` pairs of words, GPU address of a buffer and access:
+ * the only buffers that this submit may use. list = 0: all buffers, with the access they were
+ * mapped with.
  */
 export function simSubmit(stream: usize, words: u32, list: usize, listed: u32): Status {
   clearFault();

@@ -2,7 +2,10 @@
 // SPDX-License-Identifier: MIT
 import { State } from "../gen/fields";
 
-/** False for unknown states and for values that NPU streams do not write; addresses are checked where they are used. */
+/**
+ * False for unknown states and for values that NPU streams do not write; addresses are checked
+ * where they are used.
+ */
 export function stateAllowed(address: u32, value: u32): bool {
   switch (address) {
     case State.PA_SYSTEM_MODE:

@@ -1,5 +1,5 @@
-// A TP descriptor as an address program: nested steps through the input, a counter of nested loops for the
-// output (spec/hardware.md 8). Nothing here knows transposes, reshuffles or padding.
+// A TP descriptor as an address program: nested steps through the input, a counter of nested loops
+// for the output (spec/hardware.md 8). Nothing here knows transposes, reshuffles or padding.
 // SPDX-License-Identifier: MIT
 import { Status } from "../abi";
 import { readField } from "../bits/fields";
@@ -120,7 +120,10 @@ function bad(name: Tp, value: u32): Status {
   return failField(BlockId.TP, name, value);
 }
 
-/** Reads and checks a descriptor into tpJob; elements = 0 if its tiles are empty (nothing else is checked then). */
+/**
+ * Reads and checks a descriptor into tpJob; elements = 0 if its tiles are empty (nothing else is
+ * checked then).
+ */
 export function parseTp(src: usize): Status {
   source = src;
   let status = checkDescriptor(BlockId.TP, src, 7, MODELLED, MODELLED_COUNT);
@@ -146,11 +149,15 @@ export function parseTp(src: usize): Status {
   return status == Status.OK ? parseLoops() : status;
 }
 
-/** Tiles along one axis; 0 when they do not divide the window, which was never captured. */
+/**
+ * Tiles along one axis: one at every increment that is inside the window. 0 when the last one
+ * sticks out of the window, which was never captured.
+ */
 function tileCount(start: i32, end: u32, size: u32, increment: u32): u32 {
   const length = <i64>end - <i64>start + 1;
-  if (length < <i64>size || (length - <i64>size) % <i64>increment != 0) return 0;
-  return <u32>((length - <i64>size) / <i64>increment) + 1;
+  if (length <= 0) return 0;
+  const count = (length - 1) / <i64>increment + 1;
+  return (count - 1) * <i64>increment + <i64>size > length ? 0 : <u32>count;
 }
 
 function addStep(count: u32, dx: i32, dy: i32, dz: i32): void {
@@ -183,11 +190,8 @@ function parseWalk(planes: u32): Status {
   addStep(tilesX, <i32>incX, 0, 0);
   addStep(tilesY, 0, <i32>incY, 0);
   addStep(planes, 0, 0, 1);
-  // At most 2^16 columns, rows and planes with overlapping tiles at most squared: fits 64 bits by far.
-  const perPlane = <u64>tilesX * <u64>tilesY;
-  const perTile = <u64>sizeX * <u64>sizeY;
-  if (perPlane > 0xffffffff || perTile * <u64>planes > 0x7fffffff) job.elements = u64.MAX_VALUE;
-  else job.elements = perPlane * perTile * <u64>planes;
+  // Tiles lie within a window of less than 2^17 columns and rows, so this fits 64 bits.
+  job.elements = <u64>(tilesX * sizeX) * <u64>(tilesY * sizeY) * <u64>planes;
   return Status.OK;
 }
 

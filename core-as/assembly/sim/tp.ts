@@ -1,6 +1,6 @@
-// Runs TP descriptors: walks the input, counts the output loops, moves one run of elements at a time. A run is
-// as long as both the innermost step of the walk and the innermost output loop go on, so that one element and a
-// run of them give the same result by construction.
+// Runs TP descriptors: walks the input, counts the output loops, moves one run of elements at a
+// time. A run is as long as both the innermost step of the walk and the innermost output loop go
+// on, so that one element and a run of them give the same result by construction.
 // SPDX-License-Identifier: MIT
 import { Access, Fault, Status } from "../abi";
 import { noteFault } from "../fault";
@@ -47,14 +47,17 @@ export function runTp(descriptor: usize): Status {
   outOffset = 0;
   let left = job.elements;
   while (left > 0) {
-    const count = runLength(left);
-    status = moveRun(count);
+    const rows = interleavedLength();
+    const count = rows != 0 ? rows : runLength(left);
+    status = rows != 0 ? moveInterleaved(count) : moveNext(count);
     if (status != Status.OK) return status;
     left -= count;
     advanceWalk(count);
-    advanceLoops(count);
+    if (rows != 0) advanceLoops(1, count / loopAt(0).count);
+    else advanceLoops(0, count);
   }
-  // Reading what the same job writes depends on the order of cores and tiles, which is not modelled.
+  // Reading what the same job writes depends on the order of cores and tiles, which is not
+  // modelled.
   const apart = readTo <= writeFrom || writeTo <= readFrom;
   return apart ? Status.OK : failAddress(BlockId.TP, Tp.OUT_BASE_ADDR, writeFrom);
 }
@@ -94,8 +97,9 @@ function advanceWalk(count: u32): void {
   }
 }
 
-function advanceLoops(count: u32): void {
-  for (let i = 0; i < tpJob.loopCount; i++) {
+/** Counts loop `first` up by `count`; loops inside it have gone round. */
+function advanceLoops(first: i32, count: u32): void {
+  for (let i = first; i < tpJob.loopCount; i++) {
     const loop = loopAt(i);
     loop.taken += count;
     outOffset += loop.increment * <u64>count;
@@ -121,17 +125,71 @@ function endInside(at: i32, delta: i32, size: i32, count: i32): i32 {
 }
 
 /** Moves `count` elements from the position of the walk to the position of the loops. */
-function moveRun(count: i32): Status {
-  const job = tpJob;
-  const moving = job.stepCount > 0;
+function moveNext(count: u32): Status {
+  const moving = tpJob.stepCount > 0;
   const dx = moving ? stepAt(0).dx : 0;
   const dy = moving ? stepAt(0).dy : 0;
   const dz = moving ? stepAt(0).dz : 0;
+  return moveRun(count, x, y, z, dx, dy, dz, outOffset, loopAt(0).increment);
+}
+
+/**
+ * Elements until the innermost step carries, if until then a short innermost loop goes round a
+ * whole number of times and the next loop does not carry; else 0.
+ */
+function interleavedLength(): u32 {
+  if (tpJob.stepCount == 0 || tpJob.loopCount < 2) return 0;
+  const step = stepAt(0);
+  const loop = loopAt(0);
+  const next = loopAt(1);
+  const count = step.count - step.taken;
+  const rounds = count / loop.count;
+  if (loop.taken != 0 || rounds <= loop.count || count % loop.count != 0) return 0;
+  return rounds <= next.count - next.taken ? count : 0;
+}
+
+/**
+ * The same moves as `count` elements one by one, in another order: for each count of the innermost
+ * loop, a run of every loop.count-th element along the next loop.
+ */
+function moveInterleaved(count: u32): Status {
+  const step = stepAt(0);
+  const loop = loopAt(0);
+  const every = <i32>loop.count;
+  for (let j = 0; j < every; j++) {
+    const status = moveRun(
+      count / loop.count,
+      x + step.dx * j,
+      y + step.dy * j,
+      z + step.dz * j,
+      step.dx * every,
+      step.dy * every,
+      step.dz * every,
+      outOffset + loop.increment * <u64>j,
+      loopAt(1).increment,
+    );
+    if (status != Status.OK) return status;
+  }
+  return Status.OK;
+}
+
+/** Moves elements x + i*dx, y + i*dy, z + i*dz (0 <= i < count) to offset + i*increment. */
+function moveRun(
+  count: i32,
+  x: i32,
+  y: i32,
+  z: i32,
+  dx: i32,
+  dy: i32,
+  dz: i32,
+  offset: u64,
+  increment: u64,
+): Status {
+  const job = tpJob;
   const from = max(firstInside(x, dx, count), firstInside(y, dy, count));
   const to = max(from, min(endInside(x, dx, job.inX, count), endInside(y, dy, job.inY, count)));
 
-  const increment = loopAt(0).increment;
-  const address = <u64>job.outAddr + outOffset;
+  const address = <u64>job.outAddr + offset;
   const bytes = increment * <u64>(count - 1) + 1;
   const output = resolve(address, bytes, Access.WRITE);
   if (output == 0) return failAddress(BlockId.TP, Tp.OUT_BASE_ADDR, address);

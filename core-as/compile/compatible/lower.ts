@@ -267,18 +267,19 @@ class CompatibleLowering {
   private lowerPad(op: Op): void {
     const input = this.tensor(op.inputs[0]!);
     const from = extentOf(input);
-    const to = extentOf(this.tensor(op.outputs[0]!));
+
     const current = this.needTranspose(op) ? this.transpose(op, op.inputs[0]!) : op.inputs[0]!;
-    // The zero point is not shifted for signed tensors (Q34).
-    const zp = rawZeroPoint(input) & 0xff;
+    const output = this.tensor(op.outputs[0]!);
+    // Zero points are not shifted for signed tensors (Q34).
+    const zp = { in: rawZeroPoint(input) & 0xff, out: rawZeroPoint(output) & 0xff };
     this.tpDraft(
       "pad",
       op.id,
       [current, op.outputs[0]!],
-      [bytesOf(from), bytesOf(to)],
+      [bytesOf(from), bytesOf(extentOf(output))],
       padPrograms(from, 1, zp, this.chip.tpCores),
     );
-    this.detranspose(op, zp);
+    this.detranspose(op, zp.out);
   }
 
   private lowerFullyConnected(op: Op): void {

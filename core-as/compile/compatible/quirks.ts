@@ -153,6 +153,8 @@ export function operatorQuirks(
       break;
     case "PAD":
       if (isSigned(tensor(op.inputs[0]!))) note("Q34", "the zero point of int8 is not shifted");
+      if (scaleOf(tensor(op.inputs[0]!)) !== scaleOf(tensor(op.outputs[0]!)))
+        note("Q26", "input and output have different scales");
       break;
     case "FULLY_CONNECTED":
       note("Q59", "coefficients are in another order than the descriptor promises");

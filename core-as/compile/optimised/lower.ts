@@ -174,8 +174,9 @@ class OptimisedLowering {
     }
     const copy = this.placement.addPiece(this.bytes(id), container, offset);
     const extent = this.extent(id);
+    const zp = zp8(this.tensor(id));
     const cores = Math.min(this.chip.tpCores, extent.c);
-    this.tp("copy", op.id, node, copy, padPrograms(extent, 0, zp8(this.tensor(id)), cores));
+    this.tp("copy", op.id, node, copy, padPrograms(extent, 0, { in: zp, out: zp }, cores));
   }
 
   // ---- operators -----------------------------------------------------------------------------------
@@ -359,7 +360,8 @@ class OptimisedLowering {
     const from = this.planarOf(op, input.id);
     const to = this.produce(op.outputs[0]!);
     const cores = Math.min(this.chip.tpCores, extent.c);
-    this.tp("pad", op.id, from, to, padPrograms(extent, 1, zp8(input), cores));
+    const zp = zp8(input);
+    this.tp("pad", op.id, from, to, padPrograms(extent, 1, { in: zp, out: zp }, cores));
     this.publish(op);
   }
 }

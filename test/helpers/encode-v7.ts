@@ -1,0 +1,134 @@
+// Calls the coefficient encoder of NN core version 7 on plain numbers, and decodes what it wrote.
+// SPDX-License-Identifier: MIT
+import {
+  CoefOrder,
+  CoefStats,
+  NnJob,
+  RunSearch,
+  WeightSource,
+} from "../../core-as/assembly/abi.ts";
+import type { Core } from "../../core-as/core.ts";
+
+export interface EncodeRequest {
+  kernels: number;
+  planes: number;
+  rows: number;
+  cols: number;
+  /** Kernel-major, [z][row][col]; depthwise: the stored planes only. */
+  weights: Uint8Array;
+  biases: Int32Array;
+  weightZp: number;
+  inZp: number;
+  /** Output values per channel. */
+  outPlane: number;
+  search: RunSearch;
+  zrlBits?: number;
+  zrlMax?: number;
+  superblocks?: number;
+  cores?: number;
+  quirks?: number;
+  depthwise?: { planes: number; multiplier: number; pad: number };
+}
+
+export interface Encoded {
+  bytes: Uint8Array;
+  zrlBits: number;
+  kernelsPerCore: number;
+}
+
+const ceilDiv = (a: number, b: number): number => Math.ceil(a / b);
+
+/** Order that a descriptor with these sizes implies. */
+export function orderOf({ rows, cols, kernels }: EncodeRequest): CoefOrder {
+  return rows * cols === 1 && kernels > 8 ? CoefOrder.POINTWISE : CoefOrder.INTERLEAVED;
+}
+
+export function encode(core: Core, request: EncodeRequest): Encoded {
+  const { kernels, cores = 8, superblocks = 1 } = request;
+  const members: [number, number][] = [
+    [NnJob.NN_CORES, cores],
+    [NnJob.ZRL_MAX, request.zrlMax ?? 8],
+    [NnJob.IN_ZP, request.inZp],
+    [NnJob.WEIGHT_ZP, request.weightZp],
+    [NnJob.QUIRKS, request.quirks ?? 0],
+    [NnJob.ORDER, orderOf(request)],
+    [NnJob.COEF_PLANES, request.planes],
+    [NnJob.COEF_KERNELS, kernels],
+    [NnJob.ROWS, request.rows],
+    [NnJob.COLS, request.cols],
+    [NnJob.REST_END, request.cols],
+    [NnJob.SPLIT_ROWS, 1],
+    [NnJob.SOURCE, request.depthwise ? WeightSource.DEPTHWISE : WeightSource.DENSE],
+    [NnJob.DW_PLANES, request.depthwise?.planes ?? 1],
+    [NnJob.DW_MULTIPLIER, request.depthwise?.multiplier ?? 1],
+    [NnJob.PAD_BYTE, request.depthwise?.pad ?? 0],
+    [NnJob.WEIGHT_BYTES, request.weights.length],
+    [NnJob.OUT_PLANE, request.outPlane],
+    [NnJob.RUN_SEARCH, request.search],
+    [NnJob.ZRL_BITS, request.zrlBits ?? 0],
+    [NnJob.SUPERBLOCKS, superblocks],
+  ];
+  return core.scope(() => {
+    const record = new Int32Array(NnJob.WORDS);
+    for (const [index, value] of members) record[index] = value;
+    const job = core.allocWords(record);
+    const weights = core.allocCopy(request.weights);
+    const biases = core.allocWords(request.biases);
+    core.call("planCoefs", {}, job, weights, biases);
+    const planned = core.readWords(job, NnJob.WORDS);
+    const dst = core.alloc(planned[NnJob.COEF_BYTES]!);
+    core.call("encodeCoefs", {}, job, weights, biases, dst);
+    return {
+      bytes: core.read(dst, planned[NnJob.COEF_BYTES]!),
+      zrlBits: planned[NnJob.ZRL_BITS]!,
+      kernelsPerCore: ceilDiv(ceilDiv(kernels, Math.min(kernels, cores)), superblocks),
+    };
+  });
+}
+
+export interface DecodedKernel {
+  /** weight - zero point, [z][row][col]. */
+  weights: Int16Array;
+  bias: number;
+  offset: number;
+}
+
+/** Decodes with the simulator's decoder; kernels in stream order. */
+export function decode(core: Core, request: EncodeRequest, encoded: Encoded): DecodedKernel[] {
+  const taps = request.planes * request.rows * request.cols;
+  return core.scope(() => {
+    const src = core.allocCopy(encoded.bytes);
+    const stats = core.allocZeroed(CoefStats.WORDS * 4);
+    const room = request.kernels + 64;
+    const weights = core.alloc(room * taps * 2);
+    const biases = core.alloc(room * 4);
+    const offsets = core.alloc(room * 4);
+    core.call(
+      "decodeCoefs",
+      {},
+      7,
+      request.cores ?? 8,
+      src,
+      encoded.bytes.length,
+      request.cols,
+      request.rows,
+      request.planes,
+      encoded.kernelsPerCore,
+      request.kernels,
+      request.weightZp,
+      weights,
+      biases,
+      offsets,
+      stats,
+    );
+    const count = core.readWords(stats, CoefStats.WORDS)[CoefStats.KERNELS]!;
+    const values = new Int16Array(core.read(weights, count * taps * 2).buffer);
+    const biasWords = core.readWords(biases, count);
+    const offsetWords = core.readWords(offsets, count);
+    return Array.from({ length: count }, (_, kernel) => ({
+      weights: values.slice(kernel * taps, (kernel + 1) * taps),
+      bias: biasWords[kernel]!,
+      offset: offsetWords[kernel]!,
+    }));
+  });
+}
