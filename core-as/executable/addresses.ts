@@ -12,12 +12,17 @@ export const ADDRESS_TOP = 2 ** 32;
  * gets none (null): the kernel copies it.
  * @param top addresses are below this multiple of 4096
  * @returns by buffer index
- * @throws EncodeError TW_ENC_RELOC when they do not all fit above address 0
+ * @throws EncodeError TW_ENC_RELOC for another top, or when they do not all fit above address 0
  */
 export function assignAddresses(
   { buffers }: Pick<ExecutablePartition, "buffers">,
   top = ADDRESS_TOP,
 ): (number | null)[] {
+  if (!Number.isInteger(top / PAGE_BYTES) || top < 0 || top > ADDRESS_TOP)
+    throw new EncodeError(
+      "TW_ENC_RELOC",
+      `addresses cannot end at ${top}: not a multiple of ${PAGE_BYTES} up to 2^32`,
+    );
   let next = top;
   return buffers.map(({ role, bytes }, index) => {
     if (role === "stream") return null;
@@ -30,4 +35,12 @@ export function assignAddresses(
       );
     return next;
   });
+}
+
+/** Bytes that `assignAddresses` hands out for a partition. */
+export function addressSpan({ buffers }: Pick<ExecutablePartition, "buffers">): number {
+  return buffers.reduce(
+    (sum, { role, bytes }) => (role === "stream" ? sum : sum + alignUp(bytes, PAGE_BYTES)),
+    0,
+  );
 }

@@ -1,6 +1,6 @@
 // A partition as a capture directory: what a kernel would see of its submit (docs/formats.md).
 // SPDX-License-Identifier: MIT
-import { assignAddresses, ADDRESS_TOP } from "../executable/addresses.ts";
+import { addressSpan, assignAddresses, ADDRESS_TOP } from "../executable/addresses.ts";
 import type { Executable, ExecutablePartition, Port } from "../executable/executable.ts";
 import { alignUp, PAGE_BYTES } from "../executable/format.ts";
 import { relocate } from "../executable/relocate.ts";
@@ -15,6 +15,8 @@ const SUBMIT_SOFTPIN = 8;
 export interface CaptureOptions {
   /** End of the addresses: buffers lie below it, the first one highest. A multiple of 4096; default 2^32. */
   top?: number;
+  /** Address of the lowest buffer, instead of `top`. A multiple of 4096, not 0. */
+  base?: number;
   /** Name in capture.json; default: the graph's name. */
   model?: string;
 }
@@ -33,7 +35,11 @@ export function writeCapture(
 ): Map<string, Uint8Array | string> {
   const partition = executable.partitions[index];
   if (partition === undefined) throw new RangeError(`there is no partition ${index}`);
-  const addresses = assignAddresses(partition, options.top ?? ADDRESS_TOP);
+  const { base, top = ADDRESS_TOP } = options;
+  const addresses = assignAddresses(
+    partition,
+    base === undefined ? top : base + addressSpan(partition),
+  );
   const bytes = relocate(partition, addresses);
   const names = bufferNames(partition, index);
 

@@ -7,7 +7,9 @@ import { compile } from "../../core-as/compile/compile.ts";
 import { SimFault, TransportError, UnsupportedError } from "../../core-as/errors.ts";
 import { parseExecutable, serialiseExecutable } from "../../core-as/executable/container.ts";
 import { chipByName } from "../../core-as/hw/chips.ts";
+import { hex32 } from "../../core-as/inspect/words.ts";
 import { runGraph } from "../../core-as/runtime/cpu/index.ts";
+import { INIT_STREAM } from "../../core-as/runtime/init-stream.ts";
 import { createSession } from "../../core-as/runtime/session.ts";
 import { createSimTransport } from "../../core-as/runtime/sim-transport.ts";
 import { BUILDS, coreOf } from "../helpers/cores.ts";
@@ -147,6 +149,13 @@ test("an operator without a kernel is refused at load, by name", async () => {
     assert.instance(error, UnsupportedError);
     assert.match((error as UnsupportedError).message, "TOPK_V2");
   }
+});
+
+test("the initialisation stream is the captured one", () => {
+  const { initStream } = JSON.parse(readFileSync("test/golden/captured/a311d.json", "utf8")) as {
+    initStream: string[];
+  };
+  assert.equal(INIT_STREAM.map(hex32), initStream);
 });
 
 test.run();

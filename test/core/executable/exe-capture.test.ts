@@ -36,6 +36,9 @@ for (const name of [
     const { outputs } = await session.run(inputs);
 
     const files = writeCapture(executable, 0, { top: 0xfffeb000, model: name });
+    const lowest = (map: typeof files): number =>
+      Math.min(...(jsonOf(map)["buffers"] as { address: number }[]).map((b) => b.address));
+    assert.is(lowest(writeCapture(executable, 0, { base: 0x40000000 })), 0x40000000);
     const load = (file: string): Uint8Array => files.get(file) as Uint8Array;
     const capture = parseCapture(jsonOf(files), load);
     const used = new Set(["capture.json", "stream.bin"]);

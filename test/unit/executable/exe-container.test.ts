@@ -14,6 +14,7 @@ import {
   SECTIONS,
 } from "../../../core-as/executable/format.ts";
 import { rng } from "../../helpers/prng.mjs";
+import { sealed } from "../../helpers/seal.ts";
 import { tinyExecutable } from "../../helpers/tiny-executable.ts";
 
 const FILE = serialiseExecutable(tinyExecutable());
@@ -26,22 +27,6 @@ function errorOf(action: () => unknown): NpuError {
     return error as NpuError;
   }
   throw new Error("nothing was thrown");
-}
-
-/** Sets all checksums right again. */
-function sealed(file: Uint8Array): Uint8Array {
-  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  const count = view.getUint32(HEADER.sections, true);
-  for (let i = 0; i < count; i++) {
-    const entry = HEADER_BYTES + i * ENTRY_BYTES;
-    const offset = view.getUint32(entry + ENTRY.offset, true);
-    const bytes = file.subarray(offset, offset + view.getUint32(entry + ENTRY.bytes, true));
-    view.setUint32(entry + ENTRY.crc, crc32(bytes), true);
-  }
-  view.setUint32(HEADER.crc, 0, true);
-  const tableEnd = HEADER_BYTES + count * ENTRY_BYTES;
-  view.setUint32(HEADER.crc, crc32(file.subarray(0, tableEnd)), true);
-  return file;
 }
 
 /** Position and length of a section. */

@@ -3,7 +3,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { EncodeError } from "../../../core-as/errors.ts";
-import { assignAddresses } from "../../../core-as/executable/addresses.ts";
+import { addressSpan, assignAddresses } from "../../../core-as/executable/addresses.ts";
 import type { ExecutablePartition } from "../../../core-as/executable/executable.ts";
 import { relocate } from "../../../core-as/executable/relocate.ts";
 import { submitOrder } from "../../../core-as/executable/submit-order.ts";
@@ -30,6 +30,12 @@ test("addresses go down in whole pages from the top; the stream has none", () =>
     refusal(() => assignAddresses(tiny(), 0x4000)),
     "does not fit",
   );
+  for (const top of [0x10001, -4096, 2 ** 32 + 4096, NaN])
+    assert.match(
+      refusal(() => assignAddresses(tiny(), top)),
+      "cannot end",
+    );
+  assert.is(addressSpan(tiny()), 0x4000);
 });
 
 test("each kind of relocation changes its word and no other", () => {
