@@ -122,6 +122,8 @@ export const enum NnJob {
   DW_MULTIPLIER,
   /** Bytes of the transformed weights; reads behind them give 0. */
   WEIGHT_BYTES,
+  /** Version 8: XORed into every stored weight, 0x80 for int8. (Version 7 gets weights in unsigned form.) */
+  WEIGHT_FLIP,
   /** Byte that stands for a weight outside a depthwise kernel. */
   PAD_BYTE,
   /** Output values per channel in memory: distance of output offsets. */
@@ -131,6 +133,8 @@ export const enum NnJob {
   IS_ADD,
   /** RunSearch. */
   RUN_SEARCH,
+  /** Version 8: output channel o reads input channel o only. */
+  NATIVE_DEPTHWISE,
   // ---- planned (out) ----
   TILE_X,
   TILE_Y,
@@ -138,6 +142,8 @@ export const enum NnJob {
   SUPERBLOCKS,
   KERNELS_PER_CORE,
   ZRL_BITS,
+  /** Version 8: nibble i = bit length that symbol i stands for. */
+  SYMBOL_MAP,
   /** Bytes of the whole coefficient buffer. */
   COEF_BYTES,
   /** Bytes that the cache plan counts. */
@@ -170,6 +176,8 @@ export const enum QuirkFlag {
   WRAP_SHIFT = 8,
   /** Unsigned arithmetic: a kernel taller than the input buffer does not limit the tile (lowering.md 0, 7). */
   WRAP_ROWS = 16,
+  /** Q11, Q12: the symbol map of version 8 follows stored bytes instead of coded ones. */
+  COUNT_STORED = 32,
 }
 
 export const enum CoefOrder {

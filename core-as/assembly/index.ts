@@ -13,7 +13,7 @@ export {
   widenPointwise,
   flipBytes,
 } from "./coef/transform";
-export { planCoefs, encodeCoefs } from "./coef/encode-v7";
+export { planCoefs, encodeCoefs } from "./versions";
 export { packNn } from "./cmd/nn";
 export { packTp } from "./cmd/tp";
 export { emitCommands, emitInit } from "./cmd/emit";

@@ -125,7 +125,7 @@ function filledWords(
     if (relocation === undefined) return hex32(word);
     const address = addressOf(relocation.target, index === outputWord) + relocation.addend;
     return hex32(
-      relocation.kind === "address" ? address : (word & 0xfc000000) | (address / 64) % 2 ** 26,
+      relocation.kind === "address" ? address : (word & 0xfc000000) | ((address / 64) % 2 ** 26),
     );
   });
 }
@@ -157,7 +157,13 @@ if (needCorpus("vectors of the corpus")) {
         if (expected.coefficients === null) return;
         const bytes = Buffer.from(partition.buffers[job.coefficients!]!.contents!);
         const hex = expected.coefficients.hex_without_trailing_zeros;
-        assert.is(bytes.toString("hex").replace(/(00)*$/, "").slice(0, hex.length), hex);
+        assert.is(
+          bytes
+            .toString("hex")
+            .replace(/(00)*$/, "")
+            .slice(0, hex.length),
+          hex,
+        );
         assert.ok(bytes.toString("hex").slice(hex.length).match(/^0*$/));
       });
     });

@@ -29,3 +29,8 @@ export function endBits(): usize {
   if (pending > 0) putBits(0, 32 - pending);
   return cursor;
 }
+
+/** Bits put since the stream was started at `start`. */
+export function bitsWritten(start: usize): u32 {
+  return <u32>(cursor - start) * 8 + pending;
+}

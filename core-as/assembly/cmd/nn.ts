@@ -5,7 +5,7 @@ import { resetBlock, writeField } from "../bits/fields";
 import { clearFault, fail, noteFault } from "../fault";
 import { BlockId, Nn } from "../gen/fields";
 import { member, setMember, wordMember } from "../record";
-import { postScaleV7 } from "./nn-v7";
+import { planPostFactor, planesFollow } from "../versions";
 
 const POOLING_FIRST_PIXEL = 3;
 
@@ -32,7 +32,7 @@ function planPostScale(job: usize): Status {
     noteFault(Fault.LIMIT, 7);
     return fail(Status.FIELD_RANGE);
   }
-  postScaleV7(job, reinterpret<u32>(ratio));
+  planPostFactor(job, reinterpret<u32>(ratio));
   if ((member(job, NnJob.QUIRKS) & QuirkFlag.WRAP_SHIFT) != 0) {
     setMember(job, NnJob.POST_SHIFT, member(job, NnJob.POST_SHIFT) & 127);
   }
@@ -88,6 +88,11 @@ export function packNn(job: usize, dst: usize): Status {
   resetBlock(BlockId.NN, dst, version);
   putGeometry(job);
   putCaches(job);
+  if (planesFollow(job)) {
+    put(Nn.NO_Z_OFFSET, 1);
+    put(Nn.NO_FLUSH, 1);
+  }
+  put(Nn.DEPTHWISE, member(job, NnJob.NATIVE_DEPTHWISE));
   put(Nn.RELU, member(job, NnJob.RELU));
   put(Nn.POST_MULTIPLIER, member(job, NnJob.POST_MULTIPLIER));
   put(Nn.POST_SHIFT, member(job, NnJob.POST_SHIFT));

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 import { Fault, NnJob, RunSearch, Status } from "../abi";
 import { endBits, putBits, startBits } from "../bits/writer";
-import { clearFault, fail, noteFault } from "../fault";
+import { fail, noteFault } from "../fault";
 import { COEF_ALIGN } from "../gen/fields";
 import { member, setMember } from "../record";
 import { countedBits, startCount } from "./count-v7";
@@ -86,15 +86,8 @@ function chooseWidth(job: usize, search: RunSearch, widest: i32): i32 {
   }
 }
 
-/**
- * Finds the run width and the size of every stream in one walk over the weights.
- * Sets ZRL_BITS, COEF_BYTES, COEF_CACHE_BYTES and CORE_BYTES of the record; needs SUPERBLOCKS.
- * @param weights transformed weights (WEIGHT_BYTES bytes)
- * @param biases COEF_KERNELS 32-bit words
- * @returns Status.COEFFICIENTS when cores, widths or sizes exceed what the format can say
- */
-export function planCoefs(job: usize, weights: usize, biases: usize): Status {
-  clearFault();
+/** See versions.ts, planCoefs. */
+export function planCoefsV7(job: usize, weights: usize, biases: usize): Status {
   const widest = member(job, NnJob.ZRL_MAX);
   if (member(job, NnJob.NN_CORES) > MAX_CORES || widest >= MAX_WIDTHS) {
     noteFault(Fault.VALUE, member(job, NnJob.NN_CORES));
@@ -137,12 +130,8 @@ export function planCoefs(job: usize, weights: usize, biases: usize): Status {
   return Status.OK;
 }
 
-/**
- * Writes the coefficient buffer (COEF_BYTES bytes at `dst`, all of them) as planCoefs planned it.
- * @returns Status.COEFFICIENTS when a stream does not end where it was planned to (a bug)
- */
-export function encodeCoefs(job: usize, weights: usize, biases: usize, dst: usize): Status {
-  clearFault();
+/** See versions.ts, encodeCoefs. */
+export function encodeCoefsV7(job: usize, weights: usize, biases: usize, dst: usize): Status {
   loadJob(job, weights, biases);
   memory.fill(dst, 0, <usize>member(job, NnJob.COEF_BYTES));
   const width = member(job, NnJob.ZRL_BITS);

@@ -3,6 +3,7 @@
 import { NnJob, QuirkFlag, Status } from "../abi";
 import { clearFault } from "../fault";
 import { member, setMember } from "../record";
+import { cachesOff } from "../versions";
 
 const BASE: u32 = 0x800;
 const MIN_KERNEL_END: u32 = 0xa00;
@@ -88,5 +89,9 @@ export function planSram(job: usize): Status {
   setMember(job, NnJob.IMAGE_MODE, cached ? Caching.FULL : Caching.NONE);
   setMember(job, NnJob.IMAGE_START, own ? kernelEnd : 0);
   setMember(job, NnJob.IMAGE_END, own ? min(kernelEnd + image, sram) : BASE);
+  if (cachesOff(job)) {
+    setMember(job, NnJob.KERNEL_MODE, Caching.NONE);
+    setMember(job, NnJob.IMAGE_MODE, Caching.NONE);
+  }
   return Status.OK;
 }

@@ -1,6 +1,6 @@
 // What tiling depends on for NN core version 7 (spec/lowering.md 7).
 // SPDX-License-Identifier: MIT
-import { NnJob, QuirkFlag } from "../abi";
+import { NnJob } from "../abi";
 import { member } from "../record";
 
 /** How many rows share one line of the input buffer. */
@@ -10,14 +10,6 @@ export function interleaveV7(tileX: i32, kernelX: i32): i32 {
   const fitting = tileX > 32 ? 1 : tileX > 16 ? 2 : tileX > 8 ? 4 : 8;
   // The smaller footprint gets the smaller limit; it looks exchanged, but it is what captures show (Q57).
   return footprint > 18 ? min(fitting, 4) : min(fitting, 2);
-}
-
-/** Rows that the input and accumulation buffers allow. */
-export function rowsPerTileV7(job: usize, interleave: i32): i32 {
-  const rows = member(job, NnJob.INPUT_DEPTH) * interleave - member(job, NnJob.TILE_KERNEL_Y) + 1;
-  const limit = interleave * member(job, NnJob.ACCUM_DEPTH);
-  if (rows < 0 && (member(job, NnJob.QUIRKS) & QuirkFlag.WRAP_ROWS) != 0) return limit;
-  return min(max(rows, 1), limit);
 }
 
 /** Kernels that the accumulation buffer holds for one tile. */

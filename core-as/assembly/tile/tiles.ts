@@ -1,12 +1,20 @@
 // Tile sizes and superblocks of an NN job (spec/lowering.md 7).
 // SPDX-License-Identifier: MIT
-import { Fault, NnJob, Status } from "../abi";
+import { Fault, NnJob, QuirkFlag, Status } from "../abi";
 import { clearFault, fail, noteFault } from "../fault";
 import { ceilDiv, member, setMember } from "../record";
-import { interleaveV7, kernelsPerTileV7, rowsPerTileV7 } from "./tiles-v7";
+import { interleaveOf, kernelsPerTile, maxRowsOf, versionKnown } from "../versions";
 
 const MAX_TILE_X = 64;
 const MAX_KERNELS = 127;
+
+/** Rows that the input and accumulation buffers allow. */
+function rowsPerTile(job: usize, interleave: i32): i32 {
+  const rows = member(job, NnJob.INPUT_DEPTH) * interleave - member(job, NnJob.TILE_KERNEL_Y) + 1;
+  const limit = interleave * member(job, NnJob.ACCUM_DEPTH);
+  if (rows < 0 && (member(job, NnJob.QUIRKS) & QuirkFlag.WRAP_ROWS) != 0) return limit;
+  return min(max(rows, 1), limit);
+}
 
 /**
  * Plans TILE_X, TILE_Y, INTERLEAVE, SUPERBLOCKS and KERNELS_PER_CORE of a job record.
@@ -14,20 +22,21 @@ const MAX_KERNELS = 127;
  */
 export function planTiles(job: usize): Status {
   clearFault();
-  if (member(job, NnJob.CORE_VERSION) != 7) {
+  if (!versionKnown(job)) {
     noteFault(Fault.VALUE, member(job, NnJob.CORE_VERSION));
     return fail(Status.TILING);
   }
   const cores = member(job, NnJob.NN_CORES);
   const tileX = min(member(job, NnJob.TILE_OUT_X), MAX_TILE_X);
-  const interleave = interleaveV7(tileX, member(job, NnJob.TILE_KERNEL_X));
-  let tileY = min(rowsPerTileV7(job, interleave), member(job, NnJob.TILE_OUT_Y));
+  const interleave = interleaveOf(job, tileX);
+  let tileY = min(rowsPerTile(job, interleave), member(job, NnJob.TILE_OUT_Y));
+  tileY = min(tileY, maxRowsOf(job));
   if (member(job, NnJob.STRIDE) > 1 && (tileY & 1) != 0) tileY -= 1;
   tileY = max(tileY, 1);
 
   const channels = member(job, NnJob.TILE_OUT_Z);
   const perCore = ceilDiv(channels, cores);
-  const fitting = min(min(kernelsPerTileV7(job, interleave, tileY), perCore), MAX_KERNELS);
+  const fitting = min(min(kernelsPerTile(job, interleave, tileX, tileY), perCore), MAX_KERNELS);
   if (tileX < 1 || fitting < 1) {
     noteFault(Fault.VALUE, tileX < 1 ? tileX : fitting);
     noteFault(Fault.LIMIT, 1);

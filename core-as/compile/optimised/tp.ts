@@ -73,6 +73,8 @@ function windowOf(
   toEnd: boolean,
 ): Window {
   const start = 2 * first - pad;
+  // All padding: the window's end has no sign, so an empty image takes the place of a window before the image.
+  if (start + 2 * outputs <= 0) return { first, outputs, base: 0, size: 0, start: 0 };
   const base = Math.max(start, 0);
   const available = Math.max(extent - base, 0);
   const relative = Math.min(start, 0);
