@@ -92,6 +92,7 @@ export async function loadExecutable(path: string, flags: CompileFlags): Promise
   return (await compileModel(bytes, flags)).executable;
 }
 
+/** Looks at the letters of the mark only: parseExecutable says what is wrong with the rest of it. */
 function startsLikeExecutable(bytes: Uint8Array): boolean {
-  return new TextDecoder("latin1").decode(bytes.subarray(0, 3)).toUpperCase() === "TWX";
+  return new TextDecoder("latin1").decode(bytes.subarray(1, 4)) === "TWX";
 }

@@ -1,7 +1,7 @@
 // Command lines as text: every <name>.txt here is a script whose output must equal <name>.out.
 //
 // Lines of a script, run in order in a folder of their own ("%" in a command line stands for model.tflite):
-//   # RUN: <arguments of tilewright>
+//   # RUN: <arguments of tilewright> [< <file for standard input>]
 //   # MODEL: <case of synth-model.mjs, or float>     writes model.tflite
 //   # CUT: <file> <bytes> from <file>                writes the first bytes of a file
 //   # FLIP: <file> <offset>                          inverts a byte
@@ -28,14 +28,16 @@ interface Outcome {
   stderr: string;
 }
 
-function tilewright(args: readonly string[], cwd: string): Promise<Outcome> {
+function tilewright(args: readonly string[], cwd: string, input?: string): Promise<Outcome> {
   return new Promise((done) => {
     const { FORCE_COLOR: _, ...env } = process.env;
     const child = spawn(process.execPath, [CLI, ...args], {
       cwd,
       env: { ...env, NO_COLOR: "1" },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe"],
     });
+    child.stdin.on("error", () => {});
+    child.stdin.end(input === undefined ? "" : readFileSync(join(cwd, input)));
     const result = { stdout: "", stderr: "" };
     child.stdout.setEncoding("utf8").on("data", (text: string) => (result.stdout += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => (result.stderr += text));
@@ -50,8 +52,9 @@ async function perform(verb: string, rest: string, folder: string): Promise<stri
   const path = join(folder, name);
   switch (verb) {
     case "RUN": {
-      const args = rest.split(/\s+/).map((word) => (word === "%" ? "model.tflite" : word));
-      const { code, stdout, stderr } = await tilewright(args, folder);
+      const [command = "", input] = rest.split(" < ");
+      const args = command.split(/\s+/).map((word) => (word === "%" ? "model.tflite" : word));
+      const { code, stdout, stderr } = await tilewright(args, folder, input);
       return steady(
         `$ tilewright ${rest}\n${stdout}${stderr === "" ? "" : `--- stderr\n${stderr}`}--- exit ${code}\n`,
       );
