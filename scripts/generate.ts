@@ -3,11 +3,12 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { generateHardwareFiles } from "../core-as/hw/gen.ts";
+import { generateDocs } from "./generate-docs.ts";
 
 const check = process.argv.includes("--check");
 const stale: string[] = [];
 
-for (const [path, text] of generateHardwareFiles()) {
+for (const [path, text] of [...generateHardwareFiles(), ...generateDocs()]) {
   const current = existsSync(path) ? readFileSync(path, "utf8") : null;
   if (current === text) continue;
   if (check) {

@@ -1,0 +1,100 @@
+// tilewright compare: layer by layer, what the integer reference computes against what the simulated NPU computes.
+// SPDX-License-Identifier: MIT
+import type { Command } from "commander";
+import { MismatchError } from "../core-as/index.ts";
+import { compareModel, type LayerComparison } from "./compare-layers.ts";
+import { readBytes } from "./files.ts";
+import {
+  addCompileFlags,
+  addJsonFlag,
+  compileFlags,
+  wholeNumber,
+  type CompileFlags,
+} from "./flags.ts";
+import { shorten } from "./report.ts";
+import { out, print, printJson, Progress, table } from "./terminal.ts";
+
+interface CompareArguments extends CompileFlags {
+  input: string[];
+  tolerance: number;
+  json?: boolean;
+}
+
+export function addCompare(program: Command): void {
+  addJsonFlag(
+    addCompileFlags(
+      program
+        .command("compare")
+        .description("compare every operator: integer reference against simulated NPU")
+        .argument("<model>", "TFLite file")
+        .requiredOption("--input <file...>", "one file for each input, as for run")
+        .option(
+          "--tolerance <n>",
+          "largest difference of an operator alone that passes: TFLite rounds twice, the NPU once",
+          wholeNumber(0),
+          1,
+        ),
+    ),
+  ).action(runCompare);
+}
+
+async function runCompare(path: string, flags: CompareArguments): Promise<void> {
+  const progress = new Progress("comparing");
+  let result;
+  try {
+    result = await compareModel(readBytes(path), flags.input, compileFlags(flags), (what, done) =>
+      progress.update(what, done),
+    );
+  } finally {
+    progress.end();
+  }
+  if (flags.json) printJson({ ...result, evidence: "simulated" });
+  else {
+    print(layerTable(result.layers));
+    print(out.dim("alone: fed with the reference's inputs; chained: fed with the simulated ones"));
+    for (const { name, different, elements } of result.wholeModel)
+      print(
+        `whole model, ${name}: ` +
+          (different === 0 ? "equal" : `${different} of ${elements} elements differ`),
+      );
+  }
+  const wrong = result.layers.find(({ alone }) => alone !== null && alone.max > flags.tolerance);
+  if (wrong)
+    throw new MismatchError(
+      `operator ${wrong.op} ${wrong.name} differs from the reference by up to ${wrong.alone!.max}, ` +
+        `first at ${wrong.alone!.first}`,
+      { op: wrong.op },
+    );
+}
+
+function layerTable(layers: readonly LayerComparison[]): string {
+  return table(
+    [
+      "#",
+      "operator",
+      "output",
+      "place",
+      "alone: max",
+      "mean",
+      "cosine",
+      "chained: max",
+      "first difference",
+    ],
+    layers.map(({ op, name, output, place, alone, chained }) => {
+      const worst = alone ?? chained;
+      const text = worst?.different ? out.red(String(worst.max)) : "0";
+      return [
+        op,
+        name,
+        shorten(output, 36),
+        place,
+        alone === null ? "" : text,
+        alone === null ? "" : alone.mean.toPrecision(3),
+        alone === null ? "" : alone.cosine.toFixed(6),
+        chained === null ? "" : chained.max,
+        alone?.first ?? chained?.first ?? "",
+      ];
+    }),
+    ["right", "left", "left", "left", "right", "right", "right", "right", "left"],
+  );
+}

@@ -1,0 +1,98 @@
+// Reading and writing files for the verbs; "-" is standard input or output.
+// SPDX-License-Identifier: MIT
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { compile, parseExecutable, type CompileResult, type Executable } from "../core-as/index.ts";
+import { TransportError } from "../core-as/errors.ts";
+import type { CompileFlags } from "./flags.ts";
+import { Progress, writeBinary } from "./terminal.ts";
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "no such file or directory",
+  EISDIR: "is a directory",
+  ENOTDIR: "a part of the path is not a directory",
+  EACCES: "permission denied",
+  EPERM: "operation not permitted",
+  ENOSPC: "no space left on the device",
+  EROFS: "the file system is read-only",
+};
+
+/** A failed file operation as an error with the path and the reason in words. */
+function fileError(what: string, path: string, cause: unknown): TransportError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const reason = REASONS[code ?? ""] ?? message;
+  return new TransportError("TW_IO_NOT_FOUND", `${what} ${path}: ${reason}`, {}, cause);
+}
+
+/** Reads a whole file; "-" = standard input. */
+export function readBytes(path: string): Uint8Array {
+  try {
+    return new Uint8Array(readFileSync(path === "-" ? 0 : path));
+  } catch (cause) {
+    throw fileError("cannot read", path === "-" ? "standard input" : path, cause);
+  }
+}
+
+export function readText(path: string): string {
+  return new TextDecoder().decode(readBytes(path));
+}
+
+/** Writes a whole file; "-" = standard output. */
+export async function writeBytes(path: string, bytes: Uint8Array | string): Promise<void> {
+  if (path === "-")
+    return writeBinary(typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes);
+  try {
+    writeFileSync(path, bytes);
+  } catch (cause) {
+    throw fileError("cannot write", path, cause);
+  }
+}
+
+/** Writes files into a directory, which is made when it is missing. */
+export async function writeDirectory(
+  directory: string,
+  files: Iterable<readonly [name: string, bytes: Uint8Array | string]>,
+): Promise<void> {
+  try {
+    mkdirSync(directory, { recursive: true });
+  } catch (cause) {
+    throw fileError("cannot make", directory, cause);
+  }
+  for (const [name, bytes] of files) {
+    const path = join(directory, name);
+    if (name.includes("/")) mkdirSync(dirname(path), { recursive: true });
+    await writeBytes(path, bytes);
+  }
+}
+
+/** True when the bytes claim to be a TFLite model. */
+function looksLikeModel(bytes: Uint8Array): boolean {
+  return new TextDecoder("latin1").decode(bytes.subarray(4, 8)) === "TFL3";
+}
+
+/** Compiles a model with progress on standard error. */
+export async function compileModel(bytes: Uint8Array, flags: CompileFlags): Promise<CompileResult> {
+  const progress = new Progress("compiling");
+  try {
+    return await compile(bytes, {
+      ...flags,
+      onProgress: (stage, done) => progress.update(stage, done),
+    });
+  } finally {
+    progress.end();
+  }
+}
+
+/** An executable from a .twx file, or compiled from a model. */
+export async function loadExecutable(path: string, flags: CompileFlags): Promise<Executable> {
+  const bytes = readBytes(path);
+  // Whatever is neither named nor marked as an executable is judged as a model.
+  if (!looksLikeModel(bytes) && (path.endsWith(".twx") || startsLikeExecutable(bytes)))
+    return parseExecutable(bytes);
+  return (await compileModel(bytes, flags)).executable;
+}
+
+/** Looks at the letters of the mark only: parseExecutable says what is wrong with the rest of it. */
+function startsLikeExecutable(bytes: Uint8Array): boolean {
+  return new TextDecoder("latin1").decode(bytes.subarray(1, 4)) === "TWX";
+}

@@ -1,0 +1,85 @@
+// The compilation report as text.
+// SPDX-License-Identifier: MIT
+import type { CompileReport, JobReport, OperatorReport } from "../core-as/index.ts";
+import { count, out, size, table } from "./terminal.ts";
+
+/** What fits a glance: placement, reasons for the CPU, totals, warnings. */
+export function summaryText(report: CompileReport): string {
+  const { totals, target, mode } = report;
+  const share = (totals.npuMacShare * 100).toFixed(1);
+  const lines = [
+    `${out.bold(target.name)} (${target.part}, evidence: ${target.evidence}), ${mode} mode`,
+    `${totals.operatorsOnNpu} of ${totals.operators} operators on the NPU in ` +
+      `${plural(totals.partitions, "partition")}, ${plural(totals.jobs, "job")}, ` +
+      `${share} % of ${count(totals.macs)} multiply-accumulates`,
+    `coefficients ${size(totals.coefficientBytes)}, tensors ${size(totals.peakTensorBytes)}`,
+    ...fallbackLines(report.operators),
+    ...report.warnings.map((warning) => `${out.yellow("warning:")} ${warning}`),
+  ];
+  return lines.join("\n");
+}
+
+const plural = (number: number, word: string): string =>
+  `${number} ${word}${number === 1 ? "" : "s"}`;
+
+/** One line for each operator on the CPU; equal reasons are said once. */
+function fallbackLines(operators: readonly OperatorReport[]): string[] {
+  const groups = new Map<string, OperatorReport[]>();
+  for (const operator of operators)
+    if (operator.place === "cpu") {
+      const key = `${operator.name} ${operator.constraint}: ${operator.reason}`;
+      groups.set(key, [...(groups.get(key) ?? []), operator]);
+    }
+  return [...groups.values()].map((group) => {
+    const { name, constraint, reason } = group[0]!;
+    const places = group.map(({ op }) => `#${op}`);
+    const shown = places.length > 6 ? [...places.slice(0, 6), "…"] : places;
+    return `${out.yellow("on the CPU:")} ${name} ${shown.join(" ")} (${constraint}): ${reason}`;
+  });
+}
+
+/** Everything: the summary, all operators, all jobs. */
+export function reportText(report: CompileReport): string {
+  const operators = table(
+    ["#", "operator", "output", "MACs", "place"],
+    report.operators.map((operator) => [
+      operator.op,
+      operator.name,
+      shorten(operator.output, 40),
+      count(operator.macs),
+      operator.place === "npu" ? out.green("NPU") : `${out.yellow("CPU")} ${operator.constraint}`,
+    ]),
+    ["right", "left", "left", "right"],
+  );
+  const jobs = jobTable(report.jobs);
+  return [summaryText(report), "", operators, ...(jobs === "" ? [] : ["", jobs])].join("\n");
+}
+
+/** All jobs, one a row; "" when there is none. */
+export function jobTable(jobs: readonly JobReport[]): string {
+  if (jobs.length === 0) return "";
+  const shape = ({ x, y, z }: { x: number; y: number; z: number }): string => `${x}x${y}x${z}`;
+  return table(
+    ["job", "unit", "does", "for", "in", "out", "kernel", "tile", "caches", "coefs", "bits/weight"],
+    jobs.map(
+      ({ partition, job, kind, op, sourceOp, sourceName, input, output, nn, descriptors }) => [
+        `${partition}.${job}`,
+        descriptors > 1 ? `${kind} x${descriptors}` : kind,
+        op,
+        `#${sourceOp} ${sourceName}`,
+        shape(input),
+        output === null ? "" : shape(output),
+        nn === null ? "" : shape(nn.kernel),
+        nn === null ? "" : `${nn.tile.x}x${nn.tile.y}`,
+        nn === null ? "" : `${nn.imageCache}/${nn.kernelCache}`.toLowerCase(),
+        nn?.coefficients ? size(nn.coefficients.bytes) : "",
+        nn?.coefficients ? nn.coefficients.bitsPerWeight.toFixed(2) : "",
+      ],
+    ),
+    ["right", "left", "left", "left", "right", "right", "right", "right", "left", "right", "right"],
+  );
+}
+
+/** The end of a long name says more than its start. */
+export const shorten = (text: string, length: number): string =>
+  text.length <= length ? text : `…${text.slice(text.length - length + 1)}`;

@@ -1,0 +1,118 @@
+// Command lines as text: every <name>.txt here is a script whose output must equal <name>.out.
+//
+// Lines of a script, run in order in a folder of their own ("%" in a command line stands for model.tflite):
+//   # RUN: <arguments of tilewright> [< <file for standard input>]
+//   # MODEL: <case of synth-model.mjs, or float>     writes model.tflite
+//   # CUT: <file> <bytes> from <file>                writes the first bytes of a file
+//   # FLIP: <file> <offset>                          inverts a byte
+//   # ZEROS: <file> <bytes>                          writes zeros
+//   # TEXT: <file> <one line>                        writes a text
+//   # HEX: <file> <hexadecimal bytes>                writes bytes
+// Other lines are remarks. Output holds stdout, stderr and exit code of each RUN; times are replaced by "N ms".
+// SPDX-License-Identifier: MIT
+import { spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { suite } from "uvu";
+import { goldenText } from "../helpers/golden.ts";
+import { writeFloatModel } from "../helpers/float-model.ts";
+import { synthModel } from "../helpers/synth-model.mjs";
+
+const DIRECTORY = "test/cli";
+const CLI = resolve("dist/cli.js");
+
+interface Outcome {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+function tilewright(args: readonly string[], cwd: string, input?: string): Promise<Outcome> {
+  return new Promise((done) => {
+    const { FORCE_COLOR: _, ...env } = process.env;
+    const child = spawn(process.execPath, [CLI, ...args], {
+      cwd,
+      env: { ...env, NO_COLOR: "1" },
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    child.stdin.on("error", () => {});
+    child.stdin.end(input === undefined ? "" : readFileSync(join(cwd, input)));
+    const result = { stdout: "", stderr: "" };
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (result.stdout += text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (result.stderr += text));
+    child.on("close", (code) => done({ code, ...result }));
+  });
+}
+
+const steady = (text: string): string => text.replace(/\b[\d.]+ ms\b/g, "N ms");
+
+async function perform(verb: string, rest: string, folder: string): Promise<string> {
+  const [name = "", ...words] = rest.split(" ");
+  const path = join(folder, name);
+  switch (verb) {
+    case "RUN": {
+      const [command = "", input] = rest.split(" < ");
+      const args = command.split(/\s+/).map((word) => (word === "%" ? "model.tflite" : word));
+      const { code, stdout, stderr } = await tilewright(args, folder, input);
+      return steady(
+        `$ tilewright ${rest}\n${stdout}${stderr === "" ? "" : `--- stderr\n${stderr}`}--- exit ${code}\n`,
+      );
+    }
+    case "MODEL":
+      writeFileSync(
+        join(folder, "model.tflite"),
+        rest === "float" ? writeFloatModel() : (synthModel(rest) as Uint8Array),
+      );
+      return "";
+    case "CUT":
+      writeFileSync(path, readFileSync(join(folder, words[2]!)).subarray(0, Number(words[0])));
+      return "";
+    case "FLIP": {
+      const bytes = readFileSync(path);
+      bytes[Number(words[0])]! ^= 0xff;
+      writeFileSync(path, bytes);
+      return "";
+    }
+    case "ZEROS":
+      writeFileSync(path, new Uint8Array(Number(words[0])));
+      return "";
+    case "TEXT":
+      writeFileSync(path, `${words.join(" ")}\n`);
+      return "";
+    case "HEX":
+      writeFileSync(path, Buffer.from(words.join(""), "hex"));
+      return "";
+    default:
+      throw new Error(`unknown line "# ${verb}: ${rest}"`);
+  }
+}
+
+async function runScript(name: string): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "tilewright-"));
+  try {
+    let output = "";
+    for (const line of readFileSync(join(DIRECTORY, name), "utf8").split("\n")) {
+      const match = /^# ([A-Z]+): (.*)$/.exec(line);
+      if (match) output += await perform(match[1]!, match[2]!, folder);
+    }
+    return output;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+// Two at a time: most of a script's time goes into starting processes.
+const names = readdirSync(DIRECTORY).filter((file) => file.endsWith(".txt"));
+const results: Promise<string>[] = [];
+for (const [i, name] of names.entries())
+  results.push(
+    i < 2 ? runScript(name) : results[i - 2]!.catch(() => {}).then(() => runScript(name)),
+  );
+
+const test = suite("cli");
+for (const [i, name] of names.entries())
+  test(name, async () => {
+    goldenText(join(DIRECTORY, name.replace(/txt$/, "out")), await results[i]!);
+  });
+test.run();
