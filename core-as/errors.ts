@@ -40,7 +40,6 @@ export const ERROR_CODES = {
     "The graph breaks a rule: a cycle, a wrong rank or shape, a missing or doubled tensor.",
   TW_UNSUP_OPERATOR: "No NPU lowering and no CPU kernel exists for this operator as it is used.",
   TW_UNSUP_QUIRK: "The reference driver computes wrong results here; compatible mode refuses it.",
-  TW_UNSUP_CHIP: "Tilewright knows this chip but cannot generate code for its NN cores yet.",
   TW_PLAN_TILING: "No tiling of this job fits the chip's buffers.",
   TW_PLAN_LIMIT: "A size of this job does not fit the hardware or a limit of the command stream.",
   TW_ENC_FIELD_RANGE: "A value does not fit its hardware field.",

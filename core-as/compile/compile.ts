@@ -1,7 +1,7 @@
 // The compiler as applications call it: bytes of a model in, an executable and a report out.
 // SPDX-License-Identifier: MIT
 import { Core } from "../core.ts";
-import { TransportError, UnsupportedError, UsageError } from "../errors.ts";
+import { TransportError, UsageError } from "../errors.ts";
 import type { Executable } from "../executable/executable.ts";
 import { stripConstants } from "../executable/strip-constants.ts";
 import { chipByName, CHIPS, type Chip } from "../hw/chips.ts";
@@ -10,9 +10,6 @@ import { buildReport, type CompileReport } from "../inspect/report.ts";
 import type { Model } from "../ir/graph.ts";
 import type { CompileMode } from "./options.ts";
 import { runPipeline, type PassTiming } from "./pipeline.ts";
-
-/** NN core versions that code can be generated for. */
-const NN_CORE_VERSIONS: readonly number[] = [7, 8];
 
 export const DEFAULT_TARGET = "a311d";
 export const DEFAULT_MODE: CompileMode = "optimised";
@@ -46,7 +43,7 @@ export interface CompileResult {
  * @param model bytes of the file; must not change while the result is in use
  * @throws TypeError when `model` is not a Uint8Array
  * @throws UsageError TW_USAGE for an unknown target or mode
- * @throws UnsupportedError TW_UNSUP_CHIP, TW_UNSUP_QUIRK
+ * @throws UnsupportedError TW_UNSUP_QUIRK
  * @throws ModelFormatError, GraphError for a broken model; PlanError, EncodeError for one that does not fit
  * @throws TransportError TW_IO_ABORTED when the signal fires
  */
@@ -77,7 +74,6 @@ export async function compile(
 /**
  * The chip that a target name means.
  * @throws UsageError TW_USAGE listing all targets
- * @throws UnsupportedError TW_UNSUP_CHIP for a chip that no code can be generated for
  */
 export function targetChip(name: string): Chip {
   const chip = chipByName(name);
@@ -85,12 +81,6 @@ export function targetChip(name: string): Chip {
     throw new UsageError(
       `there is no target ${JSON.stringify(name)}; targets are ${CHIPS.map((known) => known.name).join(", ")}`,
       "target",
-    );
-  if (!NN_CORE_VERSIONS.includes(chip.nnCoreVersion))
-    throw new UnsupportedError(
-      "TW_UNSUP_CHIP",
-      `${chip.name} has NN cores of version ${chip.nnCoreVersion}; code generation exists for version ` +
-        `${NN_CORE_VERSIONS.join(", ")} only`,
     );
   return chip;
 }

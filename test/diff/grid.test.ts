@@ -29,8 +29,10 @@ for (const target of ["a311d", "imx8mp"]) {
         const most = maxDifference(graph.tensors[id]!.type, outputs[index]!, expected.get(id)!);
         assert.ok(most <= toleranceOf(name), `output ${index} is off by ${most}`);
       });
+      // A pool has no NPU form yet, and sparse kernels can have factors above what version 8 can say.
       const leftOut = executable.placements.filter(
-        ({ place, name: kind }) => place === "cpu" && kind !== "MAX_POOL_2D",
+        ({ place, name: kind, constraint }) =>
+          place === "cpu" && kind !== "MAX_POOL_2D" && constraint !== "SCALE_RANGE",
       );
       assert.equal(leftOut, []);
     });
