@@ -1,6 +1,9 @@
 // The canonical form of a compilation: words with symbols in place of addresses, coefficient digests (goldens' format).
 // SPDX-License-Identifier: MIT
 import type { Executable, ExecutablePartition, Relocation } from "../executable/executable.ts";
+import { ExecutableError } from "../errors.ts";
+import { chipByIdentity, type Chip } from "../hw/chips.ts";
+import { readCoefficientHeader } from "./coefficients.ts";
 import { hex32, wordAt } from "./words.ts";
 
 export interface CanonicalCoefficients {
@@ -8,6 +11,7 @@ export interface CanonicalCoefficients {
   sha256: string;
   coreSizes: number[];
   zrlBits: number;
+  cacheSize: number;
 }
 
 export interface CanonicalJob {
@@ -59,8 +63,11 @@ export function normaliseCoefficients(bytes: Uint8Array): Uint8Array {
 /** Prints an executable in the canonical form; works from its bytes and relocations only. */
 export async function canonicalOf(executable: Executable): Promise<Canonical> {
   const partitions: CanonicalPartition[] = [];
+  const chip = chipByIdentity(executable.chip);
+  if (chip === undefined)
+    throw new ExecutableError("TW_EXE_CHIP", `no chip has the ids of ${executable.chip.name}`);
   for (const partition of executable.partitions)
-    partitions.push(await canonicalPartition(partition));
+    partitions.push(await canonicalPartition(partition, chip));
   return {
     target: executable.chip.name,
     mode: executable.mode,
@@ -73,7 +80,10 @@ export async function canonicalOf(executable: Executable): Promise<Canonical> {
   };
 }
 
-async function canonicalPartition(partition: ExecutablePartition): Promise<CanonicalPartition> {
+async function canonicalPartition(
+  partition: ExecutablePartition,
+  chip: Chip,
+): Promise<CanonicalPartition> {
   const relocations = new Map<string, Relocation>();
   for (const relocation of partition.relocations)
     relocations.set(`${relocation.buffer}:${relocation.byteOffset}`, relocation);
@@ -106,7 +116,7 @@ async function canonicalPartition(partition: ExecutablePartition): Promise<Canon
       coefficients:
         coefficients === null
           ? null
-          : await canonicalCoefficients(partition.buffers[coefficients]!.contents!),
+          : await canonicalCoefficients(partition.buffers[coefficients]!.contents!, chip),
     });
   return {
     jobs,
@@ -115,16 +125,18 @@ async function canonicalPartition(partition: ExecutablePartition): Promise<Canon
   };
 }
 
-async function canonicalCoefficients(contents: Uint8Array): Promise<CanonicalCoefficients> {
+async function canonicalCoefficients(
+  contents: Uint8Array,
+  { nnCoreVersion, nnCores }: Chip,
+): Promise<CanonicalCoefficients> {
   const bytes = normaliseCoefficients(contents);
-  const coreSizes: number[] = [];
-  for (let at = 0; at + 4 <= 64 && wordAt(contents, at) !== 0; at += 4)
-    coreSizes.push(wordAt(contents, at));
+  const header = readCoefficientHeader(contents, nnCoreVersion, nnCores);
   return {
     bytes: bytes.length,
     sha256: await sha256Hex(bytes),
-    coreSizes,
-    zrlBits: contents[64] ?? 0,
+    coreSizes: header?.coreSizes ?? [],
+    zrlBits: header?.zrlBits ?? 0,
+    cacheSize: header?.cacheSize ?? 0,
   };
 }
 

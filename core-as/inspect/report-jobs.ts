@@ -1,10 +1,11 @@
 // The part of the report that describes jobs: everything is read back from descriptor and coefficient bytes.
 // SPDX-License-Identifier: MIT
 import type { ExecutableJob, ExecutablePartition } from "../executable/executable.ts";
+import type { Chip } from "../hw/chips.ts";
 import type { Graph } from "../ir/graph.ts";
+import { readCoefficientHeader } from "./coefficients.ts";
 import { blockTable, blockWords, fieldOf, fieldText, readFieldValue } from "./decode.ts";
 import type { BlockTable } from "./gen/fields.ts";
-import { wordAt } from "./words.ts";
 
 /** Columns, rows, planes. */
 export interface Size3 {
@@ -24,7 +25,7 @@ export interface CoefficientReport {
   bitsPerWeight: number;
   /** Width of a zero-run length; 0 = weights are not compressed. */
   zrlBits: number;
-  /** Kernels of an NN core over all superblocks. */
+  /** Most kernels of an NN core over all superblocks. */
   kernelsPerCore: number;
   superblocks: number;
 }
@@ -55,12 +56,15 @@ export interface JobReport {
   nn: NnReport | null;
 }
 
+/** What the formats depend on. */
+type Cores = Pick<Chip, "nnCoreVersion" | "nnCores">;
+
 /** Reports all jobs of a partition. */
 export function reportJobs(
   graph: Graph,
   partition: ExecutablePartition,
   index: number,
-  coreVersion: number,
+  cores: Cores,
 ): JobReport[] {
   return partition.jobs.map((job, number) => {
     const op = graph.ops[job.sourceOp];
@@ -74,7 +78,7 @@ export function reportJobs(
       sourceName: op?.customName ?? op?.kind ?? "?",
       sourceTensor: source === undefined ? "?" : (graph.tensors[source]?.name ?? "?"),
       descriptors: job.descriptors.length,
-      ...describe(partition, job, coreVersion),
+      ...describe(partition, job, cores),
     };
   });
 }
@@ -82,12 +86,12 @@ export function reportJobs(
 function describe(
   partition: ExecutablePartition,
   job: ExecutableJob,
-  version: number,
+  cores: Cores,
 ): Pick<JobReport, "input" | "output" | "nn"> {
   const bytes = partition.buffers[job.descriptors[0]!]?.contents ?? new Uint8Array(0);
   const block = blockTable(job.kind);
   const words = blockWords(block, bytes);
-  const value = (name: string): number => readFieldValue(block, words, name, version);
+  const value = (name: string): number => readFieldValue(block, words, name, cores.nnCoreVersion);
   const size = (x: string, y: string, z: string): Size3 => ({
     x: value(x),
     y: value(y),
@@ -98,6 +102,9 @@ function describe(
   const kernel = size("KERNEL_X_SIZE", "KERNEL_Y_SIZE", "KERNEL_Z_SIZE");
   const output = size("OUT_X_SIZE", "OUT_Y_SIZE", "OUT_Z_SIZE");
   const kernelsPerSuperblock = value("KERNELS_PER_CORE");
+  // A depthwise kernel has one plane, whatever the descriptor says about the input.
+  const planes = value("DEPTHWISE") === 1 ? 1 : kernel.z;
+  const weights = kernel.x * kernel.y * planes * output.z;
   const contents =
     job.coefficients === null ? null : (partition.buffers[job.coefficients]?.contents ?? null);
   return {
@@ -110,9 +117,9 @@ function describe(
       imageCache: text(block, "IMAGE_CACHING_MODE", value("IMAGE_CACHING_MODE")),
       kernelCache: text(block, "KERNEL_CACHING_MODE", value("KERNEL_CACHING_MODE")),
       coefficients:
-        contents === null || version !== COEFFICIENTS_V7
+        contents === null
           ? null
-          : readCoefficients(contents, kernel, output.z, kernelsPerSuperblock),
+          : reportCoefficients(contents, cores, weights, output.z, kernelsPerSuperblock),
     },
   };
 }
@@ -120,32 +127,25 @@ function describe(
 const text = (block: BlockTable, name: string, value: number): string =>
   fieldText(fieldOf(block, name), value);
 
-/** The format whose header is read here (spec/coefficients-v7.md 1). */
-const COEFFICIENTS_V7 = 7;
-const HEADER_BYTES = 64;
-
-/** A table of stream sizes, then one stream a core; each begins with zero-run width and kernel count. */
-function readCoefficients(
+/** Sizes and compression of a coefficient buffer; null when its format is not known. */
+function reportCoefficients(
   contents: Uint8Array,
-  kernel: Size3,
+  cores: Cores,
+  weights: number,
   outputs: number,
   kernelsPerSuperblock: number,
-): CoefficientReport {
-  const coreBytes: number[] = [];
-  for (let at = 0; at < HEADER_BYTES && wordAt(contents, at) !== 0; at += 4)
-    coreBytes.push(wordAt(contents, at));
-  const stream = blockTable("COEF_STREAM_V7");
-  const words = blockWords(stream, contents.subarray(HEADER_BYTES));
-  const head = (name: string): number => readFieldValue(stream, words, name, COEFFICIENTS_V7);
-  const kernelsPerCore = head("KERNELS");
-  const weights = kernel.x * kernel.y * kernel.z * outputs;
+): CoefficientReport | null {
+  const header = readCoefficientHeader(contents, cores.nnCoreVersion, cores.nnCores);
+  if (header === null) return null;
+  const { coreBytes, zrlBits } = header;
   const streamBytes = coreBytes.reduce((sum, bytes) => sum + bytes, 0);
+  const kernelsPerCore = coreBytes.length === 0 ? 0 : Math.ceil(outputs / coreBytes.length);
   return {
     bytes: contents.length,
     coreBytes,
     weights,
     bitsPerWeight: weights === 0 ? 0 : (streamBytes * 8) / weights,
-    zrlBits: head("ZRL_BITS"),
+    zrlBits,
     kernelsPerCore,
     superblocks: kernelsPerSuperblock === 0 ? 0 : Math.ceil(kernelsPerCore / kernelsPerSuperblock),
   };

@@ -72,7 +72,7 @@ export function buildReport(
     return { ...placement, output, macs: countMacs(graph, op) };
   });
   const jobs = partitions.flatMap((partition, index) =>
-    reportJobs(graph, partition, index, known?.nnCoreVersion ?? 0),
+    reportJobs(graph, partition, index, known ?? UNKNOWN_CORES),
   );
   return {
     model: {
@@ -97,6 +97,9 @@ export function buildReport(
     warnings: warningsOf(executable, model?.otherSubgraphs ?? []),
   };
 }
+
+/** Of a chip that this build does not know: descriptors are shown, coefficients are not. */
+const UNKNOWN_CORES = { nnCoreVersion: 0 as never, nnCores: 0 };
 
 function totalsOf(
   { partitions }: Executable,

@@ -9,7 +9,6 @@ import {
   describe,
   operand,
   optionalOperand,
-  result,
   type Constraint,
   type ConstraintContext,
 } from "./constraint.ts";
@@ -30,24 +29,16 @@ function activations(context: ConstraintContext): Tensor[] {
   return [...inputs, ...context.op.outputs].map((id) => context.graph.tensors[id]!);
 }
 
-/** Largest quantised value that a fused ReLU6 may leave: the output's own maximum must lie at or below 6. */
-function reachesAboveSix(output: Tensor): number | null {
-  const top = output.type === "int8" ? 127 : 255;
-  const { scales, zeroPoints } = output.quant!;
-  const real = Math.fround(Math.fround(top - zeroPoints[0]!) * scales[0]!);
-  return real <= 6 ? null : real;
-}
-
 export const KNOWN_OPERATOR: Constraint = {
   id: "OPERATOR",
   operators: ["*"],
   sentence:
-    "The operator is CONV_2D, DEPTHWISE_CONV_2D, ADD, CONCATENATION, SPLIT, PAD or FULLY_CONNECTED.",
+    "Operators with one are CONV_2D, DEPTHWISE_CONV_2D, ADD, CONCATENATION, SPLIT, PAD and FULLY_CONNECTED.",
   remedy: "it stays on the CPU; nothing in the model needs to change",
   violation: ({ op }) =>
     ["ADD", "CONCATENATION", "SPLIT", "PAD", "FULLY_CONNECTED", ...CONVOLUTIONS].includes(op.kind)
       ? null
-      : `the operator is ${op.customName ?? op.kind}`,
+      : `${op.customName ?? op.kind} has no NPU form`,
 };
 
 export const TYPE_8BIT: Constraint = {
@@ -163,23 +154,6 @@ export const CONV_GROUPS: Constraint = {
   },
 };
 
-/** The NN cores clamp at zero from below; an upper bound exists only as the end of the output range. */
-export function activationConstraint(id: string, operators: readonly string[]): Constraint {
-  return {
-    id,
-    operators,
-    sentence: "The fused activation is none, RELU, or RELU6 whose output range ends at 6 or below.",
-    remedy: "requantise the output so that its largest value is 6, or use RELU",
-    violation: (context) => {
-      const activation = commonOptions(context.op).activation ?? "none";
-      if (activation === "none" || activation === "relu") return null;
-      if (activation !== "relu6") return `the activation is ${activation}`;
-      const top = reachesAboveSix(result(context));
-      return top === null ? null : `RELU6 with an output range up to ${top}`;
-    },
-  };
-}
-
 export const ADD_OPERANDS: Constraint = {
   id: "ADD_OPERANDS",
   operators: ["ADD"],
@@ -232,7 +206,6 @@ export const COMMON_CONSTRAINTS: readonly Constraint[] = [
   CONV_STRIDE,
   CONV_DILATION,
   CONV_GROUPS,
-  activationConstraint("ACTIVATION", CONVOLUTIONS),
   ADD_OPERANDS,
   CHANNEL_AXIS,
   PAD_BY_ONE,

@@ -1,8 +1,10 @@
 // What the reference driver's rules add in compatible mode (spec/lowering.md 1).
 // SPDX-License-Identifier: MIT
+import { activationConstraint, referenceRange } from "./activation.ts";
 import { CONVOLUTIONS, operand, optionalOperand, type Constraint } from "./constraint.ts";
 
 export const COMPATIBLE_CONSTRAINTS: readonly Constraint[] = [
+  activationConstraint(CONVOLUTIONS, referenceRange),
   {
     id: "REFERENCE_BIAS",
     operators: [...CONVOLUTIONS, "FULLY_CONNECTED"],

@@ -3,7 +3,7 @@
 import { generationOf } from "../hw/chips.ts";
 import { flatExtent } from "../ir/extent.ts";
 import type { Tensor } from "../ir/graph.ts";
-import { activationConstraint } from "./common-constraints.ts";
+import { activationConstraint, quantisedRange } from "./activation.ts";
 import {
   CONVOLUTIONS,
   commonOptions,
@@ -157,7 +157,7 @@ const SCALE_RANGE: Constraint = {
 };
 
 export const OPTIMISED_CONSTRAINTS: readonly Constraint[] = [
-  activationConstraint("FUSED_ACTIVATION", ["ADD", "FULLY_CONNECTED"]),
+  activationConstraint([...CONVOLUTIONS, "ADD", "FULLY_CONNECTED"], quantisedRange),
   SAME_QUANTISATION,
   NO_ACTIVATION,
   SAME_SHAPES,

@@ -2,12 +2,7 @@
 // SPDX-License-Identifier: MIT
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import {
-  ModelFormatError,
-  NpuError,
-  TransportError,
-  UsageError,
-} from "../../core-as/errors.ts";
+import { ModelFormatError, NpuError, TransportError, UsageError } from "../../core-as/errors.ts";
 import { compile } from "../../core-as/compile/compile.ts";
 import { sha256Hex } from "../../core-as/inspect/canonical.ts";
 import { BUILDS, coreOf } from "../helpers/cores.ts";

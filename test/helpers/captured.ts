@@ -1,13 +1,17 @@
 // The captured form of a case as this repository keeps it: words of descriptors and stream, coefficient digests.
 // SPDX-License-Identifier: MIT
-import type { CanonicalJob, CanonicalPartition } from "../../core-as/inspect/canonical.ts";
+import type {
+  CanonicalCoefficients,
+  CanonicalJob,
+  CanonicalPartition,
+} from "../../core-as/inspect/canonical.ts";
 
 export interface CapturedJob {
   kind: string;
   op: string;
   /** One line of words per descriptor. */
   descriptors: string[];
-  coefficients: { bytes: number; sha256: string } | null;
+  coefficients: CanonicalCoefficients | null;
 }
 
 export interface CapturedPartition {
@@ -27,7 +31,7 @@ function packJob({ kind, op, descriptors, coefficients }: CanonicalJob): Capture
     kind,
     op,
     descriptors: descriptors.map((words) => words.join(" ")),
-    coefficients: coefficients && { bytes: coefficients.bytes, sha256: coefficients.sha256 },
+    coefficients,
   };
 }
 

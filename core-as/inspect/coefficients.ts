@@ -1,0 +1,62 @@
+// What the header of a coefficient buffer says, for both formats (spec/coefficients-v7.md 1, coefficients-v8.md 1).
+// SPDX-License-Identifier: MIT
+import { wordAt } from "./words.ts";
+
+export interface CoefficientHeader {
+  /** Sizes as the header holds them: bytes rounded up to 64, or bits; one for each core. */
+  coreSizes: number[];
+  /** Bytes of the streams in memory, for cores that have one. */
+  coreBytes: number[];
+  /** Width of zero-run lengths in bits. */
+  zrlBits: number;
+  /** Bytes that the cache plan counts. */
+  cacheSize: number;
+}
+
+const ALIGN = 64;
+const alignUp = (bytes: number): number => Math.ceil(bytes / ALIGN) * ALIGN;
+
+/** Where the lengths of version 8 start, and the size of a header for up to nine cores. */
+const LENGTHS_V8 = 28;
+
+type Reader = (contents: Uint8Array, nnCores: number) => CoefficientHeader;
+
+/** A table of stream sizes, one for every core of the chip; each stream begins with its run width. */
+function readV7(contents: Uint8Array, nnCores: number): CoefficientHeader {
+  const coreSizes = Array.from({ length: nnCores }, (_, core) => wordAt(contents, core * 4));
+  const coreBytes = coreSizes.filter((bytes) => bytes > 0);
+  return {
+    coreSizes,
+    coreBytes,
+    zrlBits: contents[alignUp(4 * nnCores)] ?? 0,
+    cacheSize: coreBytes.length * Math.max(0, ...coreBytes),
+  };
+}
+
+/** Lengths in bits of the cores that take part; biases follow the streams. */
+function readV8(contents: Uint8Array, nnCores: number): CoefficientHeader {
+  const all = Array.from({ length: nnCores }, (_, core) => wordAt(contents, LENGTHS_V8 + core * 4));
+  const coreSizes = all.filter((bits) => bits > 0);
+  return {
+    coreSizes,
+    coreBytes: coreSizes.map((bits) => alignUp(Math.ceil(bits / 8))),
+    zrlBits: contents[1] ?? 0,
+    cacheSize: contents.length,
+  };
+}
+
+const READERS: Readonly<Record<number, Reader>> = { 7: readV7, 8: readV8 };
+
+/**
+ * Reads a header.
+ * @param nnCoreVersion format: 7 or 8
+ * @param nnCores cores of the chip
+ * @returns null for a format that is not known
+ */
+export function readCoefficientHeader(
+  contents: Uint8Array,
+  nnCoreVersion: number,
+  nnCores: number,
+): CoefficientHeader | null {
+  return READERS[nnCoreVersion]?.(contents, nnCores) ?? null;
+}
