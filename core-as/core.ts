@@ -10,6 +10,7 @@ import {
   NpuError,
   PlanError,
   SimFault,
+  TransportError,
   type ErrorCode,
   type ErrorLocation,
 } from "./errors.ts";
@@ -216,6 +217,12 @@ export class Core {
         return new EncodeError(
           "TW_ENC_COEFFICIENTS",
           `${name}: coefficients cannot be encoded (value ${value}, limit ${limit})`,
+          where,
+        );
+      case Status.BAD_DATA:
+        return new TransportError(
+          "TW_IO_INPUT",
+          `${name}: the inputs lead to a value that the operator refuses (value ${value}, limit ${limit})`,
           where,
         );
       default:

@@ -15,6 +15,8 @@ export const enum Status {
   COEFFICIENTS = 4,
   /** A kernel was called with sizes that its caller should have refused. */
   BAD_ARGUMENT = 5,
+  /** A computed value makes the operator impossible: a division by zero, an index outside of its tensor. */
+  BAD_DATA = 6,
   SIM_BAD_COMMAND = 16,
   SIM_BAD_STATE = 17,
   SIM_BAD_ADDRESS = 18,

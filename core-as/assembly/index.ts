@@ -27,7 +27,15 @@ export { runAdd } from "./kernels/add";
 export { runAveragePool2d, runMaxPool2d } from "./kernels/pool";
 export { runMean } from "./kernels/mean";
 export { runSoftmax } from "./kernels/softmax";
-export { runCopyBlocks, runPad } from "./kernels/move";
+export { runCopyBlocks, runPad, runStridedCopy } from "./kernels/move";
+export { runBinary } from "./kernels/binary";
+export { runUnary } from "./kernels/unary";
+export { runCast, runQuantize, runDequantize } from "./kernels/convert";
+export { runResizeBilinear, runResizeNearest } from "./kernels/resize";
+export { runArgExtreme } from "./kernels/arg";
+export { runReduce } from "./kernels/reduce";
+export { runGatherNd } from "./kernels/gather";
+export { runDetection } from "./kernels/detection";
 
 export { simCreate, simJobCount, simMapBuffer, simSubmit, simTouch } from "./sim/simulator";
 export { decodeCoefs } from "./coef/decode";

@@ -79,6 +79,7 @@ export interface OpOptions {
   ADD: { activation: Activation };
   SUB: { activation: Activation };
   MUL: { activation: Activation };
+  DIV: { activation: Activation };
   CONCATENATION: { axis: number; activation: Activation };
   SPLIT: { numSplits: number };
   AVERAGE_POOL_2D: PoolOptions;
@@ -89,13 +90,24 @@ export interface OpOptions {
   RESIZE_BILINEAR: { alignCorners: boolean; halfPixelCenters: boolean };
   RESIZE_NEAREST_NEIGHBOR: { alignCorners: boolean; halfPixelCenters: boolean };
   MEAN: { keepDims: boolean };
+  SUM: { keepDims: boolean };
+  REDUCE_MAX: { keepDims: boolean };
+  REDUCE_MIN: { keepDims: boolean };
   ARG_MAX: { outputType: ElementType };
+  ARG_MIN: { outputType: ElementType };
+  PACK: { valuesCount: number; axis: number };
+  UNPACK: { num: number; axis: number };
+  SQUEEZE: { squeezeDims: number[] | null };
+  SPACE_TO_DEPTH: { blockSize: number };
+  DEPTH_TO_SPACE: { blockSize: number };
   STRIDED_SLICE: {
     beginMask: number;
     endMask: number;
     ellipsisMask: number;
     newAxisMask: number;
     shrinkAxisMask: number;
+    /** The end is counted from the begin. */
+    offset: boolean;
   };
   CAST: { inType: ElementType; outType: ElementType };
 }
@@ -151,6 +163,11 @@ export interface Model {
 export function optionsOf<K extends keyof OpOptions>(op: Op, kind: K): OpOptions[K] {
   if (op.kind !== kind) throw new TypeError(`operator ${op.id} is ${op.kind}, not ${kind}`);
   return op.options as unknown as OpOptions[K];
+}
+
+/** Key of an operator in tables: its kind; of a custom operator "CUSTOM " and its own name. */
+export function operatorKey(op: Op): string {
+  return op.customName === null ? op.kind : `CUSTOM ${op.customName}`;
 }
 
 /** Number of elements of a shape; 1 for a scalar. */

@@ -1,5 +1,6 @@
-// Rules for ADD and SOFTMAX, and rules about quantisation that several operators share.
+// Rules for operators that work element by element, for SOFTMAX, and rules that several operators share.
 // SPDX-License-Identifier: MIT
+import { broadcastShape } from "./broadcast.ts";
 import type { ElementType, Tensor } from "./graph.ts";
 import type { BoundOp } from "./shapes.ts";
 
@@ -46,19 +47,45 @@ export function checkAdd({ inputs, outputs }: BoundOp): string | null {
 export function checkAddBroadcast({ inputs, outputs }: BoundOp): string | null {
   const a = inputs[0]!.shape;
   const b = inputs[1]!.shape;
-  const rank = Math.max(a.length, b.length);
-  const wanted: number[] = [];
-  for (let i = 0; i < rank; i++) {
-    const sizeA = a[i - rank + a.length] ?? 1;
-    const sizeB = b[i - rank + b.length] ?? 1;
-    if (sizeA !== sizeB && sizeA !== 1 && sizeB !== 1)
-      return `operands ${shapeText(a)} and ${shapeText(b)} do not fit each other`;
-    wanted.push(Math.max(sizeA, sizeB));
-  }
-  const out = outputs[0]!.shape;
-  return sameShape(out, wanted)
+  const wanted = broadcastShape(a, b);
+  if (wanted === null) return `operands ${shapeText(a)} and ${shapeText(b)} do not fit each other`;
+  return checkOutputShape(outputs[0]!, wanted, "the operands give");
+}
+
+/**
+ * An output against the shape that the operator computes.
+ * @param reason "the operands give", "the options give", ...
+ */
+export function checkOutputShape(
+  output: Tensor,
+  wanted: readonly number[],
+  reason: string,
+): string | null {
+  return sameShape(output.shape, wanted)
     ? null
-    : `output is ${shapeText(out)}, the operands give ${shapeText(wanted)}`;
+    : `output is ${shapeText(output.shape)}, ${reason} ${shapeText(wanted)}`;
+}
+
+/** SUB, MUL, DIV, MINIMUM, MAXIMUM, FLOOR_DIV: as ADD, but nobody compiles malformed ones. */
+export function checkBinary(bound: BoundOp): string | null {
+  return checkAdd(bound) ?? checkAddBroadcast(bound);
+}
+
+/** PRELU: one type; the slopes are repeated to the shape of the input. */
+export function checkPrelu(bound: BoundOp): string | null {
+  const input = bound.inputs[0]!.shape;
+  return checkBinary(bound) ?? checkOutputShape(bound.outputs[0]!, input, "the input is");
+}
+
+/** Functions of one element: same shape and type. */
+export function checkUnary({ inputs, outputs }: BoundOp): string | null {
+  const types = checkSameType([inputs[0]!, outputs[0]!], "input and output");
+  return types ?? checkOutputShape(outputs[0]!, inputs[0]!.shape, "the input is");
+}
+
+/** CAST, QUANTIZE, DEQUANTIZE: same shape, another type. */
+export function checkConversion({ inputs, outputs }: BoundOp): string | null {
+  return checkOutputShape(outputs[0]!, inputs[0]!.shape, "the input is");
 }
 
 /** SOFTMAX: same shape; int8 may become int16, which is how TFLite keeps precision. */

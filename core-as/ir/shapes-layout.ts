@@ -1,12 +1,18 @@
-// Rules for operators that move data: CONCATENATION, SPLIT, PAD, RESHAPE.
+// Rules for operators that move data: CONCATENATION, SPLIT, PAD, RESHAPE and its kin, TRANSPOSE, PACK, UNPACK.
 // SPDX-License-Identifier: MIT
-import { readInts } from "./constants.ts";
+import { integersOf, readInts } from "./constants.ts";
 import { elementCount, type Tensor } from "./graph.ts";
-import { checkActivation, checkSameType, sameShape, shapeText } from "./shapes-elementwise.ts";
+import {
+  checkActivation,
+  checkOutputShape,
+  checkSameType,
+  sameShape,
+  shapeText,
+} from "./shapes-elementwise.ts";
 import type { BoundOp } from "./shapes.ts";
 
 /** Dimension that an axis names, counted from the end when negative; null when there is no such dimension. */
-function dimensionOf(axis: unknown, rank: number): number | null {
+export function dimensionOf(axis: unknown, rank: number): number | null {
   if (typeof axis !== "number" || !Number.isInteger(axis) || axis < -rank || axis >= rank)
     return null;
   return axis < 0 ? axis + rank : axis;
@@ -119,4 +125,73 @@ function checkNewShape(wanted: Tensor, output: Tensor): string | null {
     sizes.length === output.shape.length &&
     sizes.every((size, i) => size === -1 || size === output.shape[i]);
   return fits ? null : `output is ${shapeText(output.shape)}, the new shape ${shapeText(sizes)}`;
+}
+
+/** SQUEEZE: drops the named dimensions of size 1, or all when none is named. */
+export function checkSqueeze({ op, inputs, outputs }: BoundOp): string | null {
+  const { shape } = inputs[0]!;
+  const types = checkSameType([inputs[0]!, outputs[0]!], "input and output");
+  if (types !== null) return types;
+
+  const named = (op.options["squeezeDims"] as number[] | null | undefined) ?? [];
+  const dropped = named.map((axis) => dimensionOf(axis, shape.length));
+  const wrong = dropped.findIndex((dimension) => dimension === null || shape[dimension] !== 1);
+  if (wrong >= 0) return `dimension ${named[wrong]} of ${shapeText(shape)} cannot be dropped`;
+  const isDropped = (i: number) => (named.length === 0 ? shape[i] === 1 : dropped.includes(i));
+  const wanted = shape.filter((_, i) => !isDropped(i));
+  return checkOutputShape(outputs[0]!, wanted, "the options give");
+}
+
+/** EXPAND_DIMS: input 1 is where a dimension of size 1 comes in. */
+export function checkExpandDims({ inputs, outputs }: BoundOp): string | null {
+  const { shape } = inputs[0]!;
+  const types = checkSameType([inputs[0]!, outputs[0]!], "input and output");
+  const axes = integersOf(inputs[1]!);
+  if (types !== null || axes === null) return types;
+  const dimension = axes.length === 1 ? dimensionOf(axes[0], shape.length + 1) : null;
+  if (dimension === null) return `axis is [${axes.join(", ")}], input is ${shapeText(shape)}`;
+  return checkOutputShape(outputs[0]!, shape.toSpliced(dimension, 0, 1), "the axis gives");
+}
+
+/** TRANSPOSE: input 1 names the input's dimension for each of the output's. */
+export function checkTranspose({ inputs, outputs }: BoundOp): string | null {
+  const { shape } = inputs[0]!;
+  const types = checkSameType([inputs[0]!, outputs[0]!], "input and output");
+  const order = integersOf(inputs[1]!);
+  if (types !== null || order === null) return types;
+  const isPermutation =
+    order.length === shape.length && shape.every((_, dimension) => order.includes(dimension));
+  if (!isPermutation) return `[${order.join(", ")}] does not reorder ${shapeText(shape)}`;
+  const wanted = order.map((dimension) => shape[dimension]!);
+  return checkOutputShape(outputs[0]!, wanted, "the order gives");
+}
+
+/** PACK: inputs of one shape become entries of a new dimension. */
+export function checkPack({ op, inputs, outputs }: BoundOp): string | null {
+  const parts = inputs as readonly Tensor[];
+  const { shape } = parts[0]!;
+  const wrong = parts.find((part) => !sameShape(part.shape, shape));
+  if (wrong !== undefined) return `inputs are ${shapeText(shape)} and ${shapeText(wrong.shape)}`;
+  const dimension = dimensionOf(op.options["axis"], shape.length + 1);
+  if (dimension === null) return `axis is ${op.options["axis"]}, inputs are ${shapeText(shape)}`;
+  const wanted = shape.toSpliced(dimension, 0, parts.length);
+  return (
+    checkSameType([...parts, outputs[0]!], "inputs and output") ??
+    checkOutputShape(outputs[0]!, wanted, "the inputs give")
+  );
+}
+
+/** UNPACK: entries along a dimension become outputs without that dimension. */
+export function checkUnpack({ op, inputs, outputs }: BoundOp): string | null {
+  const { shape } = inputs[0]!;
+  const dimension = dimensionOf(op.options["axis"], shape.length);
+  if (dimension === null) return `axis is ${op.options["axis"]}, input is ${shapeText(shape)}`;
+  if (shape[dimension] !== outputs.length)
+    return `${shape[dimension]} entries do not become ${outputs.length} outputs`;
+  const wanted = shape.toSpliced(dimension, 1);
+  const types = checkSameType([inputs[0]!, ...outputs], "input and outputs");
+  return outputs.reduce<string | null>(
+    (problem, output) => problem ?? checkOutputShape(output, wanted, "the input gives"),
+    types,
+  );
 }

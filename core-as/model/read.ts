@@ -1,5 +1,6 @@
 // TFLite bytes -> Model. The bytes are not trusted: see verified-buffer.ts for what is checked and paid for.
 // SPDX-License-Identifier: MIT
+import { resolveDetectionShapes } from "../ir/detection.ts";
 import type { Graph, Model } from "../ir/graph.ts";
 import { readOperatorCodes, readOperators, readTensorIndices } from "./read-operators.ts";
 import { checkBuffers, readTensors } from "./read-tensors.ts";
@@ -86,13 +87,15 @@ function readGraph(
   const kinds = readOperatorCodes(operatorCodes);
   const tensors = readTensors(table.vector("tensors", 4), buffers);
   const ops = readOperators(table.vector("operators", 4), kinds, tensors.length);
-  return {
+  const graph = {
     name,
     tensors,
     ops,
     inputs: readTensorIndices(table.vector("inputs", 4), tensors.length, 0),
     outputs: readTensorIndices(table.vector("outputs", 4), tensors.length, 0),
   };
+  resolveDetectionShapes(graph);
+  return graph;
 }
 
 function readOtherName(table: SubGraphTable): string {

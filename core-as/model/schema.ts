@@ -142,6 +142,12 @@ const POOL: OptionTable<"MAX_POOL_2D"> = {
   },
 };
 
+const REDUCER: OptionTable<"MEAN"> = {
+  name: "ReducerOptions",
+  union: 27,
+  fields: { keepDims: field(0, "bool") },
+};
+
 /** Option tables by operator name, one for each member of OpOptions. */
 export const OPTION_TABLES: { readonly [K in keyof OpOptions]: OptionTable<K> } = {
   CONV_2D: {
@@ -181,6 +187,7 @@ export const OPTION_TABLES: { readonly [K in keyof OpOptions]: OptionTable<K> } 
   ADD: { name: "AddOptions", union: 11, fields: { activation: field(0, "activation") } },
   SUB: { name: "SubOptions", union: 28, fields: { activation: field(0, "activation") } },
   MUL: { name: "MulOptions", union: 21, fields: { activation: field(0, "activation") } },
+  DIV: { name: "DivOptions", union: 29, fields: { activation: field(0, "activation") } },
   CONCATENATION: {
     name: "ConcatenationOptions",
     union: 10,
@@ -203,8 +210,33 @@ export const OPTION_TABLES: { readonly [K in keyof OpOptions]: OptionTable<K> } 
     union: 74,
     fields: { alignCorners: field(0, "bool"), halfPixelCenters: field(1, "bool") },
   },
-  MEAN: { name: "ReducerOptions", union: 27, fields: { keepDims: field(0, "bool") } },
+  MEAN: REDUCER,
+  SUM: REDUCER,
+  REDUCE_MAX: REDUCER,
+  REDUCE_MIN: REDUCER,
   ARG_MAX: { name: "ArgMaxOptions", union: 40, fields: { outputType: field(0, "elementType") } },
+  ARG_MIN: { name: "ArgMinOptions", union: 57, fields: { outputType: field(0, "elementType") } },
+  PACK: {
+    name: "PackOptions",
+    union: 59,
+    fields: { valuesCount: field(0, "int32"), axis: field(1, "int32") },
+  },
+  UNPACK: {
+    name: "UnpackOptions",
+    union: 64,
+    fields: { num: field(0, "int32"), axis: field(1, "int32") },
+  },
+  SQUEEZE: { name: "SqueezeOptions", union: 30, fields: { squeezeDims: field(0, "ints") } },
+  SPACE_TO_DEPTH: {
+    name: "SpaceToDepthOptions",
+    union: 19,
+    fields: { blockSize: field(0, "int32") },
+  },
+  DEPTH_TO_SPACE: {
+    name: "DepthToSpaceOptions",
+    union: 94,
+    fields: { blockSize: field(0, "int32") },
+  },
   STRIDED_SLICE: {
     name: "StridedSliceOptions",
     union: 32,
@@ -214,6 +246,7 @@ export const OPTION_TABLES: { readonly [K in keyof OpOptions]: OptionTable<K> } 
       ellipsisMask: field(2, "int32"),
       newAxisMask: field(3, "int32"),
       shrinkAxisMask: field(4, "int32"),
+      offset: field(5, "bool"),
     },
   },
   CAST: {

@@ -18,6 +18,10 @@ const PICTURE_MODELS = [
   "mobilenet_v1_1.0_224_quant",
   "mobilenet_v2_1.0_224_quant",
   "tf2_mobilenet_v2_1.0_224_ptq", // int8 inside, per channel
+  "ssdlite_mobiledet_coco_qat_postprocess", // boxes, classes, scores, count
+  "yolox",
+  "deeplabv3_mnv2_dm05_pascal_quant", // class of every pixel
+  "movenet_single_pose_lightning_ptq", // key points: int8, int32 and float32
 ];
 
 /** Bytes of the model behind a reference case. */

@@ -1,6 +1,7 @@
-// Operators that move elements: CONCATENATION, SPLIT, RESHAPE as strided copies, and PAD.
+// Operators that move elements: CONCATENATION, SPLIT, RESHAPE as copies of blocks, PAD, and copies from strided places.
 // SPDX-License-Identifier: MIT
 import { CopyParam, PadParam, Status } from "../abi";
+import { StridedParam } from "../abi-kernels";
 import { clearFault } from "../fault";
 import { param, paramPtr } from "./requantise";
 
@@ -67,4 +68,43 @@ function padDimension(
     dst += stride;
   }
   return src;
+}
+
+/**
+ * Copies units of bytes from strided places to consecutive ones: transpositions, slices, rearranged pixels.
+ * @param block StridedParam words; input and output do not overlap
+ * @returns OK
+ */
+export function runStridedCopy(block: usize): Status {
+  clearFault();
+  copyDimension(
+    block,
+    0,
+    paramPtr(block, StridedParam.INPUT),
+    paramPtr(block, StridedParam.OUTPUT),
+  );
+  return Status.OK;
+}
+
+/** Copies everything from `dimension` inwards; returns the output address behind it. */
+function copyDimension(block: usize, dimension: i32, src: usize, dst: usize): usize {
+  const size = param(block, StridedParam.SIZES + dimension);
+  // negative strides wrap around the address space and so go backwards
+  const stride = <usize>param(block, StridedParam.STRIDES + dimension);
+  if (dimension < DIMENSIONS - 1) {
+    for (let i = 0; i < size; i++) {
+      dst = copyDimension(block, dimension + 1, src, dst);
+      src += stride;
+    }
+    return dst;
+  }
+  const unit = <usize>param(block, StridedParam.UNIT_BYTES);
+  const end = dst + <usize>size * unit;
+  for (; dst < end; dst += unit) {
+    if (unit == 1) store<u8>(dst, load<u8>(src));
+    else if (unit == 4) store<u32>(dst, load<u32>(src));
+    else memory.copy(dst, src, unit);
+    src += stride;
+  }
+  return end;
 }

@@ -11,6 +11,11 @@ export function paramPtr(block: usize, index: i32): usize {
   return <usize>load<u32>(block + ((<usize>index) << 2));
 }
 
+/** Reads a binary32 number from a parameter block. */
+export function paramFloat(block: usize, index: i32): f32 {
+  return load<f32>(block + ((<usize>index) << 2));
+}
+
 /** Reads an element of a tensor of one-byte elements. */
 export function loadElement(ptr: usize, isSigned: bool): i32 {
   return isSigned ? <i32>load<i8>(ptr) : <i32>load<u8>(ptr);

@@ -1,7 +1,15 @@
-// ADD and SOFTMAX: constraints, multipliers and parameter blocks.
+// ADD and SUB of bytes, SOFTMAX: constraints, multipliers and parameter blocks.
 // SPDX-License-Identifier: MIT
 import { AddParam, SoftmaxParam } from "../../assembly/abi.ts";
-import { elementCount, optionsOf, type Graph, type Op, type Tensor } from "../../ir/graph.ts";
+import { broadcastShape } from "../../ir/broadcast.ts";
+import {
+  elementCount,
+  optionsOf,
+  type Activation,
+  type Graph,
+  type Op,
+  type Tensor,
+} from "../../ir/graph.ts";
 import * as check from "./check.ts";
 import type { CpuOperator } from "./plan.ts";
 import { activationRange, quantiseMultiplier } from "./quantise.ts";
@@ -10,26 +18,13 @@ const MAX_DIMENSIONS = 6;
 /** Extra bits that runAdd gives the operands. */
 const ADD_LEFT_SHIFT = 20;
 
-/** Shape of the result of broadcasting, or null when the shapes do not fit each other. */
-export function broadcastShape(a: readonly number[], b: readonly number[]): number[] | null {
-  const rank = Math.max(a.length, b.length);
-  const shape: number[] = [];
-  for (let i = 0; i < rank; i++) {
-    const sizeA = a[i - rank + a.length] ?? 1;
-    const sizeB = b[i - rank + b.length] ?? 1;
-    if (sizeA !== sizeB && sizeA !== 1 && sizeB !== 1) return null;
-    shape.push(sizeA === 1 ? sizeB : sizeA);
-  }
-  return shape;
-}
-
 /** Sizes in front of `shape` filled up with 1. */
-function toSixDimensions(shape: readonly number[]): number[] {
+export function toSixDimensions(shape: readonly number[]): number[] {
   return [...Array<number>(MAX_DIMENSIONS - shape.length).fill(1), ...shape];
 }
 
 /** Elements between neighbours in each of six dimensions; 0 where the operand repeats. */
-function broadcastStrides(shape: readonly number[]): number[] {
+export function broadcastStrides(shape: readonly number[]): number[] {
   const sizes = toSixDimensions(shape);
   return sizes.map((size, i) => (size === 1 ? 0 : elementCount(sizes.slice(i + 1))));
 }
@@ -50,14 +45,14 @@ function addTensors(graph: Graph, op: Op): [Tensor, Tensor, Tensor] {
   ];
 }
 
-/** ADD with broadcasting, up to six dimensions. */
-export const add: CpuOperator = {
+/** ADD and SUB of bytes with broadcasting, up to six dimensions. */
+export const addBytes: CpuOperator = {
   check(graph, op) {
     const refusal = check.checkOperands(graph, op, { required: 2, most: 2 });
     if (refusal !== null) return refusal;
     const [a, b, output] = addTensors(graph, op);
     return check.firstRefusal(
-      check.checkActivation(optionsOf(op, "ADD").activation),
+      check.checkActivation(String(op.options["activation"])),
       check.checkQuantised(a),
       check.checkQuantised(b),
       check.checkQuantised(output),
@@ -66,7 +61,7 @@ export const add: CpuOperator = {
       () => {
         const shape = broadcastShape(a.shape, b.shape);
         if (shape !== null) return check.checkShape(output, shape);
-        const reason = `the shapes [${a.shape}] and [${b.shape}] cannot be added`;
+        const reason = `the shapes [${a.shape}] and [${b.shape}] do not fit each other`;
         return { constraint: "cpu-broadcast", reason };
       },
       () => {
@@ -85,7 +80,7 @@ export const add: CpuOperator = {
       ReturnType<typeof quantiseMultiplier>,
       ReturnType<typeof quantiseMultiplier>,
     ];
-    const { min, max } = activationRange(optionsOf(op, "ADD").activation, output);
+    const { min, max } = activationRange(op.options["activation"] as Activation, output);
     const block = new Int32Array(AddParam.WORDS);
     block[AddParam.INPUT_1] = addressOf(a.id);
     block[AddParam.INPUT_2] = addressOf(b.id);
@@ -95,7 +90,7 @@ export const add: CpuOperator = {
     block[AddParam.OUTPUT_ZERO] = output.quant!.zeroPoints[0]!;
     block[AddParam.MULTIPLIER_1] = fixedA.multiplier;
     block[AddParam.SHIFT_1] = fixedA.shift;
-    block[AddParam.MULTIPLIER_2] = fixedB.multiplier;
+    block[AddParam.MULTIPLIER_2] = op.kind === "SUB" ? -fixedB.multiplier : fixedB.multiplier;
     block[AddParam.SHIFT_2] = fixedB.shift;
     block[AddParam.OUTPUT_MULTIPLIER] = fixedOutput.multiplier;
     block[AddParam.OUTPUT_SHIFT] = fixedOutput.shift;

@@ -1,6 +1,14 @@
 // Building blocks of the constraints that decide which operators the CPU kernels take.
 // SPDX-License-Identifier: MIT
-import { elementBytes, elementCount, type Graph, type Op, type Tensor } from "../../ir/graph.ts";
+import { checkOperator } from "../../ir/shapes.ts";
+import {
+  elementBytes,
+  elementCount,
+  type ElementType,
+  type Graph,
+  type Op,
+  type Tensor,
+} from "../../ir/graph.ts";
 
 /** Why an operator cannot run: a stable constraint id and a sentence that names the offending value. */
 export interface Refusal {
@@ -54,6 +62,30 @@ export function checkOperands(
     if (refusal !== null) return refusal;
   }
   return null;
+}
+
+/** What the graph's rules for the operator say: types, shapes, counts. */
+export function checkRule(graph: Graph, op: Op): Refusal | null {
+  const reason = checkOperator(graph, op);
+  return reason === null ? null : { constraint: "cpu-shape", reason };
+}
+
+/** One of a list of element types. */
+export function checkType(tensor: Tensor, types: readonly ElementType[]): Refusal | null {
+  if (types.includes(tensor.type)) return null;
+  return {
+    constraint: "cpu-type",
+    reason: `${nameOf(tensor)} is ${tensor.type}, not ${types.join(" or ")}`,
+  };
+}
+
+/** A type whose elements are whole bytes. */
+export function checkCopyable(tensor: Tensor): Refusal | null {
+  if (elementBytes(tensor.type) !== null) return null;
+  return {
+    constraint: "cpu-type",
+    reason: `${nameOf(tensor)} is ${tensor.type}, which has no fixed element size`,
+  };
 }
 
 function checkSize(tensor: Tensor): Refusal | null {

@@ -1,17 +1,17 @@
-// LOGISTIC and QUANTIZE: element-wise functions of one byte, so tables of 256 bytes.
+// Element-wise functions of one byte are tables of 256 bytes: LOGISTIC and TANH as TFLite makes theirs.
 // SPDX-License-Identifier: MIT
 import { CopyParam } from "../../assembly/abi.ts";
 import { elementCount, type Tensor } from "../../ir/graph.ts";
 import * as check from "./check.ts";
 import type { CpuOperator, KernelCall, PlanContext } from "./plan.ts";
-import { quantiseMultiplier, roundHalfAway } from "./quantise.ts";
+import { roundHalfAway } from "./quantise.ts";
 
 /** The number that a byte of an int8 or uint8 tensor stands for. */
-function elementOf(tensor: Tensor, byte: number): number {
+export function elementOf(tensor: Tensor, byte: number): number {
   return tensor.type === "int8" ? (byte << 24) >> 24 : byte;
 }
 
-function lookupCall(
+export function lookupCall(
   { core, addressOf }: PlanContext,
   input: Tensor,
   output: Tensor,
@@ -50,8 +50,8 @@ function sigmoid(x: number): number {
   return 1 / Math.fround(1 + Math.fround(Math.exp(-x)));
 }
 
-/** LOGISTIC with TFLite's fixed output scale of 1/256. */
-export const logistic: CpuOperator = {
+/** LOGISTIC with TFLite's fixed output scale of 1/256, and TANH. */
+export const sigmoidal: CpuOperator = {
   check(graph, op) {
     const refusal = check.checkOperands(graph, op, { required: 1, most: 1 });
     if (refusal !== null) return refusal;
@@ -62,47 +62,14 @@ export const logistic: CpuOperator = {
       check.checkQuantised(output),
       check.checkSameType(input, output),
       check.checkShape(output, input.shape),
-      () => check.checkFixedOutput(output),
+      () => (op.kind === "LOGISTIC" ? check.checkFixedOutput(output) : null),
     );
   },
 
   plan(context, op) {
     const input = check.tensorAt(context.graph, op.inputs[0]);
     const output = check.tensorAt(context.graph, op.outputs[0]);
-    return [lookupCall(context, input, output, lookupTable(input, output, sigmoid))];
-  },
-};
-
-/** Real factor from input steps to output steps. */
-function rescaleFactor(input: Tensor, output: Tensor): number {
-  return input.quant!.scales[0]! / output.quant!.scales[0]!;
-}
-
-/** QUANTIZE between int8 and uint8 tensors: another scale, zero point or signedness. */
-export const quantize: CpuOperator = {
-  check(graph, op) {
-    const refusal = check.checkOperands(graph, op, { required: 1, most: 1 });
-    if (refusal !== null) return refusal;
-    const input = check.tensorAt(graph, op.inputs[0]);
-    const output = check.tensorAt(graph, op.outputs[0]);
-    return check.firstRefusal(
-      check.checkQuantised(input),
-      check.checkQuantised(output),
-      check.checkShape(output, input.shape),
-      () => check.checkFactor(rescaleFactor(input, output)),
-    );
-  },
-
-  plan(context, op) {
-    const input = check.tensorAt(context.graph, op.inputs[0]);
-    const output = check.tensorAt(context.graph, op.outputs[0]);
-    const { multiplier, shift } = quantiseMultiplier(rescaleFactor(input, output));
-    const low = output.type === "int8" ? -128 : 0;
-    const table = Uint8Array.from({ length: 256 }, (_, byte) => {
-      const steps = elementOf(input, byte) - input.quant!.zeroPoints[0]!;
-      const scaled = context.core.invoke("requantise", steps, multiplier, shift);
-      return Math.min(Math.max(scaled + output.quant!.zeroPoints[0]!, low), low + 255);
-    });
-    return [lookupCall(context, input, output, table)];
+    const transform = op.kind === "LOGISTIC" ? sigmoid : Math.tanh;
+    return [lookupCall(context, input, output, lookupTable(input, output, transform))];
   },
 };

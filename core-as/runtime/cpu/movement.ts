@@ -1,4 +1,4 @@
-// CONCATENATION, SPLIT, RESHAPE, PAD and PADV2: constraints and parameter blocks.
+// CONCATENATION, SPLIT, RESHAPE, SQUEEZE, EXPAND_DIMS, PAD and PADV2: constraints and parameter blocks.
 // SPDX-License-Identifier: MIT
 import { CopyParam, PadParam } from "../../assembly/abi.ts";
 import {
@@ -16,15 +16,7 @@ import { roundHalfAway } from "./quantise.ts";
 
 const MAX_DIMENSIONS = 6;
 
-function checkCopyable(tensor: Tensor): Refusal | null {
-  if (elementBytes(tensor.type) !== null) return null;
-  return {
-    constraint: "cpu-type",
-    reason: `${check.nameOf(tensor)} is ${tensor.type}, which has no fixed element size`,
-  };
-}
-
-interface CopyBlocks {
+export interface CopyBlocks {
   blocks: number;
   blockBytes: number;
   inputStride: number;
@@ -32,7 +24,7 @@ interface CopyBlocks {
   lookup?: number;
 }
 
-function copyCall(
+export function copyCall(
   { core }: PlanContext,
   inputPtr: number,
   outputPtr: number,
@@ -50,7 +42,7 @@ function copyCall(
 }
 
 /** Bytes from dimension `axis` inwards. */
-function bytesFrom(tensor: Tensor, axis: number): number {
+export function bytesFrom(tensor: Tensor, axis: number): number {
   return elementCount(tensor.shape.slice(axis)) * elementBytes(tensor.type)!;
 }
 
@@ -109,7 +101,7 @@ export const concatenation: CpuOperator = {
     const axis = check.resolveAxis(options.axis, output.shape.length);
     if (axis === null) return check.refuseAxis(options.axis, output.shape.length);
     return check.firstRefusal(
-      checkCopyable(output),
+      check.checkCopyable(output),
       output.type === "uint8" && output.quant !== null ? check.checkQuantised(output) : null,
       ...inputs.map((input) => () => checkConcatInput(input, output, axis)),
       () => {
@@ -150,7 +142,7 @@ export const split: CpuOperator = {
     const axisTensor = check.tensorAt(graph, op.inputs[0]);
     const input = check.tensorAt(graph, op.inputs[1]);
     const outputs = op.outputs.map((id) => check.tensorAt(graph, id));
-    const early = check.firstRefusal(checkCopyable(input), () =>
+    const early = check.firstRefusal(check.checkCopyable(input), () =>
       check.checkIntegers(axisTensor, 1),
     );
     if (early !== null) return early;
@@ -185,18 +177,24 @@ export const split: CpuOperator = {
   },
 };
 
-/** RESHAPE: the output's declared shape counts; a copy. */
+/** RESHAPE, SQUEEZE and EXPAND_DIMS: the output's declared shape counts; a copy. */
 export const reshape: CpuOperator = {
   check(graph, op) {
     const refusal = check.checkOperands(graph, op, { required: 1, most: 2 });
     if (refusal !== null) return refusal;
     const input = check.tensorAt(graph, op.inputs[0]);
     const output = check.tensorAt(graph, op.outputs[0]);
-    return check.firstRefusal(checkCopyable(input), check.checkSameType(input, output), () => {
-      if (elementCount(input.shape) === elementCount(output.shape)) return null;
-      const reason = `[${input.shape}] cannot become [${output.shape}]`;
-      return { constraint: "cpu-shape", reason };
-    });
+    const rule = op.kind === "RESHAPE" ? null : check.checkRule(graph, op);
+    return check.firstRefusal(
+      rule,
+      check.checkCopyable(input),
+      check.checkSameType(input, output),
+      () => {
+        if (elementCount(input.shape) === elementCount(output.shape)) return null;
+        const reason = `[${input.shape}] cannot become [${output.shape}]`;
+        return { constraint: "cpu-shape", reason };
+      },
+    );
   },
 
   plan(context, op) {

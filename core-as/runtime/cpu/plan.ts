@@ -14,7 +14,19 @@ export type KernelName =
   | "runMean"
   | "runSoftmax"
   | "runCopyBlocks"
-  | "runPad";
+  | "runPad"
+  | "runStridedCopy"
+  | "runBinary"
+  | "runUnary"
+  | "runCast"
+  | "runQuantize"
+  | "runDequantize"
+  | "runResizeBilinear"
+  | "runResizeNearest"
+  | "runArgExtreme"
+  | "runReduce"
+  | "runGatherNd"
+  | "runDetection";
 
 export interface KernelCall {
   kernel: KernelName;

@@ -2,7 +2,14 @@
 // SPDX-License-Identifier: MIT
 import type { Core } from "../../core.ts";
 import { TransportError, UnsupportedError } from "../../errors.ts";
-import { elementBytes, elementCount, type Graph, type Op, type Tensor } from "../../ir/graph.ts";
+import {
+  elementBytes,
+  elementCount,
+  operatorKey,
+  type Graph,
+  type Op,
+  type Tensor,
+} from "../../ir/graph.ts";
 import { layoutBuffers, type Lifetime } from "./buffers.ts";
 import { nameOf, tensorAt } from "./check.ts";
 import type { KernelCall } from "./plan.ts";
@@ -85,7 +92,7 @@ export class CpuProgram {
   private plan(op: Op): KernelCall[] {
     const { core, graph } = this;
     const addressOf = (id: number): number => this.addressOf(id);
-    return CPU_OPERATORS.get(op.kind)!.plan({ core, graph, addressOf }, op);
+    return CPU_OPERATORS.get(operatorKey(op))!.plan({ core, graph, addressOf }, op);
   }
 
   private addressOf(id: number): number {
