@@ -117,9 +117,20 @@ for (const build of BUILDS) {
       const weights = Uint8Array.from({ length: 256 }, (_, i) => i);
       const c = randomCase("extremes", {
         kernelX: 1, kernelY: 1, kernelZ: 16, outZ: 16, outX: 5, outY: 4, inX: 5, inY: 4, offsetX: 0, offsetY: 0,
-        firstPixel: false, depthwise: false, weightZp, weights,
+        firstPixel: false, depthwise: false, weightZp, weights, inZp: 128, outZp: 128, relu: false, shift: 13,
       }); // prettier-ignore
       await check(build, c, `weightZp ${weightZp}`);
+
+      // The streams hold differences mod 256: only the descriptor tells which of two each one is.
+      const simulator = await simulatorOf(build, { chip: IMX8MP });
+      const coefs = nnCoefsV8(c);
+      for (let bit = 0; bit < 8; bit++) {
+        const fields = { ...nnFieldsV8(c), COEF_ZERO_POINT: weightZp ^ (1 << bit) };
+        const nn = bytesOf(descriptor("NN", fields, 8));
+        simulator.submit(mapNnV8(simulator, c, coefs, nn));
+        const actual = simulator.read(ADDRESS.output, c.outX * c.outY * c.outZ);
+        assert.is.not(actual.join(), expectedNnV8(c).join(), `zero points ${weightZp}, bit ${bit}`);
+      }
     }
   });
 

@@ -11,22 +11,28 @@ export function fieldsOfBit(block: "NN" | "TP", word: number, bit: number): stri
     .map((field) => field.name);
 }
 
-/** Rank in the multiplier of a bit of a version 7 NN descriptor, or -1. */
+/** Rank in the multiplier of a bit of an NN descriptor, or -1. */
 export function multiplierRank(descriptorBit: number): number {
   const bit = descriptorBit & 31;
   if (descriptorBit >> 5 === 2 && bit === 26) return 0;
   if (descriptorBit >> 5 === 15 && bit >= 22 && bit <= 27) return bit - 21;
+  if (descriptorBit >> 5 === 22 && bit >= 18 && bit <= 25) return bit - 3;
   return descriptorBit >> 5 === 17 && bit >= 24 ? bit - 17 : -1;
 }
 
 /** The value of a field in a descriptor (unsigned, in stored units). */
-export function fieldValue(block: "NN" | "TP", words: Uint32Array, name: string): number {
+export function fieldValue(
+  block: "NN" | "TP",
+  words: Uint32Array,
+  name: string,
+  version = 7,
+): number {
   const table = BLOCK_TABLES.find((candidate) => candidate.name === block)!;
   const field = table.fields.find((candidate) => candidate.name === name)!;
   let value = 0;
   let shift = 0;
   for (const [word, hi, lo, since] of field.parts) {
-    if (since > 7) continue;
+    if (since > version) continue;
     const width = hi - lo + 1;
     value += ((words[word]! >>> lo) % 2 ** width) * 2 ** shift;
     shift += width;
