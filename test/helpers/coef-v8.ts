@@ -76,20 +76,25 @@ function codeOf(byte: number, map: readonly number[]): Code {
 /** One core's stream: the pair pipeline of spec 4. */
 export class PairStream {
   readonly bits: number[] = [];
-  private readonly pairs: [Code, Code][] = [];
+  /** Pairs k - 1 and k - 2 while pair k is put. */
+  private before: readonly Code[] = [];
+  private beforeThat: readonly Code[] = [];
   private open: Code | undefined;
   private bytes = 0;
+  private readonly codes: readonly Code[];
 
-  constructor(private readonly map: readonly number[]) {}
+  constructor(map: readonly number[]) {
+    this.codes = Array.from({ length: 256 }, (_, byte) => codeOf(byte, map));
+  }
 
   put(byte: number): void {
     this.bytes++;
-    this.code(codeOf(byte, this.map));
+    this.code(this.codes[byte]!);
   }
 
   /** Ends the stream; `part0` of the flush is a parameter for damaged streams only. */
   finish(part0 = 4 * (this.bytes & 1)): void {
-    if (this.bytes & 1) this.code(codeOf(0, this.map));
+    if (this.bytes & 1) this.code(this.codes[0]!);
     for (let i = 0; i < 4; i++) this.code({ part0, part1: 0, part2: 0, part2Bits: 0 });
   }
 
@@ -98,12 +103,13 @@ export class PairStream {
       this.open = code;
       return;
     }
-    const pair: [Code, Code] = [this.open, code];
+    const pair = [this.open, code];
     this.open = undefined;
-    this.pairs.push(pair);
     for (const { part0 } of pair) this.field(part0, 3);
-    for (const { part0, part1 } of this.pairs.at(-2) ?? []) if (part0 === 2) this.field(part1, 2);
-    for (const { part2, part2Bits } of this.pairs.at(-3) ?? []) this.field(part2, part2Bits);
+    for (const { part0, part1 } of this.before) if (part0 === 2) this.field(part1, 2);
+    for (const { part2, part2Bits } of this.beforeThat) this.field(part2, part2Bits);
+    this.beforeThat = this.before;
+    this.before = pair;
   }
 
   private field(value: number, count: number): void {

@@ -53,8 +53,8 @@ export const NN_WITHOUT_EFFECT: readonly string[] = [
 ];
 
 /** NN fields that have no effect in this descriptor because of the values of others. */
-export function nnWithoutEffect(words: Uint32Array): Set<string> {
-  const value = (name: string): number => fieldValue("NN", words, name);
+export function nnWithoutEffect(words: Uint32Array, version = 7): Set<string> {
+  const value = (name: string): number => fieldValue("NN", words, name, version);
   const none = new Set(NN_WITHOUT_EFFECT);
   const step = value("POOLING") === 3 ? 2 : 1;
   const covers = (axis: "X" | "Y"): number => {
@@ -72,7 +72,21 @@ export function nnWithoutEffect(words: Uint32Array): Set<string> {
   if (value("KERNEL_Z_SIZE") === 1) none.add("IN_Y_STRIDE").add("IN_Y_SIZE");
   if (value("OUT_Z_SIZE") === 1) none.add("OUT_Y_STRIDE");
   if (value("OUT_Z_SIZE") === 1 && value("OUT_Y_SIZE") === step) none.add("OUT_X_STRIDE");
+  if (version === 8) for (const name of nnWithoutEffectV8(value)) none.add(name);
   return none;
+}
+
+/** What only the coefficient format of version 8 makes possible. */
+function nnWithoutEffectV8(value: (name: string) => number): string[] {
+  // Streams hold differences; the zero point matters only where those leave -128..127.
+  const none = ["COEF_ZERO_POINT"];
+  // One block holds a depthwise kernel, so superblocks do not change the order.
+  if (value("DEPTHWISE") === 1) return [...none, "KERNELS_PER_CORE"];
+  // Blocks of nine are filled with zeros, which do as weights of a larger kernel.
+  const sides = ["KERNEL_X_SIZE", "KERNEL_Y_SIZE", "KERNEL_Z_SIZE"];
+  const taps = sides.reduce((product, side) => product * value(side), 1);
+  const room = Math.ceil(taps / 9) * 9 - taps;
+  return [...none, ...sides.filter((side) => taps / value(side) <= room)];
 }
 
 /** TP fields that have no effect in this descriptor. */
