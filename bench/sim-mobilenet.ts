@@ -1,10 +1,11 @@
 // Simulated time of MobileNetV1 1.0 224: descriptors and stream as captured, coefficients of the
 // same shape, run width and share of zeros with random weights (the corpus holds only digests of
-// the real ones). Usage: node --import tsx bench/sim-mobilenet.ts [wasm file] [--jobs]
+// the real ones). Usage: node --import tsx bench/sim-mobilenet.ts [wasm file] [--imx8mp] [--jobs]
 // SPDX-License-Identifier: MIT
 import { readFileSync } from "node:fs";
 import { Simulator } from "../core-as/runtime/simulator.ts";
 import { chipByName } from "../core-as/hw/chips.ts";
+import { encodeCoefsV8 } from "../test/helpers/coef-v8.ts";
 import { dealKernels, encodeCoefsV7, type KernelV7 } from "../test/helpers/coef-v7.ts";
 import { corpusJson } from "../test/helpers/corpus.ts";
 import { rng } from "../test/helpers/prng.mjs";
@@ -24,10 +25,12 @@ interface Golden {
   }[];
 }
 
-const golden = corpusJson<Golden>("golden", "a311d", "mobilenet_v1_1.0_224_quant.json");
+const target = process.argv.includes("--imx8mp") ? "imx8mp" : "a311d";
+const chip = chipByName(target)!;
+const golden = corpusJson<Golden>("golden", target, "mobilenet_v1_1.0_224_quant.json");
 const { jobs, stream, tensors } = golden.partitions[0]!;
 const simulator = await Simulator.create({
-  chip: chipByName("a311d")!,
+  chip,
   ...(process.argv[2]?.endsWith(".wasm") ? { wasm: readFileSync(process.argv[2]) } : {}),
 });
 
@@ -40,7 +43,21 @@ function place(symbol: string, bytes: number, contents?: Uint8Array): void {
 }
 
 const random = rng("bench/sim-mobilenet");
+function coefficientsV8(job: Job): Uint8Array {
+  const words = job.descriptors[0]!.map((word) => parseInt(word, 16));
+  const kernelX = (words[0]! >> 2) & 15;
+  const kernelZ = (words[0]! >> 6) & 0x3fff;
+  const outZ = job.geometry.out[2];
+  const depthwise = ((words[22]! >> 17) & 1) === 1;
+  const length = outZ * kernelX * kernelX * (depthwise ? 1 : kernelZ);
+  return encodeCoefsV8({
+    kernelX, kernelY: kernelX, kernelZ, outZ, depthwise, perCore: (words[0]! >>> 20) & 127, weightZp: job.geometry.wZp,
+    cores: chip.nnCores, weights: Uint8Array.from({ length }, () => random.byte()), biases: new Int32Array(outZ),
+  }); // prettier-ignore
+}
+
 function coefficients(job: Job): Uint8Array {
+  if (target === "imx8mp") return coefficientsV8(job);
   const words = job.descriptors[0]!;
   const word0 = parseInt(words[0]!, 16);
   const kernelX = (word0 >> 2) & 15;
@@ -71,7 +88,7 @@ function value(word: string): number {
 
 for (const tensor of tensors) place(tensor.symbol, tensor.bytes);
 for (const [index, job] of jobs.entries()) {
-  if (job.coefficients) place(`c${index}`, job.coefficients.bytes + 65536, coefficients(job));
+  if (job.coefficients) place(`c${index}`, job.coefficients.bytes * 2 + 65536, coefficients(job));
   for (const [core, words] of job.descriptors.entries()) {
     const bytes = new Uint8Array(Uint32Array.from(words, value).buffer);
     place(`d${index}.${core}`, bytes.length, bytes);

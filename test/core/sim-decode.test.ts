@@ -8,37 +8,13 @@ import type { Core } from "../../core-as/core.ts";
 import type { NpuError } from "../../core-as/errors.ts";
 import { dealKernels, encodeCoefsV7, type CoefsV7 } from "../helpers/coef-v7.ts";
 import { BUILDS, coreOf } from "../helpers/cores.ts";
+import { decodeCoefs, type DecodedCoefs } from "../helpers/decode-coefs.ts";
 import { rng } from "../helpers/prng.mjs";
 
 type Fields = Omit<CoefsV7, "kernels" | "zrlBits">;
 
-interface Decoded {
-  weights: Int16Array;
-  biases: Int32Array;
-  offsets: Int32Array;
-  stats: Int32Array;
-}
-
-function decode(core: Core, bytes: Uint8Array, f: Fields): Decoded {
-  return core.scope(() => {
-    const src = core.allocCopy(bytes);
-    const stats = core.alloc(CoefStats.WORDS * 4);
-    const call = (weights: number, biases: number, offsets: number): void =>
-      core.call("decodeCoefs", {}, 7, f.cores, src, bytes.length, f.kernelX, f.kernelY, f.kernelZ, f.perCore, f.outZ, f.weightZp, weights, biases, offsets, stats, 0); // prettier-ignore
-    call(0, 0, 0);
-    const kernels = core.readWords(stats, CoefStats.WORDS)[CoefStats.KERNELS]!;
-    const count = kernels * f.kernelX * f.kernelY * f.kernelZ;
-    const weights = core.alloc(count * 2);
-    const biases = core.alloc(kernels * 4);
-    const offsets = core.alloc(kernels * 4);
-    call(weights, biases, offsets);
-    return {
-      weights: new Int16Array(core.read(weights, count * 2).buffer),
-      biases: core.readWords(biases, kernels),
-      offsets: core.readWords(offsets, kernels),
-      stats: core.readWords(stats, CoefStats.WORDS),
-    };
-  });
+function decode(core: Core, bytes: Uint8Array, fields: Fields): DecodedCoefs {
+  return decodeCoefs(core, 7, bytes, { ...fields, depthwise: false });
 }
 
 /** A buffer for 8 cores: sizes of the streams, then each stream's words, zero-filled. */

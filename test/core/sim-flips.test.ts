@@ -6,8 +6,10 @@ import * as assert from "uvu/assert";
 import type { Simulator } from "../../core-as/runtime/simulator.ts";
 import { fieldsOfBit, multiplierRank, nnWithoutEffect, tpWithoutEffect } from "../helpers/flips.ts";
 import { ADDRESS, expectedNn, mapNn, nnCoefs, nnFields, type NnCase } from "../helpers/nn-rig.ts";
+import { expectedNnV8, IMX8MP, mapNnV8, nnCoefsV8, nnFieldsV8, type NnCaseV8 } from "../helpers/nn-rig-v8.ts"; // prettier-ignore
 import { rng } from "../helpers/prng.mjs";
 import {
+  A311D,
   bytesOf,
   descriptor,
   outcome,
@@ -42,6 +44,58 @@ const CASES: Record<string, Partial<NnCase>> = {
   "first-pixel pooling": { firstPixel: true, outX: 4, outY: 3, outZ: 9, perCore: 2 },
 };
 
+/** The same with the factor 1 of version 8; depthwise kernels have one plane. */
+function identityCaseV8({ depthwise = false, ...given }: Partial<NnCaseV8>): NnCaseV8 {
+  const c = identityCase({ cores: 6, shift: 0, perCore: 2, ...given });
+  if (!depthwise) return { ...c, depthwise };
+  const taps = c.kernelX * c.kernelY * c.outZ;
+  return { ...c, depthwise, kernelZ: c.outZ, weights: c.weights.subarray(0, taps) };
+}
+
+const CASES_V8: Record<string, Partial<NnCaseV8>> = {
+  "padded": {},
+  "pointwise, seven inputs, two superblocks": { kernelX: 1, kernelY: 1, kernelZ: 7, offsetX: 0, offsetY: 0, perCore: 1 }, // prettier-ignore
+  "depthwise with filling, an odd count of bytes": { depthwise: true, kernelX: 5, kernelY: 5, kernelZ: 11 },
+  "depthwise, first-pixel pooling": { depthwise: true, kernelZ: 9, firstPixel: true, outX: 4, outY: 3, outZ: 9 },
+}; // prettier-ignore
+
+/** One hand-made job, of either version. */
+interface Job {
+  chip: typeof A311D | typeof IMX8MP;
+  map: (simulator: Simulator) => Uint32Array;
+  coefs: Uint8Array;
+  words: Uint32Array;
+  expected: Uint8Array;
+  /** At factor 1 and outputs below 256 the low bits of the multiplier are lost in rounding. */
+  lostMultiplierBits: number;
+}
+
+const JOBS: Record<string, () => Job> = {};
+for (const [name, given] of Object.entries(CASES))
+  JOBS[name] = () => {
+    const c = identityCase(given);
+    return {
+      chip: A311D,
+      map: (simulator) => mapNn(simulator, c),
+      coefs: nnCoefs(c),
+      words: descriptor("NN", nnFields(c)),
+      expected: expectedNn(c),
+      lostMultiplierBits: 10,
+    };
+  };
+for (const [name, given] of Object.entries(CASES_V8))
+  JOBS[`version 8, ${name}`] = () => {
+    const c = identityCaseV8(given);
+    return {
+      chip: IMX8MP,
+      map: (simulator) => mapNnV8(simulator, c),
+      coefs: nnCoefsV8(c),
+      words: descriptor("NN", nnFieldsV8(c), 8),
+      expected: expectedNnV8(c),
+      lostMultiplierBits: 18,
+    };
+  };
+
 /** Indices of bits whose damage leaves the outcome as it was. */
 function silentBits(simulator: Simulator, address: number, bytes: Uint8Array, run: () => string): number[] {
   const before = run();
@@ -63,31 +117,29 @@ function named(block: "NN" | "TP", silent: readonly number[], without: ReadonlyS
     .map(({ bit, fields }) => `word ${bit >> 5} bit ${bit & 31} ${fields.join()}`);
 } // prettier-ignore
 
-for (const [name, given] of Object.entries(CASES)) {
-  const c = identityCase(given);
-  const size = c.outX * c.outY * c.outZ;
-
+for (const [name, make] of Object.entries(JOBS))
   test(`${name}: every bit of the coefficients, all effective bits of the NN descriptor`, async () => {
-    const simulator = await simulatorOf("release");
-    const stream = mapNn(simulator, c);
+    const { chip, map, coefs, words, expected, lostMultiplierBits } = make();
+    const simulator = await simulatorOf("release", { chip });
+    const stream = map(simulator);
     const run = (): string => {
-      simulator.write(ADDRESS.output, new Uint8Array(size).fill(0x5a));
+      simulator.write(ADDRESS.output, new Uint8Array(expected.length).fill(0x5a));
       return outcome(() => {
         simulator.submit(stream);
-        return [simulator.read(ADDRESS.output, size)];
+        return [simulator.read(ADDRESS.output, expected.length)];
       });
     };
     run();
-    sameBytes(simulator.read(ADDRESS.output, size), expectedNn(c));
-    assert.equal(silentBits(simulator, ADDRESS.coefs, nnCoefs(c), run), []);
-    const words = descriptor("NN", nnFields(c));
-    // At factor 1 and outputs below 256 the low bits of the multiplier are lost in rounding.
-    const lost = (bit: number): boolean => multiplierRank(bit) >= 0 && multiplierRank(bit) < 10;
+    sameBytes(simulator.read(ADDRESS.output, expected.length), expected);
+    assert.equal(silentBits(simulator, ADDRESS.coefs, coefs, run), []);
+    const lost = (bit: number): boolean => {
+      const rank = multiplierRank(bit);
+      return rank >= 0 && rank < lostMultiplierBits;
+    };
     const bits = silentBits(simulator, ADDRESS.nn, bytesOf(words), run);
     const silent = bits.filter((bit) => !lost(bit));
-    assert.equal(named("NN", silent, nnWithoutEffect(words)), []);
+    assert.equal(named("NN", silent, nnWithoutEffect(words, chip.nnCoreVersion)), []);
   }); // prettier-ignore
-}
 
 test("reshuffle with a border: all effective bits of the TP descriptor", async () => {
   const fields = {

@@ -6,10 +6,12 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { CoefStats } from "../../core-as/assembly/abi.ts";
 import type { Core } from "../../core-as/core.ts";
+import { SimFault } from "../../core-as/errors.ts";
 import { mapCapture, runCapture, type Capture } from "../../core-as/runtime/capture.ts";
-import type { Simulator } from "../../core-as/runtime/simulator.ts";
+import type { Simulator, SimulatorOptions } from "../../core-as/runtime/simulator.ts";
 import { captureInputs, loadCapture } from "../helpers/captures.ts";
 import { coreOf } from "../helpers/cores.ts";
+import { decodeCoefs, type DecodedCoefs } from "../helpers/decode-coefs.ts";
 import { needCorpus } from "../helpers/corpus.ts";
 import {
   fieldsOfBit,
@@ -27,30 +29,46 @@ import { outcome, simulatorOf } from "../helpers/sim-rig.ts";
  * with the reason.
  */
 const CAPTURES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  "conv-i8x8x16-k3-o17-s2-same-u8-sparse20": {
+  "a311d/conv-i8x8x16-k3-o17-s2-same-u8-sparse20": {
     IN_X_SIZE: "the last column is a border that the reshuffle wrote: the same zero points",
     IN_Y_SIZE: "as IN_X_SIZE",
   },
-  "conv-i13x13x1-k3-o9-s1-same-u8": {},
-  "pw-i6x6x3-o9-s1-same-u8": {},
-  "dw-i12x12x3-k3-s1-same-u8": {},
-  "dw-i10x10x32-k5-s2-same-u8": {},
-  "add-i8x8x16-o16-out-u8": {
+  "a311d/conv-i13x13x1-k3-o9-s1-same-u8": {},
+  "a311d/pw-i6x6x3-o9-s1-same-u8": {},
+  "a311d/dw-i12x12x3-k3-s1-same-u8": {},
+  "a311d/dw-i10x10x32-k5-s2-same-u8": {},
+  "a311d/add-i8x8x16-o16-out-u8": {
     IN_IMAGE_ADDR: "the input is transposed twice, into two buffers",
     KERNEL_Z_SIZE: "an addition's stream goes on with zeros: a third input with weight 0",
     IN_BORDER_CONST: "only tap (0, 0) of an addition's kernel is not zero",
   },
-  "concat-i6x6x33-o17-n4-out-u8-relu": {
+  "a311d/concat-i6x6x33-o17-n4-out-u8-relu": {
     IN_IMAGE_ADDR: "the input is transposed four times, into four buffers",
     OUT_Z_SIZE: "planes of quirk Q1 that the next branch overwrites",
   },
-  "pad-i12x12x24-out-u8": {},
+  "a311d/pad-i12x12x24-out-u8": {},
+  "imx8mp/conv-i8x8x16-k3-o17-s2-same-u8-sparse20": {
+    IN_X_SIZE: "the last column is a border that the reshuffle wrote: the same zero points",
+    IN_Y_SIZE: "as IN_X_SIZE",
+  },
+  "imx8mp/conv-i13x13x1-k3-o9-s1-same-u8": {},
+  "imx8mp/dw-i6x12x16-k3-s1-valid-u8": {},
+  "imx8mp/dw-i10x10x32-k5-s2-same-u8": {},
+  "imx8mp/pw-i6x6x3-o9-s1-same-u8": {},
+  "imx8mp/fc-i64-o10-u8": {},
+  "imx8mp/add-i8x8x16-o16-out-u8": {
+    IN_IMAGE_ADDR: "the input is transposed twice, into two buffers",
+  },
 };
-/** The lowest bits of the multiplier may vanish in rounding. */
-const MULTIPLIER_BITS_LOST = 4;
+/** The lowest bits of the multiplier (15 or 23 below its leading one) may vanish in rounding. */
+const MULTIPLIER_BITS_LOST: Readonly<Record<number, number>> = { 7: 4, 8: 14 };
 
 /** Their streams hold every kind of command word. */
-const STREAMS = ["conv-i8x8x16-k3-o17-s2-same-u8-sparse20", "pad-i12x12x24-out-u8"];
+const STREAMS = [
+  "a311d/conv-i8x8x16-k3-o17-s2-same-u8-sparse20",
+  "a311d/pad-i12x12x24-out-u8",
+  "imx8mp/conv-i8x8x16-k3-o17-s2-same-u8-sparse20",
+];
 
 interface Bench {
   capture: Capture;
@@ -74,8 +92,10 @@ function run({ capture, simulator, inputs }: Bench): string {
 }
 
 async function benchOf(name: string): Promise<Bench> {
-  const capture = loadCapture("a311d", name);
-  const simulator = await simulatorOf("release");
+  const [target, model] = name.split("/") as [string, string];
+  const capture = loadCapture(target, model);
+  const chip = capture.chip as SimulatorOptions["chip"];
+  const simulator = await simulatorOf("release", { chip });
   mapCapture(capture, simulator);
   const bench = { capture, simulator, inputs: captureInputs(capture), before: "" };
   bench.before = run(bench);
@@ -99,24 +119,31 @@ function wordsOf(buffer: Buffer): Uint32Array {
   return new Uint32Array(buffer.contents!.slice().buffer);
 }
 
-/** Decoded coefficients as text; a fault is an outcome too. */
-function decoded(core: Core, bytes: Uint8Array, nn: Uint32Array): string {
-  const value = (name: string): number => fieldValue("NN", nn, name);
-  return core.scope(() => {
-    const src = core.allocCopy(bytes);
-    const stats = core.alloc(CoefStats.WORDS * 4);
-    const fields = ["KERNEL_X_SIZE", "KERNEL_Y_SIZE", "KERNEL_Z_SIZE", "KERNELS_PER_CORE", "OUT_Z_SIZE", "COEF_ZERO_POINT"] as const; // prettier-ignore
-    const [x, y, z, per, out, zp] = fields.map(value) as [number, number, number, number, number, number]; // prettier-ignore
-    const call = (w: number, b: number, o: number): number =>
-      core.invoke("decodeCoefs", 7, 8, src, bytes.length, x, y, z, per, out, zp, w, b, o, stats, 0);
-    if (call(0, 0, 0) !== 0) return "fault";
-    const kernels = core.readWords(stats, CoefStats.WORDS)[CoefStats.KERNELS]!;
-    const weights = core.alloc(kernels * x * y * z * 2);
-    const words = core.alloc(kernels * 8);
-    if (call(weights, words, words + kernels * 4) !== 0) return "fault";
-    const all = [core.read(weights, kernels * x * y * z * 2), core.read(words, kernels * 8)];
-    return all.map((part) => part.join()).join("|");
+/** Decodes a job's coefficients by its descriptor. */
+function decodeJob(core: Core, capture: Capture, bytes: Uint8Array, nn: Buffer): DecodedCoefs {
+  const version = capture.chip.nnCoreVersion as 7 | 8;
+  const value = (name: string): number => fieldValue("NN", wordsOf(nn), name, version);
+  return decodeCoefs(core, version, bytes, {
+    kernelX: value("KERNEL_X_SIZE"),
+    kernelY: value("KERNEL_Y_SIZE"),
+    kernelZ: value("KERNEL_Z_SIZE"),
+    perCore: value("KERNELS_PER_CORE"),
+    outZ: value("OUT_Z_SIZE"),
+    weightZp: value("COEF_ZERO_POINT"),
+    depthwise: value("DEPTHWISE") === 1,
+    cores: capture.chip.nnCores,
   });
+}
+
+/** Decoded coefficients as text; a fault is an outcome too. */
+function decoded(core: Core, capture: Capture, bytes: Uint8Array, nn: Buffer): string {
+  try {
+    const { weights, biases, offsets } = decodeJob(core, capture, bytes, nn);
+    return [weights, biases, offsets].map((part) => part.join()).join("|");
+  } catch (error) {
+    if (!(error instanceof SimFault)) throw error;
+    return "fault";
+  }
 }
 
 /** Headers of GL_OCB_REMAP_START, GL_OCB_REMAP_END, GL_TP_CONFIG, UNK_03950. */
@@ -161,10 +188,14 @@ if (needCorpus("sim-flips"))
       const bench = await benchOf(name);
       const silent: string[] = [];
       let effective = 0;
-      for (const buffer of bench.capture.buffers.filter((b) => b.role === "descriptor")) {
+      const { capture } = bench;
+      for (const buffer of capture.buffers.filter((b) => b.role === "descriptor")) {
         const block = buffer.contents!.length === 136 ? "NN" : "TP";
         const words = wordsOf(buffer);
-        const without = block === "NN" ? nnWithoutEffect(words) : tpWithoutEffect(words);
+        const without =
+          block === "NN"
+            ? nnWithoutEffect(words, capture.chip.nnCoreVersion)
+            : tpWithoutEffect(words);
         for (let bit = 0; bit < buffer.contents!.length * 8; bit++) {
           if (flipped(bench, buffer, bit >> 3, bit & 7)) {
             effective++;
@@ -172,7 +203,7 @@ if (needCorpus("sim-flips"))
           }
           const fields = fieldsOfBit(block, bit >> 5, bit & 31);
           const rank = block === "NN" ? multiplierRank(bit) : -1;
-          if (rank >= 0 && rank < MULTIPLIER_BITS_LOST) continue;
+          if (rank >= 0 && rank < MULTIPLIER_BITS_LOST[capture.chip.nnCoreVersion]!) continue;
           if (!fields.some((field) => without.has(field) || explained[field] !== undefined))
             silent.push(`${buffer.name} word ${bit >> 5} bit ${bit & 31} ${fields.join()}`);
         }
@@ -191,10 +222,10 @@ if (needCorpus("sim-flips"))
         const nn = bench.capture.buffers.find(
           (b) => b.name === buffer.name.replace("coefs", "nn"),
         )!;
-        const before = decoded(core, contents, wordsOf(nn));
-        // What follows the last stream is never read.
-        const table = wordsOf(buffer).subarray(0, 8);
-        const total = table.reduce((sum, size) => sum + size, 64) * 8;
+        const before = decoded(core, bench.capture, contents, nn);
+        // What follows the last stream (version 8: the biases) is never read.
+        const { stats } = decodeJob(core, bench.capture, contents, nn);
+        const total = stats[CoefStats.BYTES]! * 8;
         const step = total > 4096 ? 13 : 1;
         for (let bit = 0; bit < total; bit += step) {
           count.bits++;
@@ -206,7 +237,7 @@ if (needCorpus("sim-flips"))
           // undecoded.
           const damaged = contents.slice();
           damaged[bit >> 3]! ^= 1 << (bit & 7);
-          if (decoded(core, damaged, wordsOf(nn)) === before) silent.push(`${buffer.name} bit ${bit}`);
+          if (decoded(core, bench.capture, damaged, nn) === before) silent.push(`${buffer.name} bit ${bit}`);
         }
       }
       assert.equal(silent, []);

@@ -11,22 +11,28 @@ export function fieldsOfBit(block: "NN" | "TP", word: number, bit: number): stri
     .map((field) => field.name);
 }
 
-/** Rank in the multiplier of a bit of a version 7 NN descriptor, or -1. */
+/** Rank in the multiplier of a bit of an NN descriptor, or -1. */
 export function multiplierRank(descriptorBit: number): number {
   const bit = descriptorBit & 31;
   if (descriptorBit >> 5 === 2 && bit === 26) return 0;
   if (descriptorBit >> 5 === 15 && bit >= 22 && bit <= 27) return bit - 21;
+  if (descriptorBit >> 5 === 22 && bit >= 18 && bit <= 25) return bit - 3;
   return descriptorBit >> 5 === 17 && bit >= 24 ? bit - 17 : -1;
 }
 
 /** The value of a field in a descriptor (unsigned, in stored units). */
-export function fieldValue(block: "NN" | "TP", words: Uint32Array, name: string): number {
+export function fieldValue(
+  block: "NN" | "TP",
+  words: Uint32Array,
+  name: string,
+  version = 7,
+): number {
   const table = BLOCK_TABLES.find((candidate) => candidate.name === block)!;
   const field = table.fields.find((candidate) => candidate.name === name)!;
   let value = 0;
   let shift = 0;
   for (const [word, hi, lo, since] of field.parts) {
-    if (since > 7) continue;
+    if (since > version) continue;
     const width = hi - lo + 1;
     value += ((words[word]! >>> lo) % 2 ** width) * 2 ** shift;
     shift += width;
@@ -47,8 +53,8 @@ export const NN_WITHOUT_EFFECT: readonly string[] = [
 ];
 
 /** NN fields that have no effect in this descriptor because of the values of others. */
-export function nnWithoutEffect(words: Uint32Array): Set<string> {
-  const value = (name: string): number => fieldValue("NN", words, name);
+export function nnWithoutEffect(words: Uint32Array, version = 7): Set<string> {
+  const value = (name: string): number => fieldValue("NN", words, name, version);
   const none = new Set(NN_WITHOUT_EFFECT);
   const step = value("POOLING") === 3 ? 2 : 1;
   const covers = (axis: "X" | "Y"): number => {
@@ -66,7 +72,21 @@ export function nnWithoutEffect(words: Uint32Array): Set<string> {
   if (value("KERNEL_Z_SIZE") === 1) none.add("IN_Y_STRIDE").add("IN_Y_SIZE");
   if (value("OUT_Z_SIZE") === 1) none.add("OUT_Y_STRIDE");
   if (value("OUT_Z_SIZE") === 1 && value("OUT_Y_SIZE") === step) none.add("OUT_X_STRIDE");
+  if (version === 8) for (const name of nnWithoutEffectV8(value)) none.add(name);
   return none;
+}
+
+/** What only the coefficient format of version 8 makes possible. */
+function nnWithoutEffectV8(value: (name: string) => number): string[] {
+  // Streams hold differences; the zero point matters only where those leave -128..127.
+  const none = ["COEF_ZERO_POINT"];
+  // One block holds a depthwise kernel, so superblocks do not change the order.
+  if (value("DEPTHWISE") === 1) return [...none, "KERNELS_PER_CORE"];
+  // Blocks of nine are filled with zeros, which do as weights of a larger kernel.
+  const sides = ["KERNEL_X_SIZE", "KERNEL_Y_SIZE", "KERNEL_Z_SIZE"];
+  const taps = sides.reduce((product, side) => product * value(side), 1);
+  const room = Math.ceil(taps / 9) * 9 - taps;
+  return [...none, ...sides.filter((side) => taps / value(side) <= room)];
 }
 
 /** TP fields that have no effect in this descriptor. */
