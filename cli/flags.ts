@@ -14,6 +14,7 @@ export interface CompileFlags {
   target: string;
   mode: CompileMode;
   allowQuirks?: boolean;
+  capturedOnly?: boolean;
 }
 
 /** Refuses unknown names before any file is read. */
@@ -43,11 +44,25 @@ export function addCompileFlags(command: Command): Command {
     .option(
       "--allow-quirks",
       "compatible mode: emit the reference's bytes even where they compute wrong results",
+    )
+    .option(
+      "--captured-only",
+      "optimised mode: only NPU mechanisms that a capture of a driver shows",
     );
 }
 
-export function compileFlags({ target, mode, allowQuirks }: CompileFlags): CompileFlags {
-  return { target, mode, allowQuirks: allowQuirks === true };
+export function compileFlags({
+  target,
+  mode,
+  allowQuirks,
+  capturedOnly,
+}: CompileFlags): CompileFlags {
+  return {
+    target,
+    mode,
+    allowQuirks: allowQuirks === true,
+    capturedOnly: capturedOnly === true,
+  };
 }
 
 /** Adds --json. */

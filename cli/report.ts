@@ -47,7 +47,9 @@ export function reportText(report: CompileReport): string {
       operator.name,
       shorten(operator.output, 40),
       count(operator.macs),
-      operator.place === "npu" ? out.green("NPU") : `${out.yellow("CPU")} ${operator.constraint}`,
+      operator.place === "npu"
+        ? out.green("NPU") + (operator.evidence === "captured" ? "" : ` ${operator.evidence}`)
+        : `${out.yellow("CPU")} ${operator.constraint}`,
     ]),
     ["right", "left", "left", "right"],
   );

@@ -21,6 +21,8 @@ export interface CompileOptions {
   mode?: CompileMode;
   /** compatible mode: emit what the reference driver emits even where it computes wrong results. Default false. */
   allowQuirks?: boolean;
+  /** optimised mode: leave operators on the CPU whose NPU form no capture of a driver shows. Default false. */
+  capturedOnly?: boolean;
   /** Instance to work in; default: a new one. Nothing stays allocated in it. */
   core?: Core;
   /** Called before each stage with its name and the share of work done (0..1), and once with 1 at the end. */
@@ -52,7 +54,13 @@ export async function compile(
   options: CompileOptions = {},
 ): Promise<CompileResult> {
   if (!(model instanceof Uint8Array)) throw new TypeError("a model is a Uint8Array");
-  const { mode = DEFAULT_MODE, allowQuirks = false, signal, onProgress } = options;
+  const {
+    mode = DEFAULT_MODE,
+    allowQuirks = false,
+    capturedOnly = false,
+    signal,
+    onProgress,
+  } = options;
   if (mode !== "optimised" && mode !== "compatible")
     throw new UsageError(`mode ${String(mode)} is neither optimised nor compatible`, "mode");
   const chip = targetChip(options.target ?? DEFAULT_TARGET);
@@ -63,7 +71,7 @@ export async function compile(
   checkSignal(signal);
   const core = options.core ?? (await Core.create());
   const modelSha256 = await modelDigest(model);
-  const result = runPipeline(core, model, { chip, mode, allowQuirks }, step);
+  const result = runPipeline(core, model, { chip, mode, allowQuirks, capturedOnly }, step);
   const { graph, steps } = result.executable;
   const executable = { ...result.executable, modelSha256, graph: stripConstants(graph, steps) };
   const report = buildReport(executable, result.model);

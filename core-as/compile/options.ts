@@ -11,4 +11,6 @@ export interface CompileSettings {
   mode: CompileMode;
   /** compatible mode: emit what the reference emits even where it computes wrong results. */
   allowQuirks: boolean;
+  /** optimised mode: leave out mechanisms that no capture shows. */
+  capturedOnly: boolean;
 }

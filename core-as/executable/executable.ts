@@ -68,6 +68,15 @@ export interface ExecutablePartition {
 /** Work in order: a submit, or operators on the CPU. */
 export type Step = { kind: "npu"; partition: number } | { kind: "cpu"; ops: number[] };
 
+/** How well the mechanism of a job is known (architecture: evidence words). */
+export type JobEvidence =
+  /** Jobs of this kind are in captures of the reference driver. */
+  | "captured"
+  /** Follows from the hardware description; no capture has it. */
+  | "never captured"
+  /** Read in the newer reference driver (spec/newer-driver.md). */
+  | "newer driver, not captured";
+
 /** Why an operator is where it is. */
 export interface Placement {
   op: number;
@@ -78,6 +87,8 @@ export interface Placement {
   constraint: string | null;
   /** Sentence for people: what, value, what would make it pass. */
   reason: string | null;
+  /** On the NPU: how well its mechanism is known; null on the CPU. */
+  evidence: JobEvidence | null;
 }
 
 export interface Executable {

@@ -66,6 +66,13 @@ export const RELOCATION_KINDS: readonly Relocation["kind"][] = [
 export const JOB_KINDS: readonly ExecutableJob["kind"][] = ["NN", "TP"];
 export const STEP_KINDS = ["npu", "cpu"] as const;
 export const PLACES: readonly Placement["place"][] = ["npu", "cpu"];
+/** Evidence of placements; index 0 = none, for operators on the CPU. */
+export const EVIDENCES: readonly Placement["evidence"][] = [
+  null,
+  "captured",
+  "never captured",
+  "newer driver, not captured",
+];
 export const MODES = ["compatible", "optimised"] as const;
 
 export const alignUp = (bytes: number, alignment: number): number =>

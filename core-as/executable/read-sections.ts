@@ -7,7 +7,7 @@ import { verifyGraph } from "../ir/verify.ts";
 import { readModel } from "../model/read.ts";
 import { checkFlow } from "./check-flow.ts";
 import type { Executable, Placement, Step } from "./executable.ts";
-import { MODES, PLACES, STEP_KINDS, type SectionTag } from "./format.ts";
+import { EVIDENCES, MODES, PLACES, STEP_KINDS, type SectionTag } from "./format.ts";
 import { PartitionReader } from "./read-partitions.ts";
 import { damaged, SectionReader, type Section } from "./section-reader.ts";
 
@@ -135,6 +135,7 @@ function readPlacements(section: Section, strings: Strings, ops: number): Placem
       place: reader.member(PLACES, "a place"),
       constraint: strings.readOptional(reader),
       reason: strings.readOptional(reader),
+      evidence: reader.member(EVIDENCES, "an evidence"),
     });
   }
   return placements;

@@ -9,6 +9,7 @@ import {
   JOB_KINDS,
   MODES,
   NONE,
+  EVIDENCES,
   PLACES,
   RELOCATION_KINDS,
   ROLES,
@@ -78,12 +79,13 @@ export function writeSections(executable: Executable): Record<SectionTag, Uint8A
         ? [STEP_KINDS.indexOf("npu"), step.partition]
         : [STEP_KINDS.indexOf("cpu"), step.ops.length, ...step.ops],
     ),
-    PLAC: executable.placements.flatMap(({ op, name, place, constraint, reason }) => [
+    PLAC: executable.placements.flatMap(({ op, name, place, constraint, reason, evidence }) => [
       op,
       strings.add(name),
       PLACES.indexOf(place),
       strings.add(constraint),
       strings.add(reason),
+      EVIDENCES.indexOf(evidence),
     ]),
     QUIR: [
       executable.quirks.length,

@@ -29,18 +29,6 @@ function activations(context: ConstraintContext): Tensor[] {
   return [...inputs, ...context.op.outputs].map((id) => context.graph.tensors[id]!);
 }
 
-export const KNOWN_OPERATOR: Constraint = {
-  id: "OPERATOR",
-  operators: ["*"],
-  sentence:
-    "Operators with one are CONV_2D, DEPTHWISE_CONV_2D, ADD, CONCATENATION, SPLIT, PAD and FULLY_CONNECTED.",
-  remedy: "it stays on the CPU; nothing in the model needs to change",
-  violation: ({ op }) =>
-    ["ADD", "CONCATENATION", "SPLIT", "PAD", "FULLY_CONNECTED", ...CONVOLUTIONS].includes(op.kind)
-      ? null
-      : `${op.customName ?? op.kind} has no NPU form`,
-};
-
 export const TYPE_8BIT: Constraint = {
   id: "TYPE_8BIT",
   operators: [...CONVOLUTIONS, "ADD", "CONCATENATION", "SPLIT", "PAD", "FULLY_CONNECTED"],
@@ -197,7 +185,6 @@ export const PAD_BY_ONE: Constraint = {
 
 /** Constraints of both modes, checked in this order. */
 export const COMMON_CONSTRAINTS: readonly Constraint[] = [
-  KNOWN_OPERATOR,
   RANK_4,
   BATCH_1,
   TYPE_8BIT,

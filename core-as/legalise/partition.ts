@@ -6,6 +6,7 @@ import type { Graph, Op } from "../ir/graph.ts";
 import { COMMON_CONSTRAINTS } from "./common-constraints.ts";
 import { COMPATIBLE_CONSTRAINTS } from "./compatible-constraints.ts";
 import type { Constraint } from "./constraint.ts";
+import { knownOperator, OPTIMISED_OPERATORS, REFERENCE_OPERATORS } from "./npu-operators.ts";
 import { OPTIMISED_CONSTRAINTS } from "./optimised-constraints.ts";
 
 /** Operators that run together, in plan order. */
@@ -16,10 +17,13 @@ export interface OpGroup {
 
 /** Constraints of a mode in the order in which they are checked. */
 export function constraintsOf(mode: CompileSettings["mode"]): readonly Constraint[] {
-  return [
-    ...COMMON_CONSTRAINTS,
-    ...(mode === "compatible" ? COMPATIBLE_CONSTRAINTS : OPTIMISED_CONSTRAINTS),
-  ];
+  return mode === "compatible"
+    ? [knownOperator(REFERENCE_OPERATORS), ...COMMON_CONSTRAINTS, ...COMPATIBLE_CONSTRAINTS]
+    : [
+        knownOperator(Object.keys(OPTIMISED_OPERATORS)),
+        ...COMMON_CONSTRAINTS,
+        ...OPTIMISED_CONSTRAINTS,
+      ];
 }
 
 /** Decides for every operator; the first constraint that does not hold is the reason. */
@@ -38,9 +42,21 @@ export function placeOperators(graph: Graph, settings: CompileSettings): Placeme
           place: "cpu",
           constraint: id,
           reason: `${why}. ${sentence} To change that: ${remedy}.`,
+          evidence: null,
         };
     }
-    return { op: op.id, name, place: "npu", constraint: null, reason: null };
+    const evidence =
+      settings.mode === "compatible" ? "captured" : OPTIMISED_OPERATORS[op.kind]!(context);
+    if (settings.capturedOnly && evidence !== "captured")
+      return {
+        op: op.id,
+        name,
+        place: "cpu",
+        constraint: "CAPTURED_ONLY",
+        reason: `its NPU form is ${evidence}. Only captured mechanisms were asked for. To change that: leave that option out.`,
+        evidence: null,
+      };
+    return { op: op.id, name, place: "npu", constraint: null, reason: null, evidence };
   });
 }
 

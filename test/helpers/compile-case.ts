@@ -22,6 +22,7 @@ export interface CaseOptions {
   mode: CompileMode;
   target?: string;
   allowQuirks?: boolean;
+  capturedOnly?: boolean;
 }
 
 /** Runs the compiler on a case. */
@@ -30,5 +31,6 @@ export function compileCase(core: Core, model: Uint8Array, options: CaseOptions)
     chip: chipByName(options.target ?? "a311d")!,
     mode: options.mode,
     allowQuirks: options.allowQuirks ?? false,
+    capturedOnly: options.capturedOnly ?? false,
   });
 }

@@ -50,3 +50,9 @@ export function biasesOf(graph: Graph, op: Op, count: number): Int32Array {
   if (id === undefined || id < 0) return new Int32Array(count);
   return readInts(graph.tensors[id]!.constant!);
 }
+
+/** 1 when the job clamps at the output zero point; constraints let RELU6 pass only where that suffices. */
+export function reluOf(op: Op): number {
+  const activation = (op.options as { activation?: string }).activation ?? "none";
+  return activation === "none" ? 0 : 1;
+}

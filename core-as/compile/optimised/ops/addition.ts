@@ -1,24 +1,53 @@
 // Additions as NN jobs, for both ways in which cores can see two operands (spec/lowering.md 5).
 // SPDX-License-Identifier: MIT
-import { CoefOrder, NnJob, WeightSource } from "../../assembly/abi.ts";
-import { generationOf, type Chip } from "../../hw/chips.ts";
-import { bytesOf, flatExtent } from "../../ir/extent.ts";
-import type { Tensor } from "../../ir/graph.ts";
-import { addSides } from "../../legalise/conv-geometry.ts";
-import type { NnRecord, WeightPlan } from "../jobs.ts";
-import { floatBits, scaleOf, storedWeights, zp8, type AddFactors } from "../lower-shared.ts";
-import { closestAddFactors } from "./numerics.ts";
-import { imageRecord } from "./records.ts";
+import { CoefOrder, NnJob, WeightSource } from "../../../assembly/abi.ts";
+import { generationOf, type Chip } from "../../../hw/chips.ts";
+import { bytesOf, flatExtent } from "../../../ir/extent.ts";
+import type { Op, Tensor } from "../../../ir/graph.ts";
+import { addSides } from "../../../legalise/conv-geometry.ts";
+import type { NnRecord, WeightPlan } from "../../jobs.ts";
+import { floatBits, scaleOf, storedWeights, zp8, type AddFactors } from "../../lower-shared.ts";
+import type { LoweringContext } from "../context.ts";
+import { closestAddFactors, reluOf } from "../numerics.ts";
+import { imageRecord } from "../records.ts";
+
+/** Drafts the job of an addition. */
+export function lowerAddition(context: LoweringContext, op: Op): void {
+  const [a, b] = op.inputs.map((id) => context.tensor(id)) as [Tensor, Tensor];
+  const output = context.tensor(op.outputs[0]!);
+  const values = context.bytes(output.id);
+  // Both operands lie behind each other: one image with twice the planes.
+  const pair = context.placement.add(2 * values);
+  context.place(op, a.id, pair, 0);
+  context.place(op, b.id, pair, values);
+
+  const parts = addParts(context.chip, a, b, output);
+  const record: NnRecord = {
+    ...parts.record,
+    ...context.quantisation(a, output),
+    [NnJob.RELU]: reluOf(op),
+  };
+  const target = context.produce(output.id);
+  context.nn(op, {
+    op: "add",
+    record,
+    weights: parts.weights,
+    biases: parts.biases,
+    from: pair,
+    to: target,
+  });
+  context.publish(op);
+}
 
 /** What an addition's job is made of; input and output quantisation and ReLU are the caller's. */
-export interface AddParts {
+interface AddParts {
   record: NnRecord;
   weights: WeightPlan;
   biases: Int32Array;
 }
 
 /** acc = w0 (a - za) + addOff (b - zb); the operands lie behind each other, a first. */
-export function addParts(chip: Chip, a: Tensor, b: Tensor, output: Tensor): AddParts {
+function addParts(chip: Chip, a: Tensor, b: Tensor, output: Tensor): AddParts {
   const factors = closestAddFactors(scaleOf(a), scaleOf(b));
   // The encoder corrects both operands by the first one's zero point; the bias adds the difference.
   const bias = factors.addOff * (zp8(a) - zp8(b));

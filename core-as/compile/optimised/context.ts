@@ -1,0 +1,169 @@
+// What the lowering of every operator works with: tensors in both layouts, their places, and the list of jobs.
+// SPDX-License-Identifier: MIT
+import { NnJob } from "../../assembly/abi.ts";
+import type { Chip } from "../../hw/chips.ts";
+import { bytesOf, flatExtent, type Extent } from "../../ir/extent.ts";
+import type { Graph, Op, Tensor } from "../../ir/graph.ts";
+import type { BufferRef, Lowered, NnRecord, NnWork, TpProgram, TpWork } from "../jobs.ts";
+import { floatBits, partitionBorder, scaleOf, zp8 } from "../lower-shared.ts";
+import { padPrograms, transposeProgram } from "../tp-programs.ts";
+import { Placement } from "./placement.ts";
+import { toNhwcProgram } from "./tp.ts";
+
+type Resolve = (node: number) => BufferRef;
+type Draft = (resolve: Resolve) => NnWork | TpWork;
+
+/** An NN job before its tensors have places. */
+export interface NnDraft extends Pick<NnWork, "op" | "record" | "weights" | "biases"> {
+  /** Nodes of the planar input and output. */
+  from: number;
+  to: number;
+}
+
+/** One partition while it is lowered. Tensors are planar inside; layouts change only at its border. */
+export class LoweringContext {
+  readonly placement = new Placement();
+  private readonly drafts: Draft[] = [];
+  /** Nodes of tensors in planar and in NHWC order. */
+  private readonly planar = new Map<number, number>();
+  private readonly nhwc = new Map<number, number>();
+  private readonly entering: readonly number[];
+  private readonly leaving: ReadonlySet<number>;
+  private readonly ports = new Map<number, number>();
+
+  constructor(
+    readonly graph: Graph,
+    ops: readonly Op[],
+    readonly chip: Chip,
+  ) {
+    const border = partitionBorder(graph, ops);
+    this.entering = border.entering;
+    this.leaving = new Set(border.leaving);
+    for (const id of this.entering) this.nhwc.set(id, this.placement.add(this.bytes(id)));
+  }
+
+  /** Gives every tensor its place and builds the jobs; nothing may be drafted afterwards. */
+  finish(): Lowered {
+    const resolve: Resolve = (node) => this.placement.resolve(node);
+    const jobs = this.drafts.map((draft) => draft(resolve));
+    const port = (tensor: number, node: number): Lowered["inputs"][number] => ({
+      tensor,
+      place: resolve(node),
+      bytes: this.bytes(tensor),
+    });
+    const inputs = this.entering.map((id) => port(id, this.nhwc.get(id)!));
+    const outputs = [...this.ports].map(([id, node]) => port(id, node));
+    const buffers = this.placement.allBuffers();
+    return { jobs, buffers, inputs, outputs, quirks: [], undefinedJobs: [] };
+  }
+
+  tensor(id: number): Tensor {
+    return this.graph.tensors[id]!;
+  }
+
+  extent(id: number): Extent {
+    return flatExtent(this.tensor(id).shape);
+  }
+
+  bytes(id: number): number {
+    return bytesOf(this.extent(id));
+  }
+
+  tp(op: TpWork["op"], sourceOp: number, from: number, to: number, programs: TpProgram[]): void {
+    this.drafts.push((resolve) => ({
+      kind: "TP",
+      op,
+      sourceOp,
+      programs,
+      input: resolve(from),
+      output: resolve(to),
+    }));
+  }
+
+  /** The tensor in planar order; converted once, however many operators read it. */
+  planarOf(op: Op, id: number): number {
+    const known = this.planar.get(id);
+    if (known !== undefined) return known;
+    const source = this.nhwc.get(id)!;
+    const extent = this.extent(id);
+    if (sameInBothLayouts(extent)) return source;
+    const node = this.placement.add(this.bytes(id));
+    this.tp("transpose", op.id, source, node, [transposeProgram(extent, zp8(this.tensor(id)))]);
+    this.planar.set(id, node);
+    return node;
+  }
+
+  /** The tensor in NHWC order; converted once. */
+  nhwcOf(op: Op, id: number): number {
+    const known = this.nhwc.get(id);
+    if (known !== undefined) return known;
+    const source = this.planar.get(id)!;
+    const extent = this.extent(id);
+    if (sameInBothLayouts(extent)) return source;
+    const node = this.placement.add(this.bytes(id));
+    this.tp("detranspose", op.id, source, node, [toNhwcProgram(extent, zp8(this.tensor(id)))]);
+    this.nhwc.set(id, node);
+    return node;
+  }
+
+  /** Says where a planar tensor lies: for operators that only rename or cut one. */
+  alias(id: number, node: number): void {
+    this.planar.set(id, node);
+  }
+
+  /** A new planar node for an output of the operator. */
+  produce(id: number): number {
+    const node = this.placement.add(this.bytes(id));
+    this.planar.set(id, node);
+    return node;
+  }
+
+  /** Makes the operator's outputs visible outside, where somebody reads them (Q30, Q32). */
+  publish(op: Op): void {
+    for (const id of op.outputs) if (this.leaving.has(id)) this.ports.set(id, this.nhwcOf(op, id));
+  }
+
+  /** Puts a tensor at `offset` of `container`, or a copy of it when it already lies elsewhere (Q46). */
+  place(op: Op, id: number, container: number, offset: number): void {
+    const node = this.planarOf(op, id);
+    if (this.placement.isFree(node)) {
+      this.placement.attach(node, container, offset);
+      return;
+    }
+    const copy = this.placement.addPiece(this.bytes(id), container, offset);
+    const extent = this.extent(id);
+    const zp = zp8(this.tensor(id));
+    const cores = Math.min(this.chip.tpCores, extent.c);
+    this.tp("copy", op.id, node, copy, padPrograms(extent, 0, { in: zp, out: zp }, cores));
+  }
+
+  /** Drafts an NN job of the operator. */
+  nn(op: Op, { op: name, record, weights, biases, from, to }: NnDraft): void {
+    this.drafts.push((resolve) => ({
+      kind: "NN",
+      op: name,
+      sourceOp: op.id,
+      record,
+      weights,
+      biases,
+      input: resolve(from),
+      input2: null,
+      output: resolve(to),
+    }));
+  }
+
+  /** Zero points and scales of a job's input and output. */
+  quantisation(input: Tensor, output: Tensor): NnRecord {
+    return {
+      [NnJob.IN_ZP]: zp8(input),
+      [NnJob.OUT_ZP]: zp8(output),
+      [NnJob.IN_SCALE]: floatBits(scaleOf(input)),
+      [NnJob.OUT_SCALE]: floatBits(scaleOf(output)),
+    };
+  }
+}
+
+/** One channel, or one pixel: NHWC and planar are the same bytes. */
+function sameInBothLayouts({ s, f, c }: Extent): boolean {
+  return c === 1 || s * f === 1;
+}
