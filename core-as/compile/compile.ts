@@ -4,7 +4,7 @@ import { Core } from "../core.ts";
 import { TransportError, UsageError } from "../errors.ts";
 import type { Executable } from "../executable/executable.ts";
 import { stripConstants } from "../executable/strip-constants.ts";
-import { chipByName, CHIPS, type Chip } from "../hw/chips.ts";
+import { chipByIdentity, chipByName, CHIPS, parseIdentity, type Chip } from "../hw/chips.ts";
 import { sha256Hex } from "../inspect/canonical.ts";
 import { buildReport, type CompileReport } from "../inspect/report.ts";
 import type { Model } from "../ir/graph.ts";
@@ -15,7 +15,7 @@ export const DEFAULT_TARGET = "a311d";
 export const DEFAULT_MODE: CompileMode = "optimised";
 
 export interface CompileOptions {
-  /** Target name or alias of a chip; default "a311d". */
+  /** Target name or alias of a chip, or its ids as "8000:7120:45080009:0:88"; default "a311d". */
   target?: string;
   /** Default "optimised". */
   mode?: CompileMode;
@@ -80,11 +80,12 @@ export async function compile(
 }
 
 /**
- * The chip that a target name means.
+ * The chip that a target means: a name, an alias, or the five ids that a kernel reports (see parseIdentity).
  * @throws UsageError TW_USAGE listing all targets
  */
 export function targetChip(name: string): Chip {
-  const chip = chipByName(name);
+  const ids = parseIdentity(name);
+  const chip = ids === undefined ? chipByName(name) : chipByIdentity(ids);
   if (chip === undefined)
     throw new UsageError(
       `there is no target ${JSON.stringify(name)}; targets are ${CHIPS.map((known) => known.name).join(", ")}`,

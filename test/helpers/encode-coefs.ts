@@ -1,11 +1,6 @@
 // Calls the coefficient encoder on plain numbers, and decodes what it wrote.
 // SPDX-License-Identifier: MIT
-import {
-  CoefOrder,
-  NnJob,
-  RunSearch,
-  WeightSource,
-} from "../../core-as/assembly/abi.ts";
+import { CoefOrder, NnJob, RunSearch, WeightSource } from "../../core-as/assembly/abi.ts";
 import type { Core } from "../../core-as/core.ts";
 import { decodeCoefs } from "./decode-coefs.ts";
 

@@ -120,6 +120,20 @@ for (const build of BUILDS) {
     );
   });
 
+  test("twelve cores, with a longer header", () => {
+    fc.assert(
+      fc.property(requests, (shape) => {
+        const request = { ...shape, cores: 12, superblocks: 1 };
+        const kernels = decode(core, request, encode(core, request));
+        assert.equal(
+          kernels.map(({ offset }) => offset).sort((a, b) => a - b),
+          Array.from({ length: request.kernels }, (_, i) => i),
+        );
+      }),
+      propSettings(50),
+    );
+  });
+
   // What a symbol costs beyond its payload does not depend on the payload, so a map that no exchange of two symbols
   // improves is the best of all 40320.
   test("no exchange of two symbols makes the streams shorter", () => {
