@@ -55,11 +55,18 @@ async function asWorker<T>(body: () => Promise<T>): Promise<T> {
   }
 }
 
+type LiteRt = LiteRtRunner | { reason: string };
+let loading: Promise<LiteRt> | undefined;
+
 /**
- * Loads LiteRT.
+ * Loads LiteRT, which can be done once in a process.
  * @returns the reason where it does not load
  */
-export async function loadLiteRt(): Promise<LiteRtRunner | { reason: string }> {
+export function loadLiteRt(): Promise<LiteRt> {
+  return (loading ??= load());
+}
+
+async function load(): Promise<LiteRt> {
   try {
     const litert = await import("@litertjs/core");
     const entry = fileURLToPath(import.meta.resolve("@litertjs/core"));
