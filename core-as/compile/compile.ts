@@ -23,6 +23,8 @@ export interface CompileOptions {
   allowQuirks?: boolean;
   /** optimised mode: leave operators on the CPU whose NPU form no capture of a driver shows. Default false. */
   capturedOnly?: boolean;
+  /** optimised mode: let tensors that are not alive at the same time share memory. Default true. */
+  memoryPlan?: boolean;
   /** Instance to work in; default: a new one. Nothing stays allocated in it. */
   core?: Core;
   /** Called before each stage with its name and the share of work done (0..1), and once with 1 at the end. */
@@ -58,6 +60,7 @@ export async function compile(
     mode = DEFAULT_MODE,
     allowQuirks = false,
     capturedOnly = false,
+    memoryPlan = true,
     signal,
     onProgress,
   } = options;
@@ -71,7 +74,12 @@ export async function compile(
   checkSignal(signal);
   const core = options.core ?? (await Core.create());
   const modelSha256 = await modelDigest(model);
-  const result = runPipeline(core, model, { chip, mode, allowQuirks, capturedOnly }, step);
+  const result = runPipeline(
+    core,
+    model,
+    { chip, mode, allowQuirks, capturedOnly, memoryPlan },
+    step,
+  );
   const { graph, steps } = result.executable;
   const executable = { ...result.executable, modelSha256, graph: stripConstants(graph, steps) };
   const report = buildReport(executable, result.model);
