@@ -56,11 +56,13 @@ async function runCompile(path: string, flags: CompileArguments): Promise<void> 
   if (form === "json") return note(JSON.stringify({ ...report, timings }));
   show(form === "text" ? reportText(report) : summaryText(report));
   const milliseconds = timings.reduce((sum, pass) => sum + pass.milliseconds, 0);
-  const written =
-    bytes === null
-      ? "nothing written (-o FILE writes the executable)"
-      : `${flags.output === "-" ? "standard output" : flags.output}: ${size(bytes.length)}`;
-  show(out.dim(`compiled in ${milliseconds.toFixed(0)} ms; ${written}`));
+  const target = (file: string): string => (file === "-" ? "standard output" : file);
+  const written = [
+    ...(bytes === null ? [] : [`${target(flags.output!)}: ${size(bytes.length)}`]),
+    ...(flags.memoryMap === undefined ? [] : [`${target(flags.memoryMap)}: memory map`]),
+  ];
+  if (written.length === 0) written.push("nothing written (-o FILE writes the executable)");
+  show(out.dim(`compiled in ${milliseconds.toFixed(0)} ms; ${written.join(", ")}`));
 }
 
 /** Memory map of the partition with most tensor memory; empty when nothing runs on the NPU. */

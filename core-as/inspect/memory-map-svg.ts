@@ -40,7 +40,7 @@ const yOf = (map: MemoryMap, address: number): number =>
   MARGIN.top + PLOT.height * (1 - address / topOf(map));
 
 const topOf = ({ bytes, rows }: MemoryMap): number =>
-  Math.max(1, bytes, ...rows.map((row) => row.offset + row.bytes));
+  rows.reduce((top, row) => Math.max(top, row.offset + row.bytes), Math.max(1, bytes));
 
 function box(map: MemoryMap, row: MemoryRow, fill: string): string {
   const x = xOf(map, row.firstJob);

@@ -5,7 +5,7 @@ import { chipByIdentity } from "../hw/chips.ts";
 import type { Graph } from "../ir/graph.ts";
 import { indexRelocations, jobExtents, type Extent } from "./extents.ts";
 
-/** A value in memory, from the job that writes it to the last job that reads it. */
+/** A tensor or a part of one in memory, from the job that writes it to the last job that reads it. */
 export interface MemoryRow {
   /** Name of the tensor, and what wrote it. */
   label: string;
@@ -26,9 +26,6 @@ export interface MemoryMap {
   /** In order of firstJob. */
   rows: MemoryRow[];
 }
-
-/** Tensor buffers are shown at multiples of this. */
-const ALIGNMENT = 64;
 
 /**
  * The memory map of one submit. A tensor that is written in pieces before anybody reads it is one row.
@@ -64,39 +61,75 @@ function labelOf(graph: Graph, sourceOp: number, what: string): string {
   return `${graph.tensors[output]?.name ?? "?"} (#${sourceOp} ${what})`;
 }
 
-interface Value extends Extent {
+/** Bytes written together. */
+interface Value {
   label: string;
   first: number;
-  last: number;
-  isRead: boolean;
+  /** What was written, all of it. */
+  whole: Extent;
+  reads: (Extent & { time: number })[];
+}
+
+/** Bytes that still hold (a part of) a value. */
+interface Holding extends Extent {
+  value: Value;
 }
 
 /** Follows what the bytes of the buffers mean while the jobs run. */
 class Tracker {
   readonly values: Value[] = [];
-  private current: Value[] = [];
+  private held: Holding[] = [];
 
   read(extent: Extent, time: number): void {
-    for (const value of this.current)
-      if (overlaps(value, extent)) {
-        value.last = time;
-        value.isRead = true;
-      }
+    for (const { value, ...held } of this.held)
+      if (overlaps(held, extent))
+        value.reads.push({
+          buffer: extent.buffer,
+          start: Math.max(held.start, extent.start),
+          end: Math.min(held.end, extent.end),
+          time,
+        });
   }
 
   write(extent: Extent, label: string, time: number): void {
-    const replaced = this.current.filter((value) => overlaps(value, extent));
-    const same = replaced.find(({ isRead }) => !isRead);
-    if (same !== undefined) {
-      same.start = Math.min(same.start, extent.start);
-      same.end = Math.max(same.end, extent.end);
-      same.last = time;
-      return;
-    }
-    const value = { ...extent, label, first: time, last: time, isRead: false };
-    this.current = [...this.current.filter((other) => !replaced.includes(other)), value];
-    this.values.push(value);
+    const { held } = this;
+    const unread = held.find((other) => overlaps(other, extent) && other.value.reads.length === 0);
+    const value = unread?.value ?? { label, first: time, whole: { ...extent }, reads: [] };
+    value.whole.start = Math.min(value.whole.start, extent.start);
+    value.whole.end = Math.max(value.whole.end, extent.end);
+    if (unread === undefined) this.values.push(value);
+    this.held = held.flatMap((other) => without(other, extent));
+    this.held.push({ ...extent, value });
   }
+}
+
+/** What is left of bytes when others are taken away: up to two runs. */
+function without(held: Holding, taken: Extent): Holding[] {
+  if (!overlaps(held, taken)) return [held];
+  return [
+    { ...held, end: Math.min(held.end, taken.start) },
+    { ...held, start: Math.max(held.start, taken.end) },
+  ].filter(({ start, end }) => start < end);
+}
+
+/** Parts of a value by the last job that reads them: parts of a split tensor can end at different times. */
+function partsOf({ whole, first, reads }: Value): (Extent & { last: number })[] {
+  const cuts = new Set([
+    whole.start,
+    whole.end,
+    ...reads.flatMap(({ start, end }) => [start, end]),
+  ]);
+  const borders = [...cuts].sort((a, b) => a - b);
+  const parts: (Extent & { last: number })[] = [];
+  for (let i = 0; i + 1 < borders.length; i++) {
+    const part = { buffer: whole.buffer, start: borders[i]!, end: borders[i + 1]! };
+    // Reads are in order of time.
+    const last = reads.findLast((read) => overlaps(read, part))?.time ?? first;
+    const before = parts.at(-1);
+    if (before?.last === last) before.end = part.end;
+    else parts.push({ ...part, last });
+  }
+  return parts;
 }
 
 const overlaps = (a: Extent, b: Extent): boolean =>
@@ -106,22 +139,21 @@ function layOut(
   { buffers }: ExecutablePartition,
   values: readonly Value[],
 ): Pick<MemoryMap, "bytes" | "rows"> {
-  const bases: number[] = [];
   let bytes = 0;
-  let next = 0;
-  for (const [index, buffer] of buffers.entries()) {
-    if (buffer.role !== "tensor") continue;
-    bases[index] = next;
-    bytes += buffer.bytes;
-    next += Math.ceil(buffer.bytes / ALIGNMENT) * ALIGNMENT;
-  }
-  const rows = values.map(({ label, buffer, start, end, first, last }) => ({
-    label,
-    buffer,
-    offset: (bases[buffer] ?? 0) + start,
-    bytes: end - start,
-    firstJob: first,
-    lastJob: last,
-  }));
+  const bases = buffers.map((buffer) => {
+    const base = bytes;
+    if (buffer.role === "tensor") bytes += buffer.bytes;
+    return base;
+  });
+  const rows = values.flatMap((value) =>
+    partsOf(value).map(({ buffer, start, end, last }) => ({
+      label: value.label,
+      buffer,
+      offset: bases[buffer]! + start,
+      bytes: end - start,
+      firstJob: value.first,
+      lastJob: last,
+    })),
+  );
   return { bytes, rows };
 }

@@ -14,7 +14,8 @@ const BEFORE = -1;
 export function planMemory(lowered: Lowered): Lowered {
   const { jobs, buffers } = lowered;
   if (buffers.length === 0) return lowered;
-  const bodies = buffers.map((buffer) => bodyOf(buffer, accessesOf(lowered, buffer), jobs.length));
+  const accesses = accessesOf(lowered);
+  const bodies = buffers.map((buffer) => bodyOf(buffer, accesses[buffer.id]!, jobs.length));
   const { offsets, total } = packBodies(bodies);
   const arena: TensorBuffer = { id: 0, bytes: total };
   const moved = ({ buffer, offset, bytes }: BufferRef): BufferRef => ({
@@ -46,18 +47,17 @@ interface Access {
   writes: boolean;
 }
 
-/** Everything that happens to a buffer; the host writes inputs before the first job and reads outputs after the last. */
-function accessesOf({ jobs, inputs, outputs }: Lowered, buffer: TensorBuffer): Access[] {
-  const found: Access[] = [];
-  const note = (ref: BufferRef | null, time: number, writes: boolean): void => {
-    if (ref === null || ref.buffer.id !== buffer.id) return;
-    const end = ref.bytes === undefined ? buffer.bytes : ref.offset + ref.bytes;
-    found.push({ start: ref.offset, end: Math.min(end, buffer.bytes), time, writes });
+/** All accesses by buffer; the host writes inputs before the first job and reads outputs after the last. */
+function accessesOf({ jobs, buffers, inputs, outputs }: Lowered): Access[][] {
+  const found: Access[][] = buffers.map(() => []);
+  const note = ({ buffer, offset, bytes }: BufferRef, time: number, writes: boolean): void => {
+    const end = bytes === undefined ? buffer.bytes : Math.min(offset + bytes, buffer.bytes);
+    found[buffer.id]!.push({ start: offset, end, time, writes });
   };
   for (const { place } of inputs) note(place, BEFORE, true);
   for (const [time, work] of jobs.entries()) {
     note(work.input, time, false);
-    if (work.kind === "NN") note(work.input2, time, false);
+    if (work.kind === "NN" && work.input2) note(work.input2, time, false);
     note(work.output, time, true);
   }
   for (const { place } of outputs) note(place, jobs.length, false);
@@ -80,12 +80,10 @@ function bodyOf({ bytes }: TensorBuffer, accesses: readonly Access[], after: num
 
 /** From the first write to the last access; what is read before it is written has to stay zero all the time. */
 function lifetimeOf(accesses: readonly Access[], after: number): Pick<Piece, "from" | "to"> {
-  const first = Math.min(...accesses.map(({ time }) => time));
-  const written = Math.min(
-    ...accesses.map(({ time, writes }) => (writes ? time : Number.POSITIVE_INFINITY)),
-  );
-  if (written > first) return { from: BEFORE, to: after };
-  return { from: first, to: Math.max(...accesses.map(({ time }) => time)) };
+  // Accesses are in order of time, and what a job reads comes before what it writes.
+  const first = accesses[0]!;
+  if (!first.writes) return { from: BEFORE, to: after };
+  return { from: first.time, to: accesses.at(-1)!.time };
 }
 
 function mergeEqual(pieces: readonly Piece[]): Piece[] {

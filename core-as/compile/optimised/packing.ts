@@ -28,12 +28,17 @@ const ALIGNMENT = 64;
 const SEARCH_WORK = 20e6;
 const SEARCH_TRIES = 600;
 
+/** Above this number of pieces nothing is shared: the time for packing grows with its square. */
+const PIECES_MAX = 20_000;
+
 const alignUp = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
 /**
  * Places bodies so that no two pieces share a byte at the same moment. Equal bodies give equal places, on every host.
  */
 export function packBodies(bodies: readonly Body[]): Packing {
+  const pieces = bodies.reduce((sum, body) => sum + body.pieces.length, 0);
+  if (pieces > PIECES_MAX) return sideBySide(bodies);
   const bound = lowerBound(bodies);
   let best: Packing & { order: number[] } = { order: [], offsets: [], total: Infinity };
   const attempt = (order: number[]): void => {
@@ -43,10 +48,19 @@ export function packBodies(bodies: readonly Body[]): Packing {
   for (const order of startingOrders(bodies)) attempt(order);
 
   const random = generator();
-  const pieces = bodies.reduce((sum, body) => sum + body.pieces.length, 0);
   const tries = Math.min(SEARCH_TRIES, Math.floor(SEARCH_WORK / (pieces * pieces + 1)));
   for (let i = 0; i < tries && best.total > bound; i++) attempt(changed(bodies, best, random));
   return { offsets: best.offsets, total: best.total };
+}
+
+function sideBySide(bodies: readonly Body[]): Packing {
+  let total = 0;
+  const offsets = bodies.map(({ bytes }) => {
+    const offset = alignUp(total);
+    total = offset + bytes;
+    return offset;
+  });
+  return { offsets, total };
 }
 
 /** No packing is smaller: the most bytes in use at one moment. */
