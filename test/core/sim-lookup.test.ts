@@ -173,11 +173,12 @@ for (const build of BUILDS) {
       assert.is(codeOf(() => lookup(simulator, table, fields, access)), code, JSON.stringify(fields)); // prettier-ignore
     }
     const plain = { PWL: 0, LOAD_LUT: 0, LUT_GLOBAL_MEM: 0, PWL_SIGN: 0, LUT_ADDR: 0 };
-    for (const stray of [{}, { LOAD_LUT: 1 }, { LUT_GLOBAL_MEM: 1 }, { PWL_SIGN: 1 }, { LUT_ADDR: LUT }, { OUT_POST_SHIFT: -1 }, { OUT_POST_MULTIPLIER: 1 }]) {
+    const strays: Fields[] = [{}, { LOAD_LUT: 1 }, { LUT_GLOBAL_MEM: 1 }, { PWL_SIGN: 1 }, { LUT_ADDR: LUT }, { OUT_POST_SHIFT: -1 }, { OUT_POST_MULTIPLIER: 1 }]; // prettier-ignore
+    for (const stray of strays) {
       const simulator = await simulatorOf(build);
       const code = Object.keys(stray).length === 0 ? "none" : "TW_SIM_BAD_DESCRIPTOR";
       assert.is(codeOf(() => lookup(simulator, RELU, { ...plain, ...stray })), code, JSON.stringify(stray)); // prettier-ignore
-    } // prettier-ignore
+    }
   });
 
   test(`${build}: packTp writes the words of the newer driver's example`, async () => {

@@ -69,12 +69,21 @@ export class LoweringContext {
     return bytesOf(this.extent(id));
   }
 
-  tp(op: TpWork["op"], sourceOp: number, from: number, to: number, programs: TpProgram[]): void {
+  /** Drafts a TP job; `table` is the look-up table of its programs. */
+  tp(
+    op: TpWork["op"],
+    sourceOp: number,
+    from: number,
+    to: number,
+    programs: TpProgram[],
+    table?: Uint8Array,
+  ): void {
     this.drafts.push((resolve) => ({
       kind: "TP",
       op,
       sourceOp,
       programs,
+      ...(table ? { table } : {}),
       input: resolve(from),
       output: resolve(to),
     }));
