@@ -127,6 +127,15 @@ export class LoweringContext {
     return node;
   }
 
+  /** Nodes of input and output of an operator on single bytes: it keeps the layout that its input has. */
+  produceLike(input: number, output: number): { from: number; to: number } {
+    const planar = this.planar.get(input);
+    if (planar !== undefined) return { from: planar, to: this.produce(output) };
+    const to = this.placement.add(this.bytes(output));
+    this.nhwc.set(output, to);
+    return { from: this.nhwc.get(input)!, to };
+  }
+
   /** Makes the operator's outputs visible outside, where somebody reads them (Q30, Q32). */
   publish(op: Op): void {
     for (const id of op.outputs) if (this.leaving.has(id)) this.ports.set(id, this.nhwcOf(op, id));

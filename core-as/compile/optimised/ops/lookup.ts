@@ -2,6 +2,7 @@
 // The address program is that of a captured copy: padding by nothing.
 // SPDX-License-Identifier: MIT
 import { TpJob } from "../../../assembly/abi.ts";
+import type { Extent } from "../../../ir/extent.ts";
 import type { Op } from "../../../ir/graph.ts";
 import { stepFunction } from "../../../legalise/lookup-functions.ts";
 import { LARGEST_ENTRY, lookupEntries, TABLE_ENTRIES } from "../../../legalise/lookup-table.ts";
@@ -9,13 +10,12 @@ import { zp8 } from "../../lower-shared.ts";
 import { padPrograms } from "../../tp-programs.ts";
 import type { LoweringContext } from "../context.ts";
 
-/** Drafts the job of a function of one element: planes in, planes out, dealt to the TP cores. */
+/** Drafts the job of a function of one element: in the layout that its input has, planes dealt to the TP cores. */
 export function lowerLookup(context: LoweringContext, op: Op): void {
   const input = context.tensor(op.inputs[0]!);
   const output = context.tensor(op.outputs[0]!);
-  const extent = context.extent(input.id);
-  const from = context.planarOf(op, input.id);
-  const to = context.produce(output.id);
+  const extent = dealtExtent(context.extent(input.id), context.chip.tpCores);
+  const { from, to } = context.produceLike(input.id, output.id);
   const zp = { in: zp8(input), out: zp8(output) };
   const cores = Math.min(context.chip.tpCores, extent.c);
   const programs = padPrograms(extent, 0, zp, cores).map((program) => ({
@@ -25,6 +25,11 @@ export function lowerLookup(context: LoweringContext, op: Op): void {
   const table = encodeTable(lookupEntries(stepFunction(op, input, output)));
   context.tp("lut", op.id, from, to, programs, table);
   context.publish(op);
+}
+
+/** Every byte is on its own, so rows can stand for planes where there are too few of those for all cores. */
+function dealtExtent({ s, f, c }: Extent, cores: number): Extent {
+  return c < cores ? { s: 1, f, c: c * s } : { s, f, c };
 }
 
 function encodeTable(entries: Float64Array): Uint8Array {
