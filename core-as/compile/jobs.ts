@@ -73,9 +73,11 @@ export interface TpProgram {
 
 export interface TpWork {
   kind: "TP";
-  op: "transpose" | "detranspose" | "reshuffle" | "pad" | "copy";
+  op: "transpose" | "detranspose" | "reshuffle" | "pad" | "copy" | "lut";
   sourceOp: number;
   programs: TpProgram[];
+  /** Look-up table of all programs; absent = none. */
+  table?: Uint8Array;
   input: BufferRef;
   output: BufferRef;
 }

@@ -57,7 +57,13 @@ export const MAX_BUFFER_BYTES = 2 ** 30;
 export const PAGE_BYTES = 4096;
 
 // The position in each list is the number in the file.
-export const ROLES: readonly BufferRole[] = ["tensor", "coefficients", "descriptor", "stream"];
+export const ROLES: readonly BufferRole[] = [
+  "tensor",
+  "coefficients",
+  "descriptor",
+  "stream",
+  "table",
+];
 export const RELOCATION_KINDS: readonly Relocation["kind"][] = [
   "address",
   "address26shift6",

@@ -146,10 +146,10 @@ export class PartitionReader {
     const op = this.strings.read(reader);
     const sourceOp = reader.index(this.graph.ops.length, "an operator");
     const coefficients = reader.optionalIndex(buffers.length, "a buffer");
-    if ((coefficients === null) !== (kind === "TP"))
-      reader.fail(`a ${kind} job has ${coefficients === null ? "no" : "a"} coefficient buffer`);
-    if (coefficients !== null && buffers[coefficients]!.role !== "coefficients")
-      reader.fail(`buffer ${coefficients} has no coefficients`);
+    if (coefficients === null && kind === "NN") reader.fail("an NN job has no coefficient buffer");
+    const constants = kind === "NN" ? "coefficients" : "table";
+    if (coefficients !== null && buffers[coefficients]!.role !== constants)
+      reader.fail(`buffer ${coefficients} of a ${kind} job is no ${constants} buffer`);
     const output = bufferOf("tensor");
     const [descriptorCount, inputCount] = [reader.u32(), reader.u32()];
     if (descriptorCount === 0 || (kind === "NN" && descriptorCount > 1))

@@ -114,7 +114,7 @@ function bufferNames({ buffers, jobs, ...ports }: ExecutablePartition, index: nu
   if (tensors.length === 1) names[tensors[0]!] = `${prefix}-tensors`;
   for (const [i, { kind, descriptors, coefficients }] of jobs.entries()) {
     const job = `${prefix}-op${digits(i, 3)}`;
-    if (coefficients !== null) names[coefficients] = `${job}-coefs`;
+    if (coefficients !== null) names[coefficients] = `${job}-${kind === "NN" ? "coefs" : "lut"}`;
     for (const [core, buffer] of descriptors.entries())
       names[buffer] = kind === "NN" ? `${job}-nn` : `${job}-tp${core}`;
   }

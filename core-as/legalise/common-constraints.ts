@@ -12,6 +12,7 @@ import {
   type Constraint,
   type ConstraintContext,
 } from "./constraint.ts";
+import { LOOKUP_OPERATORS } from "./lookup-functions.ts";
 
 const isByte = (tensor: Tensor): boolean => tensor.type === "uint8" || tensor.type === "int8";
 
@@ -31,7 +32,15 @@ function activations(context: ConstraintContext): Tensor[] {
 
 export const TYPE_8BIT: Constraint = {
   id: "TYPE_8BIT",
-  operators: [...CONVOLUTIONS, "ADD", "CONCATENATION", "SPLIT", "PAD", "FULLY_CONNECTED"],
+  operators: [
+    ...CONVOLUTIONS,
+    "ADD",
+    "CONCATENATION",
+    "SPLIT",
+    "PAD",
+    "FULLY_CONNECTED",
+    ...LOOKUP_OPERATORS,
+  ],
   sentence: "Activations are uint8 or int8, all of the same type.",
   remedy: "quantise the model to 8 bits with one type for all activations",
   violation: (context) => {
@@ -45,7 +54,15 @@ export const TYPE_8BIT: Constraint = {
 
 export const QUANT_PER_TENSOR: Constraint = {
   id: "QUANT_PER_TENSOR",
-  operators: [...CONVOLUTIONS, "FULLY_CONNECTED", "ADD", "CONCATENATION", "SPLIT", "PAD"],
+  operators: [
+    ...CONVOLUTIONS,
+    "FULLY_CONNECTED",
+    "ADD",
+    "CONCATENATION",
+    "SPLIT",
+    "PAD",
+    ...LOOKUP_OPERATORS,
+  ],
   sentence: "Input, weights, bias and output have exactly one scale and one zero point.",
   remedy: "quantise per tensor: the NPU has one post multiplier per job",
   violation: (context) => {

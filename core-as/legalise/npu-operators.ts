@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 import type { JobEvidence } from "../executable/executable.ts";
 import type { Constraint, ConstraintContext } from "./constraint.ts";
+import { LOOKUP_OPERATORS } from "./lookup-functions.ts";
 
 /** Operators that the reference driver takes. */
 export const REFERENCE_OPERATORS: readonly string[] = [
@@ -18,6 +19,7 @@ export const REFERENCE_OPERATORS: readonly string[] = [
 type EvidenceOf = (context: ConstraintContext) => JobEvidence;
 
 const captured: EvidenceOf = () => "captured";
+const newerDriver: EvidenceOf = () => "newer driver, not captured";
 
 /** Operators with a lowering in compile/optimised/lower.ts. */
 export const OPTIMISED_OPERATORS: Readonly<Record<string, EvidenceOf>> = {
@@ -28,6 +30,7 @@ export const OPTIMISED_OPERATORS: Readonly<Record<string, EvidenceOf>> = {
   SPLIT: captured,
   PAD: captured,
   FULLY_CONNECTED: captured,
+  ...Object.fromEntries(LOOKUP_OPERATORS.map((kind) => [kind, newerDriver])),
 };
 
 /** The constraint that an operator has an NPU form at all. */

@@ -13,6 +13,7 @@ import {
   type Constraint,
   type ConstraintContext,
 } from "./constraint.ts";
+import { LOOKUP_CONSTRAINTS } from "./lookup-constraints.ts";
 import { addSides, convGeometry, convLimit } from "./conv-geometry.ts";
 
 const MAX_SIDE = 0x1fff;
@@ -167,4 +168,5 @@ export const OPTIMISED_CONSTRAINTS: readonly Constraint[] = [
   CONV_FITS,
   FC_FITS,
   LAYOUT_FITS,
+  ...LOOKUP_CONSTRAINTS,
 ];

@@ -69,12 +69,21 @@ export class LoweringContext {
     return bytesOf(this.extent(id));
   }
 
-  tp(op: TpWork["op"], sourceOp: number, from: number, to: number, programs: TpProgram[]): void {
+  /** Drafts a TP job; `table` is the look-up table of its programs. */
+  tp(
+    op: TpWork["op"],
+    sourceOp: number,
+    from: number,
+    to: number,
+    programs: TpProgram[],
+    table?: Uint8Array,
+  ): void {
     this.drafts.push((resolve) => ({
       kind: "TP",
       op,
       sourceOp,
       programs,
+      ...(table ? { table } : {}),
       input: resolve(from),
       output: resolve(to),
     }));
@@ -116,6 +125,15 @@ export class LoweringContext {
     const node = this.placement.add(this.bytes(id));
     this.planar.set(id, node);
     return node;
+  }
+
+  /** Nodes of input and output of an operator on single bytes: it keeps the layout that its input has. */
+  produceLike(input: number, output: number): { from: number; to: number } {
+    const planar = this.planar.get(input);
+    if (planar !== undefined) return { from: planar, to: this.produce(output) };
+    const to = this.placement.add(this.bytes(output));
+    this.nhwc.set(output, to);
+    return { from: this.nhwc.get(input)!, to };
   }
 
   /** Makes the operator's outputs visible outside, where somebody reads them (Q30, Q32). */

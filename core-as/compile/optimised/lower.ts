@@ -3,11 +3,13 @@
 import { GraphError } from "../../errors.ts";
 import type { Chip } from "../../hw/chips.ts";
 import type { Graph, Op } from "../../ir/graph.ts";
+import { LOOKUP_OPERATORS } from "../../legalise/lookup-functions.ts";
 import type { Lowered } from "../jobs.ts";
 import { LoweringContext } from "./context.ts";
 import { lowerAddition } from "./ops/addition.ts";
 import { lowerConvolution } from "./ops/convolution.ts";
 import { lowerFullyConnected } from "./ops/fully-connected.ts";
+import { lowerLookup } from "./ops/lookup.ts";
 import { lowerConcatenation, lowerPad, lowerSplit } from "./ops/movement.ts";
 
 type LowerOperator = (context: LoweringContext, op: Op) => void;
@@ -21,6 +23,7 @@ const OPERATORS: Readonly<Record<string, LowerOperator>> = {
   CONCATENATION: lowerConcatenation,
   SPLIT: lowerSplit,
   PAD: lowerPad,
+  ...Object.fromEntries(LOOKUP_OPERATORS.map((kind) => [kind, lowerLookup])),
 };
 
 /**
