@@ -72,12 +72,13 @@ function supportPage(): string {
       constraintsOf(mode).filter((constraint) => !common.includes(constraint)),
       operator,
     );
-  const sections = named.map((operator) => {
-    const rows = constraintRows(common, operator);
-    for (const mode of modes)
-      for (const row of extra(mode, operator)) rows.push(row.replace("| ", `| (${mode} only) `));
-    return `### ${operator}\n\n${table(rows)}`;
-  });
+  const rowsOf = (operator: string): string[] => [
+    ...constraintRows(common, operator),
+    ...modes.flatMap((mode) =>
+      extra(mode, operator).map((row) => row.replace("| ", `| (${mode} only) `)),
+    ),
+  ];
+  const sections = named.map((operator) => `### ${operator}\n\n${table(rowsOf(operator))}`);
   return `${notice("core-as/legalise and core-as/runtime/cpu")}
 # Operator support
 
@@ -87,7 +88,7 @@ can be generated for; only bytes for chips marked *captured* are checked against
 
 ## All operators on the NPU
 
-${table(constraintRows(common, "*"))}
+${table(rowsOf("*"))}
 ## By operator
 
 ${sections.join("\n")}

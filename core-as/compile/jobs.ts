@@ -50,7 +50,7 @@ export type TpRecord = Partial<Record<TpJob, number>>;
 
 export interface NnWork {
   kind: "NN";
-  op: "conv" | "dwconv" | "pwconv" | "add" | "fc";
+  op: "conv" | "dwconv" | "pwconv" | "add" | "fc" | "rescale";
   /** TFLite operator that this job computes. */
   sourceOp: number;
   record: NnRecord;
@@ -71,7 +71,7 @@ export interface TpProgram {
 
 export interface TpWork {
   kind: "TP";
-  op: "transpose" | "detranspose" | "reshuffle" | "pad" | "copy";
+  op: "transpose" | "detranspose" | "reshuffle" | "pad" | "copy" | "move";
   sourceOp: number;
   programs: TpProgram[];
   input: BufferRef;
