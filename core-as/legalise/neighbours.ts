@@ -1,12 +1,15 @@
-// Second thoughts about operators that only move or rename values: alone among CPU operators they would cost a switch to
+// Second thoughts about operators that only move, rename or rescale values: alone among CPU operators they would cost a switch to
 // the NPU and back without computing anything there.
 // SPDX-License-Identifier: MIT
 import type { Placement } from "../executable/executable.ts";
 import type { Graph, Op } from "../ir/graph.ts";
+import { scalarArithmetic } from "./arithmetic.ts";
 import { MOVEMENTS } from "./movement.ts";
 import { RENAMINGS } from "./npu-operators.ts";
 
 const MOVING: readonly string[] = [...MOVEMENTS, "CONCATENATION", "SPLIT", "PAD"];
+/** One multiplication a value: no reason to go to the NPU either. */
+const RESCALING: readonly string[] = ["QUANTIZE", "RELU", "RELU6", "MUL"];
 
 /** Where values come from or go to, seen through operators that only move them. */
 interface Ends {
@@ -29,7 +32,7 @@ export function refinePlacements(graph: Graph, placements: readonly Placement[])
       place: "cpu",
       constraint: "NEIGHBOURS",
       reason:
-        "only CPU operators would need it on the NPU. An operator that only moves values stays with its neighbours. " +
+        "only CPU operators would need it on the NPU. An operator that moves or rescales values stays with its neighbours. " +
         "To change that: nothing needs to change; the NPU would not save anything.",
       evidence: null,
     };
@@ -57,10 +60,15 @@ class Neighbours {
     }
   }
 
-  /** On the NPU without computing there. */
-  isPassive({ id, kind }: Op): boolean {
-    const passive = RENAMINGS.includes(kind) || MOVING.includes(kind);
-    return passive && this.placements[id]!.place === "npu";
+  /** On the NPU without computing much there. */
+  isPassive(op: Op): boolean {
+    if (this.placements[op.id]!.place === "cpu") return false;
+    const lists = [RENAMINGS, MOVING, RESCALING];
+    return lists.some((list) => list.includes(op.kind)) || this.hasNumber(op);
+  }
+
+  private hasNumber(op: Op): boolean {
+    return (op.kind === "ADD" || op.kind === "SUB") && scalarArithmetic(this.graph, op) !== null;
   }
 
   before(op: Op, ends: Ends = { npu: false, cpu: false, edge: false }): Ends {

@@ -159,6 +159,20 @@ const SCALE_RANGE: Constraint = {
   },
 };
 
+const PAIR_RANGE: Constraint = {
+  id: "PAIR_RANGE",
+  operators: ["ADD", "SUB"],
+  sentence:
+    "The larger operand scale has at least 2^-100 and less than 2^22 (NN core version 8: 128) times the output's.",
+  remedy: "check the quantisation of the layer; such a factor saturates every output",
+  violation: (context) => {
+    const [a, b] = [0, 1].map((i) => operand(context, i).quant!.scales[0]!) as [number, number];
+    const ratio = Math.max(a, b) / result(context).quant!.scales[0]!;
+    const limit = generationOf(context.chip).maxFactor * 64;
+    return ratio >= 2 ** -100 && ratio < limit ? null : `the factor is ${ratio}`;
+  },
+};
+
 export const OPTIMISED_CONSTRAINTS: readonly Constraint[] = [
   activationConstraint([...CONVOLUTIONS, "ADD", "SUB", "MUL", "FULLY_CONNECTED"], quantisedRange),
   SAME_QUANTISATION,
@@ -166,6 +180,7 @@ export const OPTIMISED_CONSTRAINTS: readonly Constraint[] = [
   SAME_SHAPES,
   ADD_IMAGE,
   ADD_CHANNELS,
+  PAIR_RANGE,
   SCALE_RANGE,
   CONV_FITS,
   FC_FITS,

@@ -343,3 +343,55 @@ for (const target of ["a311d", "imx8mp"]) {
       });
   test.run();
 }
+
+const decisions = suite("operators that move values between others");
+const BYTES = (): Tensor => bytes("uint8", [1, 4, 4, 8], 0.1);
+
+/** Places of the operators of a chain: graph input, operators one behind the other, graph output. */
+function placesOf(...kinds: string[]): string {
+  const options: Record<string, Op["options"]> = {
+    CONV_2D: CONV,
+    RESHAPE: { newShape: null },
+    TRANSPOSE: {},
+    SOFTMAX: { beta: 1 },
+    QUANTIZE: {},
+  };
+  const tensors = [BYTES(), ...convolution("uint8", "chain", 8, 8), ints(0, 2, 1, 3)];
+  const more: Record<string, number[]> = { CONV_2D: [1, 2], TRANSPOSE: [3] };
+  let last = 0;
+  const ops = kinds.map((kind) => {
+    const next = tensors.push(BYTES()) - 1;
+    const made = op(kind, [last, ...(more[kind] ?? [])], [next], options[kind]);
+    last = next;
+    return made;
+  });
+  const { executable } = compileCase(core, modelOf(graph(tensors, ops, [0], [last])), {
+    mode: "optimised",
+  });
+  return executable.placements.map(({ place }) => place).join(" ");
+}
+
+decisions("a new shape stays on the side of its neighbours", () => {
+  assert.is(placesOf("CONV_2D", "RESHAPE", "CONV_2D"), "npu npu npu");
+  assert.is(placesOf("CONV_2D", "RESHAPE", "SOFTMAX"), "npu cpu cpu");
+  assert.is(placesOf("SOFTMAX", "RESHAPE", "CONV_2D"), "cpu cpu npu");
+  assert.is(placesOf("RESHAPE", "CONV_2D", "RESHAPE"), "npu npu npu");
+  assert.is(placesOf("RESHAPE", "RESHAPE"), "cpu cpu");
+});
+
+decisions("values are not brought to the NPU to be moved or rescaled", () => {
+  assert.is(placesOf("SOFTMAX", "TRANSPOSE"), "cpu cpu");
+  assert.is(placesOf("TRANSPOSE", "SOFTMAX"), "cpu cpu");
+  assert.is(placesOf("SOFTMAX", "QUANTIZE"), "cpu cpu");
+  assert.is(placesOf("CONV_2D", "QUANTIZE", "TRANSPOSE"), "npu npu npu");
+  assert.is(placesOf("TRANSPOSE", "RESHAPE", "CONV_2D"), "npu npu npu");
+});
+
+decisions("captured mechanisms only", () => {
+  const model = modelOf(CASES[0]!.graph("uint8"));
+  const options = { mode: "optimised", capturedOnly: true } as const;
+  const [placement] = compileCase(core, model, options).executable.placements;
+  assert.is(placement!.constraint, "CAPTURED_ONLY");
+});
+
+decisions.run();
