@@ -12,6 +12,7 @@ import { generatePartition } from "./generate.ts";
 import type { Lowered } from "./jobs.ts";
 import { lowerCompatible } from "./compatible/lower.ts";
 import { lowerOptimised } from "./optimised/lower.ts";
+import { planMemory } from "./optimised/memory.ts";
 import type { CompileSettings } from "./options.ts";
 
 /** What the passes hand to each other. */
@@ -38,6 +39,7 @@ const PASSES: readonly Pass[] = [
   { name: "group", run: group },
   { name: "lower", run: lower },
   { name: "refuse quirks", run: refuseQuirks },
+  { name: "plan memory", run: planTensors },
   { name: "generate", run: generate },
 ];
 
@@ -123,6 +125,12 @@ function refuseQuirks({ lowered, settings }: Compilation): void {
         { job: first.job },
       );
   }
+}
+
+function planTensors(compilation: Compilation): void {
+  const { mode, memoryPlan } = compilation.settings;
+  if (mode === "optimised" && memoryPlan)
+    compilation.lowered = compilation.lowered!.map(planMemory);
 }
 
 function generate(compilation: Compilation): void {
