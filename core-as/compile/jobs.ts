@@ -52,7 +52,7 @@ export type TpRecord = Partial<Record<TpJob, number>>;
 
 export interface NnWork {
   kind: "NN";
-  op: "conv" | "dwconv" | "pwconv" | "add" | "fc";
+  op: "conv" | "dwconv" | "pwconv" | "add" | "fc" | "rescale";
   /** TFLite operator that this job computes. */
   sourceOp: number;
   record: NnRecord;
@@ -73,7 +73,7 @@ export interface TpProgram {
 
 export interface TpWork {
   kind: "TP";
-  op: "transpose" | "detranspose" | "reshuffle" | "pad" | "copy" | "lut";
+  op: "transpose" | "detranspose" | "reshuffle" | "pad" | "copy" | "move" | "lut";
   sourceOp: number;
   programs: TpProgram[];
   /** Look-up table of all programs; absent = none. */

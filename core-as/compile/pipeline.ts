@@ -5,6 +5,7 @@ import { UnsupportedError } from "../errors.ts";
 import type { Executable, Placement, Step } from "../executable/executable.ts";
 import type { Model } from "../ir/graph.ts";
 import { verifyGraph } from "../ir/verify.ts";
+import { refinePlacements } from "../legalise/neighbours.ts";
 import { groupOperators, placeOperators, type OpGroup } from "../legalise/partition.ts";
 import { readModel } from "../model/read.ts";
 import { generatePartition } from "./generate.ts";
@@ -34,6 +35,7 @@ interface Pass {
 const PASSES: readonly Pass[] = [
   { name: "import", run: importModel },
   { name: "place", run: place },
+  { name: "refine placement", run: refine },
   { name: "group", run: group },
   { name: "lower", run: lower },
   { name: "refuse quirks", run: refuseQuirks },
@@ -89,6 +91,12 @@ function importModel(compilation: Compilation): void {
 
 function place(compilation: Compilation): void {
   compilation.placements = placeOperators(compilation.model!.graph, compilation.settings);
+}
+
+/** The reference driver places every operator on its own. */
+function refine(compilation: Compilation): void {
+  if (compilation.settings.mode === "compatible") return;
+  compilation.placements = refinePlacements(compilation.model!.graph, compilation.placements!);
 }
 
 function group(compilation: Compilation): void {

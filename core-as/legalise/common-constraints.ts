@@ -30,11 +30,17 @@ function activations(context: ConstraintContext): Tensor[] {
   return [...inputs, ...context.op.outputs].map((id) => context.graph.tensors[id]!);
 }
 
+/** A constant number has no dimensions that matter. */
+const computedActivations = (context: ConstraintContext): Tensor[] =>
+  activations(context).filter(({ constant }) => constant === null);
+
 export const TYPE_8BIT: Constraint = {
   id: "TYPE_8BIT",
   operators: [
     ...CONVOLUTIONS,
     "ADD",
+    "SUB",
+    "MUL",
     "CONCATENATION",
     "SPLIT",
     "PAD",
@@ -58,6 +64,8 @@ export const QUANT_PER_TENSOR: Constraint = {
     ...CONVOLUTIONS,
     "FULLY_CONNECTED",
     "ADD",
+    "SUB",
+    "MUL",
     "CONCATENATION",
     "SPLIT",
     "PAD",
@@ -101,22 +109,22 @@ export const WEIGHTS_CONSTANT: Constraint = {
 
 export const RANK_4: Constraint = {
   id: "RANK_4",
-  operators: [...CONVOLUTIONS, "ADD", "CONCATENATION", "SPLIT", "PAD"],
+  operators: [...CONVOLUTIONS, "ADD", "SUB", "CONCATENATION", "SPLIT", "PAD"],
   sentence: "Activations have four dimensions: batch, rows, columns, channels.",
   remedy: "reshape to four dimensions before the operator",
   violation: (context) => {
-    const wrong = activations(context).find((tensor) => tensor.shape.length !== 4);
+    const wrong = computedActivations(context).find((tensor) => tensor.shape.length !== 4);
     return wrong ? `${describe(wrong)} has the shape [${wrong.shape}]` : null;
   },
 };
 
 export const BATCH_1: Constraint = {
   id: "BATCH_1",
-  operators: [...CONVOLUTIONS, "ADD", "CONCATENATION", "SPLIT", "PAD"],
+  operators: [...CONVOLUTIONS, "ADD", "SUB", "CONCATENATION", "SPLIT", "PAD"],
   sentence: "The batch size is 1.",
   remedy: "convert the model with a batch size of 1 and run it once for each item",
   violation: (context) => {
-    const wrong = activations(context).find((tensor) => tensor.shape[0] !== 1);
+    const wrong = computedActivations(context).find((tensor) => tensor.shape[0] !== 1);
     return wrong ? `${describe(wrong)} has the shape [${wrong.shape}]` : null;
   },
 };
@@ -156,17 +164,6 @@ export const CONV_GROUPS: Constraint = {
     const have = operand(context, 0).shape[3];
     const read = operand(context, 1).shape[3];
     return have === read ? null : `kernels read ${read} of ${have} channels`;
-  },
-};
-
-export const ADD_OPERANDS: Constraint = {
-  id: "ADD_OPERANDS",
-  operators: ["ADD"],
-  sentence: "Both operands are computed, not constant.",
-  remedy: "fold the constant into the bias of the operator before",
-  violation: (context) => {
-    const constant = [0, 1].map((i) => operand(context, i)).find((tensor) => tensor.constant);
-    return constant ? `${describe(constant)} is constant` : null;
   },
 };
 
@@ -210,7 +207,6 @@ export const COMMON_CONSTRAINTS: readonly Constraint[] = [
   CONV_STRIDE,
   CONV_DILATION,
   CONV_GROUPS,
-  ADD_OPERANDS,
   CHANNEL_AXIS,
   PAD_BY_ONE,
 ];

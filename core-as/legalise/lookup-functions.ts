@@ -15,7 +15,6 @@ const FUNCTIONS: Readonly<Record<string, RealFunction>> = {
 
 /** Functions that only clamp: TFLite rounds their bounds to whole steps of the output. */
 const CLAMPS: Readonly<Record<string, readonly [low: number, high: number]>> = {
-  RELU: [0, Infinity],
   RELU6: [0, 6],
   RELU_N1_TO_1: [-1, 1],
 };
