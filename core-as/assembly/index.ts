@@ -9,6 +9,7 @@ export { planSram } from "./tile/sram";
 export {
   transposeWeights,
   destrideWeights,
+  dilateWeights,
   gatherDepthwise,
   widenPointwise,
   flipBytes,

@@ -1,7 +1,8 @@
 // Which operators have an NPU form in optimised mode, and what is known about it.
 // SPDX-License-Identifier: MIT
 import type { JobEvidence } from "../executable/executable.ts";
-import type { Constraint, ConstraintContext } from "./constraint.ts";
+import { commonOptions, operand, type Constraint, type ConstraintContext } from "./constraint.ts";
+import { padsByOne } from "./window-constraints.ts";
 
 /** Operators that the reference driver takes. */
 export const REFERENCE_OPERATORS: readonly string[] = [
@@ -19,15 +20,29 @@ type EvidenceOf = (context: ConstraintContext) => JobEvidence;
 
 const captured: EvidenceOf = () => "captured";
 
+/** The reference driver knows equal strides of 1 and 2, and no dilation. */
+const convolution: EvidenceOf = ({ op }) => {
+  const { strideW, strideH, dilationW, dilationH } = commonOptions(op);
+  const plain = strideW === strideH && strideW! <= 2 && dilationW === 1 && dilationH === 1;
+  return plain ? "captured" : "never captured";
+};
+
+const padding: EvidenceOf = (context) =>
+  padsByOne(operand(context, 1)) ? "captured" : "never captured";
+
+const neverCaptured: EvidenceOf = () => "never captured";
+
 /** Operators with a lowering in compile/optimised/lower.ts. */
 export const OPTIMISED_OPERATORS: Readonly<Record<string, EvidenceOf>> = {
-  CONV_2D: captured,
-  DEPTHWISE_CONV_2D: captured,
+  CONV_2D: convolution,
+  DEPTHWISE_CONV_2D: convolution,
   ADD: captured,
   CONCATENATION: captured,
   SPLIT: captured,
-  PAD: captured,
+  PAD: padding,
   FULLY_CONNECTED: captured,
+  AVERAGE_POOL_2D: neverCaptured,
+  MEAN: neverCaptured,
 };
 
 /** The constraint that an operator has an NPU form at all. */

@@ -14,6 +14,7 @@ import {
   type ConstraintContext,
 } from "./constraint.ts";
 import { addSides, convGeometry, convLimit } from "./conv-geometry.ts";
+import { WINDOW_CONSTRAINTS } from "./window-constraints.ts";
 
 const MAX_SIDE = 0x1fff;
 const MAX_16 = 0xffff;
@@ -35,7 +36,7 @@ function movedTensors(context: ConstraintContext): [reference: Tensor, others: T
 
 const SAME_QUANTISATION: Constraint = {
   id: "SAME_QUANTISATION",
-  operators: ["CONCATENATION", "SPLIT", "PAD"],
+  operators: ["CONCATENATION", "SPLIT", "PAD", "AVERAGE_POOL_2D"],
   sentence: "All inputs and outputs have the same scale and zero point.",
   remedy: "requantise the operands to the output's scale when converting the model",
   violation: (context) => {
@@ -101,7 +102,8 @@ const ADD_CHANNELS: Constraint = {
 const CONV_FITS: Constraint = {
   id: "CONV_FITS",
   operators: CONVOLUTIONS,
-  sentence: "Sides, channels, kernel and padding fit the fields of the chip's descriptor.",
+  sentence:
+    "Sides, channels, padding and kernel, with the gaps of its dilation, fit the chip; strides divide a kernel's sides.",
   remedy: "split the layer, or make the image or the kernel smaller",
   violation: ({ graph, op, chip }) => convLimit(convGeometry(graph, op, chip), chip),
 };
@@ -124,7 +126,7 @@ const FC_FITS: Constraint = {
 
 const LAYOUT_FITS: Constraint = {
   id: "LAYOUT_FITS",
-  operators: [...CONVOLUTIONS, "ADD", "CONCATENATION", "SPLIT", "PAD"],
+  operators: [...CONVOLUTIONS, "ADD", "CONCATENATION", "SPLIT", "PAD", "AVERAGE_POOL_2D", "MEAN"],
   sentence: `Rows, columns and channels of every activation are at most ${MAX_16}.`,
   remedy: "split the tensor",
   violation: (context) => {
@@ -157,7 +159,10 @@ const SCALE_RANGE: Constraint = {
 };
 
 export const OPTIMISED_CONSTRAINTS: readonly Constraint[] = [
-  activationConstraint([...CONVOLUTIONS, "ADD", "FULLY_CONNECTED"], quantisedRange),
+  activationConstraint(
+    [...CONVOLUTIONS, "ADD", "FULLY_CONNECTED", "AVERAGE_POOL_2D"],
+    quantisedRange,
+  ),
   SAME_QUANTISATION,
   NO_ACTIVATION,
   SAME_SHAPES,
@@ -167,4 +172,5 @@ export const OPTIMISED_CONSTRAINTS: readonly Constraint[] = [
   CONV_FITS,
   FC_FITS,
   LAYOUT_FITS,
+  ...WINDOW_CONSTRAINTS,
 ];

@@ -8,6 +8,7 @@ import { LoweringContext } from "./context.ts";
 import { lowerAddition } from "./ops/addition.ts";
 import { lowerConvolution } from "./ops/convolution.ts";
 import { lowerFullyConnected } from "./ops/fully-connected.ts";
+import { lowerAverage } from "./ops/pooling.ts";
 import { lowerConcatenation, lowerPad, lowerSplit } from "./ops/movement.ts";
 
 type LowerOperator = (context: LoweringContext, op: Op) => void;
@@ -21,6 +22,8 @@ const OPERATORS: Readonly<Record<string, LowerOperator>> = {
   CONCATENATION: lowerConcatenation,
   SPLIT: lowerSplit,
   PAD: lowerPad,
+  AVERAGE_POOL_2D: lowerAverage,
+  MEAN: lowerAverage,
 };
 
 /**

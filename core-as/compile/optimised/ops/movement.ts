@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 import type { Op } from "../../../ir/graph.ts";
 import { zp8 } from "../../lower-shared.ts";
+import { padBorder } from "../../../legalise/window-constraints.ts";
 import { padPrograms } from "../../tp-programs.ts";
 import type { LoweringContext } from "../context.ts";
 
@@ -32,6 +33,7 @@ export function lowerPad(context: LoweringContext, op: Op): void {
   const to = context.produce(op.outputs[0]!);
   const cores = Math.min(context.chip.tpCores, extent.c);
   const zp = zp8(input);
-  context.tp("pad", op.id, from, to, padPrograms(extent, 1, { in: zp, out: zp }, cores));
+  const border = padBorder(context.tensor(op.inputs[1]!));
+  context.tp("pad", op.id, from, to, padPrograms(extent, border, { in: zp, out: zp }, cores));
   context.publish(op);
 }
