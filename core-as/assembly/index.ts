@@ -10,6 +10,7 @@ export {
   transposeWeights,
   destrideWeights,
   dilateWeights,
+  expandDepthwise,
   gatherDepthwise,
   widenPointwise,
   flipBytes,

@@ -251,13 +251,26 @@ export function prepareWeights(core: Core, plan: WeightPlan): { ptr: number; byt
       const small = plan.channels * taps;
       const gathered = core.alloc(small);
       core.invoke("gatherDepthwise", from, gathered, plan.channels, taps, inC, flip);
-      if (!plan.destride) return { ptr: gathered, bytes: small };
+      if (!plan.destride) return expand(core, plan, gathered, small);
       const bytes = plan.channels * folded;
       const ptr = core.alloc(bytes);
       core.invoke("destrideWeights", gathered, ptr, plan.channels, kS, kF, 1, y, x, pad, 0);
-      return { ptr, bytes };
+      return expand(core, plan, ptr, bytes);
     }
   }
+}
+
+/** Depthwise kernels with the planes of all input channels, if the plan wants them. */
+function expand(
+  core: Core,
+  { expand: inC, channels, pad }: WeightPlan,
+  src: number,
+  bytes: number,
+): { ptr: number; bytes: number } {
+  if (inC === undefined) return { ptr: src, bytes };
+  const ptr = core.alloc(bytes * inC);
+  core.invoke("expandDepthwise", src, ptr, channels, bytes / channels, inC, pad);
+  return { ptr, bytes: bytes * inC };
 }
 
 /** The plan's weights in the core's memory, with the gaps of dilated kernels filled. */

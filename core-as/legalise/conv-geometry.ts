@@ -59,6 +59,8 @@ export interface ConvGeometry {
   depthwise: boolean;
   /** The chip's own depthwise mode: one input channel for each output channel. */
   native: boolean;
+  /** Depthwise kernels that the chip only takes with the planes of all input channels. */
+  expanded: boolean;
   /** 1x1 kernel that becomes 2x2, because a kernel of one weight has no room for its bias order. */
   widen: boolean;
   /** Stride two by keeping every second pixel of the output. */
@@ -104,7 +106,7 @@ const reach = (taps: number, dilation: number): number => (taps - 1) * dilation 
 /** How a chip computes a sliding window. */
 export function windowGeometry(shape: WindowShape, chip: Chip): ConvGeometry {
   const { in: input, strideS, strideF, depthwise } = shape;
-  const native = depthwise && chip.depthwise && input.c > 1;
+  const native = isNative(shape, chip);
   const pointwise = shape.kS === 1 && shape.kF === 1;
   const strided = strideS > 1 || strideF > 1;
   const byTwo = strideS === 2 && strideF === 2;
@@ -126,11 +128,19 @@ export function windowGeometry(shape: WindowShape, chip: Chip): ConvGeometry {
     padLeft: shape.padLeft,
     depthwise,
     native,
+    expanded: depthwise && chip.depthwise && input.c > 1 && !native,
     widen: pointwise && input.c === 1,
     firstPixel,
     folded,
     sampled: null,
   };
+}
+
+/** The chip's depthwise mode has no multiplier, and cannot fold strides to make a kernel smaller. */
+function isNative(shape: WindowShape, chip: Chip): boolean {
+  if (!shape.depthwise || !chip.depthwise || shape.in.c === 1) return false;
+  const sides = [reach(shape.kS, shape.dilationS), reach(shape.kF, shape.dilationF)];
+  return shape.in.c === shape.out.c && Math.max(...sides) <= chip.maxKernel;
 }
 
 function foldOf(shape: WindowShape): Fold {
@@ -181,6 +191,7 @@ export function pointwiseGeometry(from: Extent, outC: number): ConvGeometry {
     padLeft: 0,
     depthwise: false,
     native: false,
+    expanded: false,
     widen: from.c === 1,
     firstPixel: false,
     folded: null,
@@ -189,6 +200,8 @@ export function pointwiseGeometry(from: Extent, outC: number): ConvGeometry {
 }
 
 const MAX_SIDE = 0x1fff;
+/** Depthwise kernels are mostly zeros once all planes are stored: beyond this the CPU is the better place. */
+const MAX_EXPANDED = 2 ** 22;
 const MAX_TP_SIDE = 0x7fff;
 const MAX_IN_CHANNELS = 0xfffff;
 const MAX_OUT_CHANNELS = 0x3fff;
@@ -206,8 +219,9 @@ export function convLimit(geometry: ConvGeometry, chip: Chip): string | null {
     return `${from.c * fold} input channels, the field ends at ${MAX_IN_CHANNELS}`;
   if (out.c > MAX_OUT_CHANNELS)
     return `${out.c} output channels, the field ends at ${MAX_OUT_CHANNELS}`;
-  if (geometry.native && from.c !== out.c)
-    return `a depth multiplier of ${out.c / from.c}, the chip's depthwise mode has none`;
+  const expanded = geometry.expanded ? out.c * from.c * kS * kF : 0;
+  if (expanded > MAX_EXPANDED)
+    return `${expanded} weights where the chip's depthwise mode does not suffice, more than ${MAX_EXPANDED}`;
   const kernel = Math.max(Math.ceil(kS / (folded?.y ?? 1)), Math.ceil(kF / (folded?.x ?? 1)));
   if (kernel > chip.maxKernel)
     return `a kernel of ${kS} x ${kF}, the chip ends at ${chip.maxKernel}`;

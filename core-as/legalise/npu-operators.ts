@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 import type { JobEvidence } from "../executable/executable.ts";
 import { commonOptions, operand, type Constraint, type ConstraintContext } from "./constraint.ts";
+import { convGeometry } from "./conv-geometry.ts";
 import { padsByOne } from "./window-constraints.ts";
 
 /** Operators that the reference driver takes. */
@@ -20,8 +21,9 @@ type EvidenceOf = (context: ConstraintContext) => JobEvidence;
 
 const captured: EvidenceOf = () => "captured";
 
-/** The reference driver knows equal strides of 1 and 2, and no dilation. */
-const convolution: EvidenceOf = ({ op }) => {
+/** The reference driver knows equal strides of 1 and 2, no dilation, and native depthwise modes without multiplier. */
+const convolution: EvidenceOf = ({ op, graph, chip }) => {
+  if (convGeometry(graph, op, chip).expanded) return "never captured";
   const { strideW, strideH, dilationW, dilationH } = commonOptions(op);
   const plain = strideW === strideH && strideW! <= 2 && dilationW === 1 && dilationH === 1;
   return plain ? "captured" : "never captured";

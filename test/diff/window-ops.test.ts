@@ -125,7 +125,7 @@ const STRIDED: readonly Window[] = [
   { size: [16, 9], kernel: [2, 3], stride: [2, 3] },
   { size: [14, 14], kernel: [1, 1], stride: [3, 3] },
   { size: [9, 16], kernel: [1, 1], stride: [1, 2] },
-  { size: [32, 45], kernel: [15, 15], stride: [15, 15], padding: "valid" },
+  { size: [32, 48], kernel: [16, 16], stride: [16, 16], padding: "valid" },
   { size: [4, 5], kernel: [3, 3], stride: [5, 4] },
   { size: [1, 30], kernel: [1, 5], stride: [1, 3] },
 ];
@@ -171,6 +171,27 @@ function convolutions(windows: readonly Window[]): Case[] {
 onBothChips("strides", convolutions(STRIDED));
 onBothChips("dilation", convolutions(DILATED));
 
+// Version 8 has no native form of a depth multiplier, version 7 has the captured one.
+const MULTIPLIED: ReadonlyArray<Omit<ConvCase, "type" | "kind">> = [
+  { size: [9, 8], channels: 3, outputs: 6, kernel: [3, 3], stride: [1, 1] },
+  { size: [11, 14], channels: 5, outputs: 20, kernel: [5, 3], stride: [2, 2], activation: "relu" },
+  { size: [5, 5], channels: 2, outputs: 16, kernel: [1, 1], stride: [1, 1] },
+  { size: [12, 13], channels: 4, outputs: 8, kernel: [4, 4], stride: [3, 4] },
+];
+
+for (const target of TARGETS) {
+  const test = suite(`depth multiplier ${target}`);
+  for (const type of TYPES)
+    for (const one of MULTIPLIED) {
+      const name = `${type}, ${text(one)}`;
+      const captured = target === "a311d" && one.stride[0] === one.stride[1];
+      const model = convModel({ ...one, type, kind: "DEPTHWISE_CONV_2D" });
+      const evidence = captured ? "captured" : "never captured";
+      test(name, () => check({ name, model, tolerance: 1, evidence }, target));
+    }
+  test.run();
+}
+
 // ---- padding -----------------------------------------------------------------------------------
 
 const PADS: ReadonlyArray<[shape: number[], amounts: number[]]> = [
@@ -207,3 +228,79 @@ onBothChips(
     })),
   ),
 );
+
+// ---- what stays on the CPU ---------------------------------------------------------------------
+
+const refused = suite("window operators on the CPU");
+
+const convolution: ConvCase = {
+  kind: "CONV_2D",
+  type: "uint8",
+  size: [30, 30],
+  channels: 4,
+  outputs: 4,
+  kernel: [3, 3],
+  stride: [1, 1],
+};
+
+const REFUSED: ReadonlyArray<[constraint: string, model: Uint8Array]> = [
+  ["CONV_FITS", convModel({ ...convolution, dilation: [8, 1] })],
+  ["CONV_FITS", convModel({ ...convolution, kernel: [16, 1] })],
+  ["CONV_FITS", convModel({ ...convolution, size: [1, 9000], kernel: [1, 3] })],
+  [
+    "POOL_PADDING",
+    poolModel({
+      type: "uint8",
+      size: [7, 7],
+      channels: 3,
+      window: [3, 3],
+      stride: [2, 2],
+      padding: "same",
+    }),
+  ],
+  [
+    "AVERAGE_FITS",
+    poolModel({ type: "int8", size: [40, 40], channels: 3, window: [20, 20], stride: [1, 1] }),
+  ],
+  ["MEAN_AXES", meanModel({ type: "uint8", size: [4, 5], channels: 3, axes: [1] })],
+  ["MEAN_AXES", meanModel({ type: "uint8", size: [4, 5], channels: 3, axes: [1, 2, 3] })],
+  ["AVERAGE_SCALE", meanModel({ type: "uint8", size: [1, 1], channels: 3, scales: [1e9, 0.01] })],
+  ["PAD_SIDES", padModel("uint8", [1, 4, 4, 3], [0, 0, 1, 1, 1, 1, 0, 2])],
+];
+
+for (const target of TARGETS)
+  for (const [index, [constraint, model]] of REFUSED.entries())
+    refused(`${constraint} ${target} ${index}`, () => {
+      const { placements } = compileCase(core, model, { mode: "optimised", target }).executable;
+      assert.equal(
+        placements.map((placement) => [placement.place, placement.constraint]),
+        [["cpu", constraint]],
+      );
+    });
+
+refused("only captured mechanisms", () => {
+  const models = [
+    convModel({ ...convolution, stride: [3, 3] }),
+    convModel({ ...convolution, dilation: [2, 2] }),
+    poolModel({ type: "uint8", size: [6, 6], channels: 3, window: [2, 2], stride: [2, 2] }),
+    padModel("int8", [1, 4, 4, 3], [0, 0, 0, 1, 0, 1, 0, 0]),
+  ];
+  for (const model of models) {
+    const options = { mode: "optimised", capturedOnly: true } as const;
+    const { placements } = compileCase(core, model, options).executable;
+    assert.is(placements[0]!.constraint, "CAPTURED_ONLY");
+  }
+});
+
+refused("compatible mode takes none of them", () => {
+  for (const [constraint, model] of [
+    ["CONV_STRIDE", convModel({ ...convolution, stride: [3, 3] })],
+    ["CONV_DILATION", convModel({ ...convolution, dilation: [2, 2] })],
+    ["PAD_BY_ONE", padModel("int8", [1, 4, 4, 3], [0, 0, 0, 1, 0, 1, 0, 0])],
+  ] as const) {
+    const { placements } = compileCase(core, model, { mode: "compatible" }).executable;
+    assert.is(placements[0]!.constraint, constraint);
+  }
+});
+
+refused.run();

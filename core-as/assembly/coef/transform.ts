@@ -112,6 +112,26 @@ export function gatherDepthwise(
   }
 }
 
+/**
+ * Depthwise kernels with every plane stored: [o][tap] -> [o][z][tap], `pad` where z is not the input channel of o.
+ * `taps` counts the planes of a fold as well.
+ */
+export function expandDepthwise(
+  src: usize,
+  dst: usize,
+  channels: i32,
+  taps: i32,
+  inC: i32,
+  pad: i32,
+): void {
+  const size = <usize>inC * <usize>taps;
+  const multiplier = channels / inC;
+  memory.fill(dst, <u8>pad, <usize>channels * size);
+  for (let o = 0; o < channels; o++, src += <usize>taps, dst += size) {
+    memory.copy(dst + <usize>(o / multiplier) * <usize>taps, src, <usize>taps);
+  }
+}
+
 /** 1x1 kernels of one channel become 2x2 with the weight first and `pad` behind it. */
 export function widenPointwise(src: usize, dst: usize, outC: i32, pad: i32, flip: i32): void {
   for (let o = 0; o < outC; o++, dst += 4) {

@@ -37,7 +37,7 @@ export function convRecord(chip: Chip, geometry: ConvGeometry, weights: WeightPl
     [NnJob.COEF_KERNELS]: out.c,
     // With one input channel every stored plane is a whole kernel.
     [NnJob.SOURCE]:
-      weights.layout === "depthwise" && geometry.in.c > 1
+      weights.layout === "depthwise" && geometry.in.c > 1 && !geometry.expanded
         ? WeightSource.DEPTHWISE
         : WeightSource.DENSE,
     [NnJob.NATIVE_DEPTHWISE]: geometry.native ? 1 : 0,
@@ -103,6 +103,7 @@ export function convWeights(geometry: ConvGeometry, weight: Tensor): WeightPlan 
   return {
     ...(folded && { strides: { x: folded.x, y: folded.y } }),
     dilation: { x: dilationF, y: dilationS },
+    ...(geometry.expanded && { expand: from.c }),
     bytes: weight.constant!,
     layout: widen
       ? "widened"
