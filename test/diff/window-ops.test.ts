@@ -229,6 +229,48 @@ onBothChips(
   ),
 );
 
+const PADDED: ReadonlyArray<Window & { pad: NonNullable<ConvCase["pad"]> }> = [
+  { size: [12, 13], kernel: [3, 3], stride: [1, 1], padding: "valid", pad: [1, 1, 1, 1] },
+  { size: [12, 12], kernel: [3, 3], stride: [2, 2], padding: "valid", pad: [0, 1, 0, 1] },
+  { size: [11, 9], kernel: [7, 7], stride: [2, 2], padding: "valid", pad: [3, 3, 3, 3] },
+  { size: [9, 14], kernel: [3, 5], stride: [1, 1], padding: "same", pad: [1, 0, 2, 1] },
+  { size: [7, 7], kernel: [3, 3], stride: [1, 1], padding: "valid", pad: [4, 0, 0, 5] },
+  { size: [10, 10], kernel: [3, 3], stride: [3, 3], padding: "valid", pad: [1, 2, 2, 1] },
+  { size: [8, 8], kernel: [1, 1], stride: [2, 2], padding: "valid", pad: [1, 1, 1, 1] },
+  {
+    size: [15, 15],
+    kernel: [3, 3],
+    stride: [1, 1],
+    dilation: [2, 2],
+    padding: "valid",
+    pad: [2, 2, 2, 2],
+  },
+];
+
+/** Convolutions behind a PAD; its jobs are gone where they can pad themselves. */
+for (const target of TARGETS) {
+  const test = suite(`PAD and convolution ${target}`);
+  for (const type of TYPES)
+    for (const kind of ["CONV_2D", "DEPTHWISE_CONV_2D"] as const)
+      for (const [index, window] of PADDED.entries())
+        for (const channels of [1, 6]) {
+          const one = { ...window, kind, type, channels, outputs: channels };
+          const plain = !window.dilation && window.stride[0] < 3;
+          const evidence = plain ? "captured" : "never captured";
+          test(text(one), async () => {
+            const model = convModel(one);
+            await check({ name: text(one), model, tolerance: 1, evidence }, target);
+            const { lowered } = compileCase(core, model, { mode: "optimised", target });
+            const jobs = lowered.flatMap((work) => work.jobs.map((job) => job.op));
+            const native = target === "imx8mp" && kind === "DEPTHWISE_CONV_2D" && channels > 1;
+            // Far borders, and jobs that sample, read a padded image.
+            const kept = index === 4 || index === 6 || (native && index === 5);
+            assert.is(jobs.includes("pad"), kept);
+          });
+        }
+  test.run();
+}
+
 // ---- what stays on the CPU ---------------------------------------------------------------------
 
 const refused = suite("window operators on the CPU");

@@ -8,10 +8,12 @@ import { biasesOf, factorOf, nudgeBiases, reluOf } from "../numerics.ts";
 import { draftWindow } from "./window.ts";
 
 export function lowerConvolution(context: LoweringContext, op: Op): void {
-  const geometry = convGeometry(context.graph, op, context.chip);
+  const merged = context.mergedPadding.get(op.id);
+  const geometry = merged?.geometry ?? convGeometry(context.graph, op, context.chip);
+  const image = merged?.pad.inputs[0] ?? op.inputs[0]!;
   const pointwise = geometry.kS === 1 && geometry.kF === 1;
   const name = geometry.depthwise ? "dwconv" : pointwise ? "pwconv" : "conv";
-  draftConvolution(context, op, name, context.planarOf(op, op.inputs[0]!), geometry);
+  draftConvolution(context, op, name, context.planarOf(op, image), geometry);
 }
 
 /** Drafts the jobs of a convolution or fully connected layer and publishes its output. */

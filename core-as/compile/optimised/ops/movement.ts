@@ -27,6 +27,7 @@ export function lowerSplit(context: LoweringContext, op: Op): void {
 }
 
 export function lowerPad(context: LoweringContext, op: Op): void {
+  if ([...context.mergedPadding.values()].some(({ pad }) => pad === op)) return;
   const input = context.tensor(op.inputs[0]!);
   const extent = context.extent(input.id);
   const from = context.planarOf(op, input.id);
