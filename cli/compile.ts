@@ -1,7 +1,13 @@
 // tilewright compile: a model in, an executable and a report out.
 // SPDX-License-Identifier: MIT
 import { Option, type Command } from "commander";
-import { serialiseExecutable } from "../core-as/index.ts";
+import {
+  memoryMap,
+  memoryMapSvg,
+  serialiseExecutable,
+  UsageError,
+  type Executable,
+} from "../core-as/index.ts";
 import { compileModel, readBytes, writeBytes } from "./files.ts";
 import { addCompileFlags, addJsonFlag, compileFlags, type CompileFlags } from "./flags.ts";
 import { reportText, summaryText } from "./report.ts";
@@ -11,6 +17,7 @@ interface CompileArguments extends CompileFlags {
   output?: string;
   report?: "text" | "json";
   json?: boolean;
+  memoryMap?: string;
 }
 
 export function addCompile(program: Command): void {
@@ -18,7 +25,11 @@ export function addCompile(program: Command): void {
     .command("compile")
     .description("compile a TFLite model; without -o nothing is written, only reported")
     .argument("<model>", 'TFLite file; "-" = standard input')
-    .option("-o, --output <file>", 'executable to write (.twx); "-" = standard output');
+    .option("-o, --output <file>", 'executable to write (.twx); "-" = standard output')
+    .option(
+      "--memory-map <file>",
+      'picture (SVG) of where tensors lie and how long, in the largest partition; "-" = standard output',
+    );
   addJsonFlag(
     addCompileFlags(command).addOption(
       new Option("--report <form>", "all operators and jobs, as text or json").choices([
@@ -30,13 +41,16 @@ export function addCompile(program: Command): void {
 }
 
 async function runCompile(path: string, flags: CompileArguments): Promise<void> {
+  if (flags.output === "-" && flags.memoryMap === "-")
+    throw new UsageError("only one of --output and --memory-map can be standard output", "output");
   const { executable, report, timings } = await compileModel(readBytes(path), compileFlags(flags));
   const bytes = flags.output === undefined ? null : serialiseExecutable(executable);
   if (bytes !== null) await writeBytes(flags.output!, bytes);
+  if (flags.memoryMap !== undefined) await writeBytes(flags.memoryMap, mapPicture(executable));
 
   const form = flags.json ? "json" : flags.report;
-  const binaryOutput = flags.output === "-";
-  // With the executable on standard output, everything for people goes to standard error.
+  const binaryOutput = flags.output === "-" || flags.memoryMap === "-";
+  // With a file on standard output, everything for people goes to standard error.
   const show = binaryOutput ? note : print;
   if (form === "json" && !binaryOutput) return printJson({ ...report, timings });
   if (form === "json") return note(JSON.stringify({ ...report, timings }));
@@ -47,4 +61,11 @@ async function runCompile(path: string, flags: CompileArguments): Promise<void> 
       ? "nothing written (-o FILE writes the executable)"
       : `${flags.output === "-" ? "standard output" : flags.output}: ${size(bytes.length)}`;
   show(out.dim(`compiled in ${milliseconds.toFixed(0)} ms; ${written}`));
+}
+
+/** Memory map of the partition with most tensor memory; empty when nothing runs on the NPU. */
+function mapPicture(executable: Executable): string {
+  const maps = executable.partitions.map((_, index) => memoryMap(executable, index));
+  maps.sort((a, b) => b.bytes - a.bytes);
+  return memoryMapSvg(maps[0] ?? { bytes: 0, jobs: 0, rows: [] });
 }

@@ -14,6 +14,8 @@ export interface BufferRef {
   buffer: TensorBuffer;
   /** Bytes from the start of the buffer. */
   offset: number;
+  /** Bytes of the tensor that lies there; unknown = up to the end of the buffer. */
+  bytes?: number | undefined;
 }
 
 /** How TFLite weights become the bytes that the coefficient encoder walks (spec/lowering.md 4). */

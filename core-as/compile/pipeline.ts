@@ -11,6 +11,7 @@ import { generatePartition } from "./generate.ts";
 import type { Lowered } from "./jobs.ts";
 import { lowerCompatible } from "./compatible/lower.ts";
 import { lowerOptimised } from "./optimised/lower.ts";
+import { planMemory } from "./optimised/memory.ts";
 import type { CompileSettings } from "./options.ts";
 
 /** What the passes hand to each other. */
@@ -36,6 +37,7 @@ const PASSES: readonly Pass[] = [
   { name: "group", run: group },
   { name: "lower", run: lower },
   { name: "refuse quirks", run: refuseQuirks },
+  { name: "plan memory", run: planTensors },
   { name: "generate", run: generate },
 ];
 
@@ -115,6 +117,12 @@ function refuseQuirks({ lowered, settings }: Compilation): void {
         { job: first.job },
       );
   }
+}
+
+function planTensors(compilation: Compilation): void {
+  const { mode, memoryPlan } = compilation.settings;
+  if (mode === "optimised" && memoryPlan)
+    compilation.lowered = compilation.lowered!.map(planMemory);
 }
 
 function generate(compilation: Compilation): void {
