@@ -25,6 +25,25 @@ export interface Sampling {
   y: number;
 }
 
+/**
+ * A dilation that is too wide for a kernel with gaps: every x columns and y rows become images of their own, stacked in
+ * one tall image whose convolution has no gaps. A TP core puts them together again.
+ */
+export interface Stacking {
+  x: number;
+  y: number;
+  /** Sides of one image of the stack, before and behind the convolution. */
+  rows: number;
+  columns: number;
+  outRows: number;
+  outColumns: number;
+  /** The images outside of the stack. */
+  from: Extent;
+  to: Extent;
+  padTop: number;
+  padLeft: number;
+}
+
 /** What a window needs of a sliding operator's definition: a kernel, how it moves and what lies around the image. */
 export interface WindowShape {
   in: Extent;
@@ -69,6 +88,8 @@ export interface ConvGeometry {
   folded: Fold | null;
   /** Strides of jobs that compute every pixel, or read none that they drop. */
   sampled: Sampling | null;
+  /** Dilation by a stack of images. */
+  stacked: Stacking | null;
 }
 
 /** Shape of a CONV_2D or DEPTHWISE_CONV_2D. */
@@ -110,6 +131,7 @@ export function windowGeometry(shape: WindowShape, chip: Chip): ConvGeometry {
   const pointwise = shape.kS === 1 && shape.kF === 1;
   const strided = strideS > 1 || strideF > 1;
   const byTwo = strideS === 2 && strideF === 2;
+  if (!strided && isWide(shape, chip)) return stackedGeometry(shape, chip);
   if (strided && !byTwo && pointwise) return sampledInput(shape, chip);
   if (strided && !byTwo && native) return sampledOutput(shape, chip);
   // Captures fold dense depthwise images of three to five rows and drop pixels of all others (Q36).
@@ -133,6 +155,7 @@ export function windowGeometry(shape: WindowShape, chip: Chip): ConvGeometry {
     firstPixel,
     folded,
     sampled: null,
+    stacked: null,
   };
 }
 
@@ -177,6 +200,36 @@ function sampledOutput(shape: WindowShape, chip: Chip): ConvGeometry {
   return { ...plain, sampled: { at: "output", from, x, y } };
 }
 
+/** True when only the gaps of its dilation make a kernel too large. */
+function isWide(shape: WindowShape, chip: Chip): boolean {
+  const sides = [reach(shape.kS, shape.dilationS), reach(shape.kF, shape.dilationF)];
+  return Math.max(...sides) > chip.maxKernel && Math.max(shape.kS, shape.kF) <= chip.maxKernel;
+}
+
+function stackedGeometry(shape: WindowShape, chip: Chip): ConvGeometry {
+  const { in: from, out: to, dilationS: y, dilationF: x, padTop, padLeft } = shape;
+  const [outRows, outColumns] = [Math.ceil(to.s / y), Math.ceil(to.f / x)];
+  const [rows, columns] = [outRows + shape.kS - 1, outColumns + shape.kF - 1];
+  const height = x * y * rows;
+  const plain = windowGeometry(
+    {
+      ...shape,
+      in: { s: height, f: columns, c: from.c },
+      // Rows between two images are computed as well and left out later.
+      out: { s: height, f: outColumns, c: to.c },
+      dilationS: 1,
+      dilationF: 1,
+      padTop: 0,
+      padLeft: 0,
+    },
+    chip,
+  );
+  return {
+    ...plain,
+    stacked: { x, y, rows, columns, outRows, outColumns, from, to, padTop, padLeft },
+  };
+}
+
 /** A 1x1 convolution without padding. */
 export function pointwiseGeometry(from: Extent, outC: number): ConvGeometry {
   return {
@@ -196,6 +249,7 @@ export function pointwiseGeometry(from: Extent, outC: number): ConvGeometry {
     firstPixel: false,
     folded: null,
     sampled: null,
+    stacked: null,
   };
 }
 
@@ -203,6 +257,7 @@ const MAX_SIDE = 0x1fff;
 /** Depthwise kernels are mostly zeros once all planes are stored: beyond this the CPU is the better place. */
 const MAX_EXPANDED = 2 ** 22;
 const MAX_TP_SIDE = 0x7fff;
+const MAX_IMAGES = 0xffff;
 const MAX_IN_CHANNELS = 0xfffff;
 const MAX_OUT_CHANNELS = 0x3fff;
 
@@ -228,6 +283,9 @@ export function convLimit(geometry: ConvGeometry, chip: Chip): string | null {
   const padding = folded ? 0 : Math.max(geometry.padTop, geometry.padLeft);
   const maxPadding = 2 ** (chip.inputOffsetBits - 1);
   if (padding > maxPadding) return `${padding} pixels of padding, the field ends at ${maxPadding}`;
+  const images = geometry.stacked ? geometry.stacked.x * geometry.stacked.y * out.c : 0;
+  if (images > MAX_IMAGES)
+    return `a dilation into ${images} images, the field ends at ${MAX_IMAGES}`;
   const moved = movedSide(geometry);
   if (moved > MAX_TP_SIDE)
     return `${moved} pixels between the first and the last stride, the field ends at ${MAX_TP_SIDE}`;
@@ -235,7 +293,8 @@ export function convLimit(geometry: ConvGeometry, chip: Chip): string | null {
 }
 
 /** The longest side of the window that a fold or a sampling walks, padding included. */
-function movedSide({ folded, sampled, in: from, out }: ConvGeometry): number {
+function movedSide({ folded, sampled, stacked, in: from, out }: ConvGeometry): number {
+  if (stacked) return Math.max(stacked.x * stacked.columns, stacked.y * stacked.rows);
   if (folded) return Math.max(folded.x * folded.columns, folded.y * folded.rows);
   if (!sampled) return 0;
   const small = sampled.at === "input" ? from : sampled.from;

@@ -103,7 +103,7 @@ const CONV_FITS: Constraint = {
   id: "CONV_FITS",
   operators: CONVOLUTIONS,
   sentence:
-    "Sides, channels, padding and kernel, with the gaps of its dilation, fit the chip; strides divide a kernel's sides.",
+    "Sides, channels, padding and kernel fit the chip; strides divide a kernel's sides, and wide dilations an image.",
   remedy: "split the layer, or make the image or the kernel smaller",
   violation: ({ graph, op, chip }) => convLimit(convGeometry(graph, op, chip), chip),
 };

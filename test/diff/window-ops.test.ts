@@ -138,6 +138,10 @@ const DILATED: readonly Window[] = [
   { size: [17, 17], kernel: [3, 3], stride: [2, 2], dilation: [2, 2] },
   { size: [19, 18], kernel: [3, 2], stride: [3, 2], dilation: [2, 3] },
   { size: [6, 6], kernel: [1, 1], stride: [1, 1], dilation: [2, 2] },
+  { size: [33, 33], kernel: [3, 3], stride: [1, 1], dilation: [12, 12] },
+  { size: [24, 32], kernel: [3, 3], stride: [1, 1], dilation: [8, 8], activation: "relu" },
+  { size: [28, 25], kernel: [3, 2], stride: [1, 1], dilation: [9, 1], padding: "valid" },
+  { size: [7, 40], kernel: [2, 5], stride: [1, 1], dilation: [3, 7] },
 ];
 
 const CHANNELS: ReadonlyArray<[channels: number, outputs: number]> = [
@@ -286,7 +290,7 @@ const convolution: ConvCase = {
 };
 
 const REFUSED: ReadonlyArray<[constraint: string, model: Uint8Array]> = [
-  ["CONV_FITS", convModel({ ...convolution, dilation: [8, 1] })],
+  ["CONV_FITS", convModel({ ...convolution, size: [90, 90], dilation: [80, 80] })],
   ["CONV_FITS", convModel({ ...convolution, kernel: [16, 1] })],
   ["CONV_FITS", convModel({ ...convolution, size: [1, 9000], kernel: [1, 3] })],
   [

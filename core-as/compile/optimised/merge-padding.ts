@@ -63,5 +63,7 @@ function mergedGeometry(graph: Graph, pad: Op, convolution: Op, chip: Chip): Con
   );
   const { padTop, padLeft, kS, kF } = geometry;
   const far = Math.max(padTop, bottom) >= kS || Math.max(padLeft, right) >= kF;
-  return far || geometry.sampled || convLimit(geometry, chip) !== null ? null : geometry;
+  return far || geometry.sampled || geometry.stacked || convLimit(geometry, chip) !== null
+    ? null
+    : geometry;
 }

@@ -4,7 +4,13 @@ import { TpJob } from "../../assembly/abi.ts";
 import type { TpProgram } from "../jobs.ts";
 import { ceilDiv } from "../lower-shared.ts";
 import type { Extent } from "../../ir/extent.ts";
-import { detransposeProgram, reshuffleRecord, type ReshuffleAxis } from "../tp-programs.ts";
+import type { Stacking } from "../../legalise/conv-geometry.ts";
+import {
+  detransposeProgram,
+  padPrograms,
+  reshuffleRecord,
+  type ReshuffleAxis,
+} from "../tp-programs.ts";
 
 const MAX_16 = 0xffff;
 
@@ -118,4 +124,55 @@ export function toNhwcProgram(extent: Extent, zp: number): TpProgram {
       [TpJob.WINDOW_Y_END]: s - 1,
     },
   };
+}
+
+/** Stacked images back into one: pixel (row, column) of image (y, x) goes to (Y row + y, X column + x). */
+export function unstackProgram(stack: Stacking, zp: number): TpProgram {
+  const { x, y, rows, outRows, outColumns, to } = stack;
+  const width = x * outColumns;
+  return {
+    inOffset: 0,
+    outOffset: 0,
+    record: {
+      [TpJob.IN_X_SIZE]: outColumns,
+      [TpJob.IN_Y_SIZE]: outRows,
+      [TpJob.IN_Z_SIZE]: to.c * x * y,
+      [TpJob.IN_STRIDE]: outColumns,
+      // Behind each image lie the rows that reach into the next one.
+      [TpJob.IN_SLICE]: rows * outColumns,
+      [TpJob.WINDOW_X_END]: outColumns - 1,
+      [TpJob.WINDOW_Y_END]: outRows - 1,
+      [TpJob.TILE_X_SIZE]: outColumns,
+      [TpJob.TILE_X_INC]: outColumns,
+      [TpJob.TILE_Y_SIZE]: outRows,
+      [TpJob.TILE_Y_INC]: outRows,
+      [TpJob.COUNT_0]: outColumns,
+      [TpJob.INC_0]: x,
+      [TpJob.COUNT_1]: outRows,
+      [TpJob.INC_1]: y * width,
+      [TpJob.COUNT_2]: x,
+      [TpJob.INC_2]: 1,
+      [TpJob.COUNT_3]: y,
+      [TpJob.INC_3]: width,
+      [TpJob.COUNT_4]: 1,
+      [TpJob.COUNT_5]: 1,
+      [TpJob.INC_6]: y * outRows * width,
+      [TpJob.IN_ZP]: zp,
+      [TpJob.OUT_ZP]: zp,
+    },
+  };
+}
+
+/** The upper left part of every plane. */
+export function cropPrograms(from: Extent, to: Extent, zp: number, tpCores: number): TpProgram[] {
+  const cores = Math.min(tpCores, to.c);
+  return padPrograms(to, 0, { in: zp, out: zp }, cores).map((program) => ({
+    ...program,
+    inOffset: (program.inOffset / (to.s * to.f)) * from.s * from.f,
+    record: {
+      ...program.record,
+      [TpJob.IN_STRIDE]: from.f,
+      [TpJob.IN_SLICE]: from.s * from.f,
+    },
+  }));
 }

@@ -3,13 +3,13 @@
 import { NnJob } from "../../../assembly/abi.ts";
 import { bytesOf } from "../../../ir/extent.ts";
 import type { Op, Tensor } from "../../../ir/graph.ts";
-import type { ConvGeometry } from "../../../legalise/conv-geometry.ts";
+import type { ConvGeometry, Stacking } from "../../../legalise/conv-geometry.ts";
 import type { NnRecord, NnWork } from "../../jobs.ts";
 import { floatBits, scaleOf, zp8 } from "../../lower-shared.ts";
 import type { LoweringContext } from "../context.ts";
 import { reluOf } from "../numerics.ts";
 import { convRecord, convWeights } from "../records.ts";
-import { reshufflePrograms } from "../tp.ts";
+import { cropPrograms, reshufflePrograms, unstackProgram, type ReshuffleShape } from "../tp.ts";
 
 /** An operator as a sliding window with weights; the weights need not be a tensor of the graph. */
 export interface WindowJob {
@@ -26,7 +26,7 @@ export interface WindowJob {
 /** Drafts the jobs of a sliding window and publishes its output. */
 export function draftWindow(context: LoweringContext, op: Op, job: WindowJob): void {
   const { geometry, input, weight, output } = job;
-  const { sampled } = geometry;
+  const { sampled, stacked } = geometry;
   const weights = convWeights(geometry, weight);
   const record: NnRecord = {
     ...convRecord(context.chip, geometry, weights),
@@ -37,10 +37,11 @@ export function draftWindow(context: LoweringContext, op: Op, job: WindowJob): v
   };
   const { name, biases } = job;
   const from = inputOf(context, op, job);
-  if (sampled?.at === "output") {
+  if (stacked || sampled?.at === "output") {
     const to = context.placement.add(bytesOf(geometry.out));
     context.nn(op, { op: name, record, weights, biases, from, to });
-    context.alias(output.id, draftSampling(context, op, geometry, to, output));
+    if (stacked) draftUnstacking(context, op, stacked, to, output);
+    else context.alias(output.id, draftSampling(context, op, geometry, to, output));
   } else {
     const to = context.produce(output.id);
     context.nn(op, { op: name, record, weights, biases, from, to });
@@ -51,20 +52,46 @@ export function draftWindow(context: LoweringContext, op: Op, job: WindowJob): v
 /** Node of the image that the NN job reads. */
 function inputOf(context: LoweringContext, op: Op, job: WindowJob): number {
   const { geometry, input, from } = job;
-  if (geometry.folded) return draftFold(context, op, job);
+  if (geometry.stacked) return draftFold(context, op, job, geometry.stacked);
+  const { in: image, folded, padTop, padLeft } = geometry;
+  if (folded) return draftFold(context, op, job, { from: image, ...folded, padTop, padLeft });
   if (geometry.sampled?.at === "input") return draftSampling(context, op, geometry, from, input);
   return from;
 }
 
-/** Strides as planes; padding comes with them. */
-function draftFold(context: LoweringContext, op: Op, { geometry, input, from }: WindowJob): number {
-  const { padTop, padLeft } = geometry;
-  const fold = geometry.folded!;
-  const to = context.placement.add(geometry.in.c * fold.x * fold.y * fold.rows * fold.columns);
-  const shape = { from: geometry.in, ...fold, padTop, padLeft };
+/** Strides as planes, or dilation as a stack of images; padding comes with them. */
+function draftFold(
+  context: LoweringContext,
+  op: Op,
+  { input, from }: WindowJob,
+  shape: ReshuffleShape,
+): number {
+  const { x, y, rows, columns } = shape;
+  const to = context.placement.add(shape.from.c * x * y * rows * columns);
   const programs = reshufflePrograms(shape, zp8(input), context.chip.tpCores);
   context.tp("reshuffle", op.id, from, to, programs);
   return to;
+}
+
+/** Puts the images of a stack together, and cuts off what exceeds the output. */
+function draftUnstacking(
+  context: LoweringContext,
+  op: Op,
+  stack: Stacking,
+  node: number,
+  output: Tensor,
+): void {
+  const { to } = stack;
+  const whole = { s: stack.y * stack.outRows, f: stack.x * stack.outColumns, c: to.c };
+  const programs = [unstackProgram(stack, zp8(output))];
+  if (whole.s === to.s && whole.f === to.f) {
+    context.tp("reshuffle", op.id, node, context.produce(output.id), programs);
+    return;
+  }
+  const all = context.placement.add(bytesOf(whole));
+  context.tp("reshuffle", op.id, node, all, programs);
+  const cut = cropPrograms(whole, to, zp8(output), context.chip.tpCores);
+  context.tp("copy", op.id, all, context.produce(output.id), cut);
 }
 
 /** Keeps the first pixel of every stride: a fold whose first phase is the result. */
