@@ -9,6 +9,8 @@ export { planSram } from "./tile/sram";
 export {
   transposeWeights,
   destrideWeights,
+  dilateWeights,
+  expandDepthwise,
   gatherDepthwise,
   widenPointwise,
   flipBytes,

@@ -226,14 +226,15 @@ function denseRecord(values: Partial<Record<number, number>>, words: number): In
 
 /** Brings TFLite weights into the encoder's order; the result stays allocated until the caller's scope ends. */
 export function prepareWeights(core: Core, plan: WeightPlan): { ptr: number; bytes: number } {
-  const { outC, kS, kF, inC, flip, pad } = plan;
-  const src = core.allocCopy(plan.bytes);
+  const { outC, inC, flip, pad } = plan;
+  const { src, length, kS, kF } = dilate(core, plan);
+  const { x, y } = plan.strides ?? { x: 2, y: 2 };
   const taps = kS * kF;
-  const folded = 4 * ((kS + 1) >> 1) * ((kF + 1) >> 1);
+  const folded = x * y * Math.ceil(kS / y) * Math.ceil(kF / x);
   switch (plan.layout) {
     case "as-is": {
-      if (flip !== 0) core.invoke("flipBytes", src, src, plan.bytes.length, flip);
-      return { ptr: src, bytes: plan.bytes.length };
+      if (flip !== 0) core.invoke("flipBytes", src, src, length, flip);
+      return { ptr: src, bytes: length };
     }
     case "widened": {
       const ptr = core.alloc(outC * 4);
@@ -241,16 +242,16 @@ export function prepareWeights(core: Core, plan: WeightPlan): { ptr: number; byt
       return { ptr, bytes: outC * 4 };
     }
     case "transposed": {
-      const ptr = core.alloc(plan.bytes.length);
+      const ptr = core.alloc(length);
       core.invoke("transposeWeights", src, ptr, outC, taps, inC, flip);
-      return { ptr, bytes: plan.bytes.length };
+      return { ptr, bytes: length };
     }
     case "destrided": {
       const from = plan.widen ? core.alloc(outC * 4) : src;
       if (plan.widen) core.invoke("widenPointwise", src, from, outC, pad, 0);
       const bytes = outC * inC * folded;
       const ptr = core.alloc(bytes);
-      core.invoke("destrideWeights", from, ptr, outC, kS, kF, inC, pad, flip);
+      core.invoke("destrideWeights", from, ptr, outC, kS, kF, inC, y, x, pad, flip);
       return { ptr, bytes };
     }
     case "depthwise": {
@@ -259,11 +260,43 @@ export function prepareWeights(core: Core, plan: WeightPlan): { ptr: number; byt
       const small = plan.channels * taps;
       const gathered = core.alloc(small);
       core.invoke("gatherDepthwise", from, gathered, plan.channels, taps, inC, flip);
-      if (!plan.destride) return { ptr: gathered, bytes: small };
+      if (!plan.destride) return expand(core, plan, gathered, small);
       const bytes = plan.channels * folded;
       const ptr = core.alloc(bytes);
-      core.invoke("destrideWeights", gathered, ptr, plan.channels, kS, kF, 1, pad, 0);
-      return { ptr, bytes };
+      core.invoke("destrideWeights", gathered, ptr, plan.channels, kS, kF, 1, y, x, pad, 0);
+      return expand(core, plan, ptr, bytes);
     }
   }
+}
+
+/** Depthwise kernels with the planes of all input channels, if the plan wants them. */
+function expand(
+  core: Core,
+  { expand: inC, channels, pad }: WeightPlan,
+  src: number,
+  bytes: number,
+): { ptr: number; bytes: number } {
+  if (inC === undefined) return { ptr: src, bytes };
+  const ptr = core.alloc(bytes * inC);
+  core.invoke("expandDepthwise", src, ptr, channels, bytes / channels, inC, pad);
+  return { ptr, bytes: bytes * inC };
+}
+
+/** The plan's weights in the core's memory, with the gaps of dilated kernels filled. */
+function dilate(
+  core: Core,
+  plan: WeightPlan,
+): { src: number; length: number; kS: number; kF: number } {
+  const { bytes, kS, kF, inC, dilation, pad, flip } = plan;
+  const src = core.allocCopy(bytes);
+  if (!dilation || (dilation.x === 1 && dilation.y === 1))
+    return { src, length: bytes.length, kS, kF };
+  const { x, y } = dilation;
+  const wide = { kS: y * (kS - 1) + 1, kF: x * (kF - 1) + 1 };
+  // Depthwise weights are one kernel with all channels innermost.
+  const kernels = plan.layout === "depthwise" ? 1 : plan.outC;
+  const length = kernels * wide.kS * wide.kF * inC;
+  const ptr = core.alloc(length);
+  core.invoke("dilateWeights", src, ptr, kernels, kS, kF, inC, y, x, pad ^ flip);
+  return { src: ptr, length, ...wide };
 }

@@ -39,6 +39,12 @@ export interface WeightPlan {
   /** depthwise: channels that have a kernel of their own. */
   channels: number;
   destride: boolean;
+  /** destrided: the strides that are folded, 2 and 2 when left out. */
+  strides?: { x: number; y: number };
+  /** depthwise: input channels of the whole kernels to store; left out where a kernel's own planes do. */
+  expand?: number;
+  /** Distance of the taps, 1 and 1 when left out; gaps are filled before anything else. */
+  dilation?: { x: number; y: number };
   /** widened before anything else (a one-channel 1x1 depthwise kernel). */
   widen: boolean;
   pad: number;

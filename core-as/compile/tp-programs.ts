@@ -98,16 +98,24 @@ export interface ReshuffleLayout {
   columns: number;
   zp: number;
   noFlush: boolean;
+  /** Strides that become planes; 2 and 2 when left out. */
+  x?: number;
+  y?: number;
+  /** Bytes between the planes of one input plane and between those of two; next to each other when left out. */
+  phaseStep?: number;
+  planeStep?: number;
 }
 
-/** A reshuffle by two of `planes` input planes: output plane 4z + 2 (y & 1) + (x & 1). */
+/** A reshuffle of `planes` input planes: output plane (strideY z + y % strideY) strideX + x % strideX. */
 export function reshuffleRecord(
   x: ReshuffleAxis,
   y: ReshuffleAxis,
   planes: number,
-  { stride, slice, rows, columns, zp, noFlush }: ReshuffleLayout,
+  layout: ReshuffleLayout,
 ): TpProgram["record"] {
-  const plane = rows * columns;
+  const { stride, slice, columns, zp, noFlush, x: strideX = 2, y: strideY = 2 } = layout;
+  const { phaseStep = layout.rows * columns } = layout;
+  const { planeStep = strideX * strideY * phaseStep } = layout;
   return {
     [TpJob.IN_X_SIZE]: x.size,
     [TpJob.IN_Y_SIZE]: y.size,
@@ -116,43 +124,59 @@ export function reshuffleRecord(
     [TpJob.IN_SLICE]: slice,
     [TpJob.WINDOW_X_START]: x.start,
     [TpJob.WINDOW_Y_START]: y.start,
-    [TpJob.WINDOW_X_END]: 2 * x.outputs - 1 + x.start,
-    [TpJob.WINDOW_Y_END]: 2 * y.outputs - 1 + y.start,
-    [TpJob.TILE_X_SIZE]: 2 * x.outputs,
-    [TpJob.TILE_X_INC]: 2 * x.outputs,
-    [TpJob.TILE_Y_SIZE]: 2 * y.outputs,
-    [TpJob.TILE_Y_INC]: 2 * y.outputs,
+    [TpJob.WINDOW_X_END]: strideX * x.outputs - 1 + x.start,
+    [TpJob.WINDOW_Y_END]: strideY * y.outputs - 1 + y.start,
+    [TpJob.TILE_X_SIZE]: strideX * x.outputs,
+    [TpJob.TILE_X_INC]: strideX * x.outputs,
+    [TpJob.TILE_Y_SIZE]: strideY * y.outputs,
+    [TpJob.TILE_Y_INC]: strideY * y.outputs,
     [TpJob.LOOP_1_RESET]: 1,
     [TpJob.LOOP_3_RESET]: 1,
     [TpJob.NO_FLUSH]: noFlush ? 1 : 0,
-    [TpJob.COUNT_0]: 2,
-    [TpJob.INC_0]: plane,
+    [TpJob.COUNT_0]: strideX,
+    [TpJob.INC_0]: phaseStep,
     [TpJob.COUNT_1]: x.outputs,
     [TpJob.INC_1]: 1,
-    [TpJob.COUNT_2]: 2,
-    [TpJob.INC_2]: 2 * plane,
+    [TpJob.COUNT_2]: strideY,
+    [TpJob.INC_2]: strideX * phaseStep,
     [TpJob.COUNT_3]: y.outputs,
     [TpJob.INC_3]: columns,
     [TpJob.COUNT_4]: 1,
     [TpJob.COUNT_5]: 1,
-    [TpJob.INC_6]: 4 * plane,
+    [TpJob.INC_6]: planeStep,
     [TpJob.IN_ZP]: zp,
     [TpJob.OUT_ZP]: zp,
   };
 }
 
+/** Pixels of padding on every side. */
+export interface Border {
+  top: number;
+  bottom: number;
+  left: number;
+  right: number;
+}
+
+const evenBorder = (size: number): Border => ({
+  top: size,
+  bottom: size,
+  left: size,
+  right: size,
+});
+
 /**
- * A planar tensor with `border` pixels of zero point on every side; border 0 copies it. Planes are dealt to `cores`
- * descriptors; with fewer planes than cores the last ones get none (the reference does that, Q45).
+ * A planar tensor with a border of zero points, one number for all sides; 0 copies it. Planes are dealt to `cores` descriptors;
+ * with fewer planes than cores the last ones get none (the reference does that, Q45).
  */
 export function padPrograms(
   from: Extent,
-  border: number,
+  border: number | Border,
   zp: { in: number; out: number },
   cores: number,
 ): TpProgram[] {
-  const columns = from.f + 2 * border;
-  const rows = from.s + 2 * border;
+  const { top, bottom, left, right } = typeof border === "number" ? evenBorder(border) : border;
+  const columns = from.f + left + right;
+  const rows = from.s + top + bottom;
   const programs: TpProgram[] = [];
   let done = 0;
   for (let core = 0; core < cores; core++) {
@@ -166,10 +190,10 @@ export function padPrograms(
         [TpJob.IN_Z_SIZE]: planes,
         [TpJob.IN_STRIDE]: from.f,
         [TpJob.IN_SLICE]: from.f * from.s,
-        [TpJob.WINDOW_X_START]: -border,
-        [TpJob.WINDOW_Y_START]: -border,
-        [TpJob.WINDOW_X_END]: columns - 1 - border,
-        [TpJob.WINDOW_Y_END]: rows - 1 - border,
+        [TpJob.WINDOW_X_START]: -left,
+        [TpJob.WINDOW_Y_START]: -top,
+        [TpJob.WINDOW_X_END]: columns - 1 - left,
+        [TpJob.WINDOW_Y_END]: rows - 1 - top,
         [TpJob.TILE_X_SIZE]: columns,
         [TpJob.TILE_X_INC]: columns,
         [TpJob.TILE_Y_SIZE]: rows,

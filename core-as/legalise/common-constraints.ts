@@ -24,6 +24,7 @@ function activations(context: ConstraintContext): Tensor[] {
     FULLY_CONNECTED: [1, 2],
     PAD: [1],
     SPLIT: [0],
+    MEAN: [1],
   };
   const skipped = parameters[context.op.kind] ?? [];
   const inputs = context.op.inputs.filter((id, i) => id >= 0 && !skipped.includes(i));
@@ -46,6 +47,8 @@ export const TYPE_8BIT: Constraint = {
     "PAD",
     "FULLY_CONNECTED",
     ...LOOKUP_OPERATORS,
+    "AVERAGE_POOL_2D",
+    "MEAN",
   ],
   sentence: "Activations are uint8 or int8, all of the same type.",
   remedy: "quantise the model to 8 bits with one type for all activations",
@@ -70,6 +73,8 @@ export const QUANT_PER_TENSOR: Constraint = {
     "SPLIT",
     "PAD",
     ...LOOKUP_OPERATORS,
+    "AVERAGE_POOL_2D",
+    "MEAN",
   ],
   sentence: "Input, weights, bias and output have exactly one scale and one zero point.",
   remedy: "quantise per tensor: the NPU has one post multiplier per job",
@@ -109,7 +114,7 @@ export const WEIGHTS_CONSTANT: Constraint = {
 
 export const RANK_4: Constraint = {
   id: "RANK_4",
-  operators: [...CONVOLUTIONS, "ADD", "SUB", "CONCATENATION", "SPLIT", "PAD"],
+  operators: [...CONVOLUTIONS, "ADD", "SUB", "CONCATENATION", "SPLIT", "PAD", "AVERAGE_POOL_2D"],
   sentence: "Activations have four dimensions: batch, rows, columns, channels.",
   remedy: "reshape to four dimensions before the operator",
   violation: (context) => {
@@ -120,38 +125,12 @@ export const RANK_4: Constraint = {
 
 export const BATCH_1: Constraint = {
   id: "BATCH_1",
-  operators: [...CONVOLUTIONS, "ADD", "SUB", "CONCATENATION", "SPLIT", "PAD"],
+  operators: [...CONVOLUTIONS, "ADD", "SUB", "CONCATENATION", "SPLIT", "PAD", "AVERAGE_POOL_2D"],
   sentence: "The batch size is 1.",
   remedy: "convert the model with a batch size of 1 and run it once for each item",
   violation: (context) => {
     const wrong = computedActivations(context).find((tensor) => tensor.shape[0] !== 1);
     return wrong ? `${describe(wrong)} has the shape [${wrong.shape}]` : null;
-  },
-};
-
-export const CONV_STRIDE: Constraint = {
-  id: "CONV_STRIDE",
-  operators: CONVOLUTIONS,
-  sentence: "Both strides are equal, and 1 or 2.",
-  remedy: "use stride 1 or 2 in both directions",
-  violation: ({ op }) => {
-    const { strideW, strideH } = commonOptions(op);
-    return strideW === strideH && (strideW === 1 || strideW === 2)
-      ? null
-      : `strides are ${strideH} (rows) and ${strideW} (columns)`;
-  },
-};
-
-export const CONV_DILATION: Constraint = {
-  id: "CONV_DILATION",
-  operators: CONVOLUTIONS,
-  sentence: "Both dilations are 1.",
-  remedy: "train with a larger kernel or more layers instead of dilation",
-  violation: ({ op }) => {
-    const { dilationW, dilationH } = commonOptions(op);
-    return dilationW === 1 && dilationH === 1
-      ? null
-      : `dilations are ${dilationH} (rows) and ${dilationW} (columns)`;
   },
 };
 
@@ -184,19 +163,6 @@ function axisOf(context: ConstraintContext): number | null {
   return axis.constant && axis.type === "int32" ? (readInts(axis.constant)[0] ?? null) : null;
 }
 
-export const PAD_BY_ONE: Constraint = {
-  id: "PAD_BY_ONE",
-  operators: ["PAD"],
-  sentence: "The padding is one row and one column on every side.",
-  remedy: "pad by one, or use SAME padding in the convolution that follows",
-  violation: (context) => {
-    const amounts = operand(context, 1);
-    if (amounts.constant === null || amounts.type !== "int32") return "the padding is computed";
-    const values = [...readInts(amounts.constant)];
-    return values.join() === "0,0,1,1,1,1,0,0" ? null : `the padding is [${values}]`;
-  },
-};
-
 /** Constraints of both modes, checked in this order. */
 export const COMMON_CONSTRAINTS: readonly Constraint[] = [
   RANK_4,
@@ -204,9 +170,6 @@ export const COMMON_CONSTRAINTS: readonly Constraint[] = [
   TYPE_8BIT,
   QUANT_PER_TENSOR,
   WEIGHTS_CONSTANT,
-  CONV_STRIDE,
-  CONV_DILATION,
   CONV_GROUPS,
   CHANNEL_AXIS,
-  PAD_BY_ONE,
 ];

@@ -1,9 +1,59 @@
 // What the reference driver's rules add in compatible mode (spec/lowering.md 1).
 // SPDX-License-Identifier: MIT
 import { activationConstraint, referenceRange } from "./activation.ts";
-import { CONVOLUTIONS, describe, operand, optionalOperand, type Constraint } from "./constraint.ts";
+import { readInts } from "../ir/constants.ts";
+import {
+  CONVOLUTIONS,
+  commonOptions,
+  describe,
+  operand,
+  optionalOperand,
+  type Constraint,
+} from "./constraint.ts";
+
+const CONV_STRIDE: Constraint = {
+  id: "CONV_STRIDE",
+  operators: CONVOLUTIONS,
+  sentence: "Both strides are equal, and 1 or 2.",
+  remedy: "use stride 1 or 2 in both directions",
+  violation: ({ op }) => {
+    const { strideW, strideH } = commonOptions(op);
+    return strideW === strideH && (strideW === 1 || strideW === 2)
+      ? null
+      : `strides are ${strideH} (rows) and ${strideW} (columns)`;
+  },
+};
+
+const CONV_DILATION: Constraint = {
+  id: "CONV_DILATION",
+  operators: CONVOLUTIONS,
+  sentence: "Both dilations are 1.",
+  remedy: "train with a larger kernel or more layers instead of dilation",
+  violation: ({ op }) => {
+    const { dilationW, dilationH } = commonOptions(op);
+    return dilationW === 1 && dilationH === 1
+      ? null
+      : `dilations are ${dilationH} (rows) and ${dilationW} (columns)`;
+  },
+};
+
+const PAD_BY_ONE: Constraint = {
+  id: "PAD_BY_ONE",
+  operators: ["PAD"],
+  sentence: "The padding is one row and one column on every side.",
+  remedy: "pad by one, or use SAME padding in the convolution that follows",
+  violation: (context) => {
+    const amounts = operand(context, 1);
+    if (amounts.constant === null || amounts.type !== "int32") return "the padding is computed";
+    const values = [...readInts(amounts.constant)];
+    return values.join() === "0,0,1,1,1,1,0,0" ? null : `the padding is [${values}]`;
+  },
+};
 
 export const COMPATIBLE_CONSTRAINTS: readonly Constraint[] = [
+  CONV_STRIDE,
+  CONV_DILATION,
+  PAD_BY_ONE,
   {
     id: "ADD_OPERANDS",
     operators: ["ADD"],

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 import type { JobEvidence } from "../executable/executable.ts";
 import {
+  commonOptions,
   operand,
   result,
   sameQuantisation,
@@ -9,7 +10,9 @@ import {
   type ConstraintContext,
 } from "./constraint.ts";
 import { scalarArithmetic } from "./arithmetic.ts";
+import { convGeometry } from "./conv-geometry.ts";
 import { LOOKUP_OPERATORS } from "./lookup-functions.ts";
+import { padsByOne } from "./window-constraints.ts";
 
 /** Operators that give the same bytes another shape. */
 export const RENAMINGS: readonly string[] = ["RESHAPE", "SQUEEZE", "EXPAND_DIMS"];
@@ -42,14 +45,25 @@ const concatenationEvidence: EvidenceOf = (context) =>
     ? "captured"
     : "never captured";
 
+/** The reference driver knows equal strides of 1 and 2, no dilation, and native depthwise modes without multiplier. */
+const convolution: EvidenceOf = ({ op, graph, chip }) => {
+  if (convGeometry(graph, op, chip).expanded) return "never captured";
+  const { strideW, strideH, dilationW, dilationH } = commonOptions(op);
+  const plain = strideW === strideH && strideW! <= 2 && dilationW === 1 && dilationH === 1;
+  return plain ? "captured" : "never captured";
+};
+
+const padding: EvidenceOf = (context) =>
+  padsByOne(operand(context, 1)) ? "captured" : "never captured";
+
 /** Operators with a lowering in compile/optimised/lower.ts. */
 export const OPTIMISED_OPERATORS: Readonly<Record<string, EvidenceOf>> = {
-  CONV_2D: captured,
-  DEPTHWISE_CONV_2D: captured,
+  CONV_2D: convolution,
+  DEPTHWISE_CONV_2D: convolution,
   ADD: additionEvidence,
   CONCATENATION: concatenationEvidence,
   SPLIT: captured,
-  PAD: captured,
+  PAD: padding,
   FULLY_CONNECTED: captured,
   ...Object.fromEntries(LOOKUP_OPERATORS.map((kind) => [kind, newerDriver])),
   RESHAPE: newerDriver,
@@ -65,6 +79,8 @@ export const OPTIMISED_OPERATORS: Readonly<Record<string, EvidenceOf>> = {
   RESIZE_NEAREST_NEIGHBOR: neverCaptured,
   SPACE_TO_DEPTH: neverCaptured,
   DEPTH_TO_SPACE: neverCaptured,
+  AVERAGE_POOL_2D: neverCaptured,
+  MEAN: neverCaptured,
 };
 
 /** The constraint that an operator has an NPU form at all. */

@@ -19,6 +19,7 @@ import { scalarArithmetic } from "./arithmetic.ts";
 import { addSides, convGeometry, convLimit } from "./conv-geometry.ts";
 import { LINEAR_CONSTRAINTS } from "./linear-constraints.ts";
 import { MOVEMENT_CONSTRAINTS } from "./movement-constraints.ts";
+import { WINDOW_CONSTRAINTS } from "./window-constraints.ts";
 
 const MAX_SIDE = 0x1fff;
 const MAX_16 = 0xffff;
@@ -36,7 +37,7 @@ function movedTensors(context: ConstraintContext): [reference: Tensor, others: T
 
 const SAME_QUANTISATION: Constraint = {
   id: "SAME_QUANTISATION",
-  operators: ["SPLIT", "PAD"],
+  operators: ["SPLIT", "PAD", "AVERAGE_POOL_2D"],
   sentence: "All inputs and outputs have the same scale and zero point.",
   remedy: "requantise the operands to the output's scale when converting the model",
   violation: (context) => {
@@ -105,7 +106,8 @@ const ADD_CHANNELS: Constraint = {
 const CONV_FITS: Constraint = {
   id: "CONV_FITS",
   operators: CONVOLUTIONS,
-  sentence: "Sides, channels, kernel and padding fit the fields of the chip's descriptor.",
+  sentence:
+    "Sides, channels, padding and kernel fit the chip; strides divide a kernel's sides, and wide dilations an image.",
   remedy: "split the layer, or make the image or the kernel smaller",
   violation: ({ graph, op, chip }) => convLimit(convGeometry(graph, op, chip), chip),
 };
@@ -128,7 +130,16 @@ const FC_FITS: Constraint = {
 
 const LAYOUT_FITS: Constraint = {
   id: "LAYOUT_FITS",
-  operators: [...CONVOLUTIONS, "ADD", "SUB", "CONCATENATION", "SPLIT", "PAD"],
+  operators: [
+    ...CONVOLUTIONS,
+    "ADD",
+    "SUB",
+    "CONCATENATION",
+    "SPLIT",
+    "PAD",
+    "AVERAGE_POOL_2D",
+    "MEAN",
+  ],
   sentence: `Rows, columns and channels of every activation are at most ${MAX_16}.`,
   remedy: "split the tensor",
   violation: (context) => {
@@ -175,7 +186,10 @@ const PAIR_RANGE: Constraint = {
 };
 
 export const OPTIMISED_CONSTRAINTS: readonly Constraint[] = [
-  activationConstraint([...CONVOLUTIONS, "ADD", "SUB", "MUL", "FULLY_CONNECTED"], quantisedRange),
+  activationConstraint(
+    [...CONVOLUTIONS, "ADD", "SUB", "MUL", "FULLY_CONNECTED", "AVERAGE_POOL_2D"],
+    quantisedRange,
+  ),
   SAME_QUANTISATION,
   NO_ACTIVATION,
   SAME_SHAPES,
@@ -189,4 +203,5 @@ export const OPTIMISED_CONSTRAINTS: readonly Constraint[] = [
   ...LOOKUP_CONSTRAINTS,
   ...LINEAR_CONSTRAINTS,
   ...MOVEMENT_CONSTRAINTS,
+  ...WINDOW_CONSTRAINTS,
 ];

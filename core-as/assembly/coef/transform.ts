@@ -24,8 +24,8 @@ export function transposeWeights(
 }
 
 /**
- * Folds a stride of two into the channels: [o][s][f][z] -> [o][4z + q][s'][f'] with q = 2 (s odd) + (f odd);
- * taps outside the kernel become `pad`.
+ * Folds strides into the channels: [o][s][f][z] -> [o][(strideS z + s % strideS) strideF + f % strideF][s'][f'], where
+ * s' and f' count whole strides; taps outside the kernel become `pad`.
  */
 export function destrideWeights(
   src: usize,
@@ -34,23 +34,60 @@ export function destrideWeights(
   kS: i32,
   kF: i32,
   inC: i32,
+  strideS: i32,
+  strideF: i32,
   pad: i32,
   flip: i32,
 ): void {
-  const halfS = (kS + 1) >> 1;
-  const halfF = (kF + 1) >> 1;
+  const partS = (kS + strideS - 1) / strideS;
+  const partF = (kF + strideF - 1) / strideF;
+  const phases = strideS * strideF;
   for (let o = 0; o < outC; o++, src += <usize>(kS * kF * inC)) {
-    for (let plane = 0; plane < inC * 4; plane++) {
-      const z = plane >> 2;
-      for (let s2 = 0; s2 < halfS; s2++) {
-        const s = 2 * s2 + ((plane >> 1) & 1);
-        for (let f2 = 0; f2 < halfF; f2++, dst++) {
-          const f = 2 * f2 + (plane & 1);
+    for (let plane = 0; plane < inC * phases; plane++) {
+      const z = plane / phases;
+      const phaseS = (plane % phases) / strideF;
+      const phaseF = plane % strideF;
+      for (let s2 = 0; s2 < partS; s2++) {
+        const s = strideS * s2 + phaseS;
+        for (let f2 = 0; f2 < partF; f2++, dst++) {
+          const f = strideF * f2 + phaseF;
           const inside = s < kS && f < kF;
           store<u8>(
             dst,
             inside ? load<u8>(src + <usize>((s * kF + f) * inC + z)) ^ (<u8>flip) : <u8>pad,
           );
+        }
+      }
+    }
+  }
+}
+
+/**
+ * Dilated kernels with their gaps: [o][s][f][z] -> [o][stepS s][stepF f][z]; gaps become `pad`. dst holds
+ * outC * (stepS (kS - 1) + 1) * (stepF (kF - 1) + 1) * inC bytes.
+ */
+export function dilateWeights(
+  src: usize,
+  dst: usize,
+  outC: i32,
+  kS: i32,
+  kF: i32,
+  inC: i32,
+  stepS: i32,
+  stepF: i32,
+  pad: i32,
+): void {
+  const wideS = stepS * (kS - 1) + 1;
+  const wideF = stepF * (kF - 1) + 1;
+  const size = <usize>inC;
+  for (let o = 0; o < outC; o++) {
+    for (let s = 0; s < wideS; s++) {
+      for (let f = 0; f < wideF; f++, dst += size) {
+        if (s % stepS == 0 && f % stepF == 0) {
+          memory.copy(dst, src, size);
+          src += size;
+        } else {
+          memory.fill(dst, <u8>pad, size);
         }
       }
     }
@@ -72,6 +109,26 @@ export function gatherDepthwise(
     for (let tap = 0; tap < taps; tap++, dst++) {
       store<u8>(dst, load<u8>(src + <usize>(tap * srcChannels + o)) ^ (<u8>flip));
     }
+  }
+}
+
+/**
+ * Depthwise kernels with every plane stored: [o][tap] -> [o][z][tap], `pad` where z is not the input channel of o.
+ * `taps` counts the planes of a fold as well.
+ */
+export function expandDepthwise(
+  src: usize,
+  dst: usize,
+  channels: i32,
+  taps: i32,
+  inC: i32,
+  pad: i32,
+): void {
+  const size = <usize>inC * <usize>taps;
+  const multiplier = channels / inC;
+  memory.fill(dst, <u8>pad, <usize>channels * size);
+  for (let o = 0; o < channels; o++, src += <usize>taps, dst += size) {
+    memory.copy(dst + <usize>(o / multiplier) * <usize>taps, src, <usize>taps);
   }
 }
 

@@ -8,6 +8,7 @@ import type { BufferRef, Lowered, NnRecord, NnWork, TpProgram, TpWork } from "..
 import { floatBits, partitionBorder, scaleOf, zp8 } from "../lower-shared.ts";
 import { padPrograms, transposeProgram } from "../tp-programs.ts";
 import { RENAMINGS } from "../../legalise/npu-operators.ts";
+import { mergePadding, type MergedPadding } from "./merge-padding.ts";
 import { Placement } from "./placement.ts";
 import { toNhwcProgram } from "./tp.ts";
 
@@ -24,6 +25,8 @@ export interface NnDraft extends Pick<NnWork, "op" | "record" | "weights" | "bia
 /** One partition while it is lowered. Tensors are planar inside; layouts change only at its border. */
 export class LoweringContext {
   readonly placement = new Placement();
+  /** Convolutions that pad their image themselves, by their ids. */
+  readonly mergedPadding: ReadonlyMap<number, MergedPadding>;
   private readonly drafts: Draft[] = [];
   /** Nodes of tensors in planar and in NHWC order. */
   private readonly planar = new Map<number, number>();
@@ -39,6 +42,7 @@ export class LoweringContext {
     ops: readonly Op[],
     readonly chip: Chip,
   ) {
+    this.mergedPadding = mergePadding(graph, ops, chip);
     const border = partitionBorder(graph, ops);
     this.entering = border.entering;
     this.leaving = new Set(border.leaving);

@@ -11,6 +11,7 @@ import { lowerAlias } from "./ops/alias.ts";
 import { lowerConvolution } from "./ops/convolution.ts";
 import { lowerFullyConnected } from "./ops/fully-connected.ts";
 import { lowerLookup } from "./ops/lookup.ts";
+import { lowerAverage } from "./ops/pooling.ts";
 import { lowerConcatenation, lowerPad, lowerSplit } from "./ops/movement.ts";
 import { lowerRescale, lowerScalar } from "./ops/rescale.ts";
 import { lowerMovement } from "./ops/strided.ts";
@@ -41,6 +42,8 @@ const OPERATORS: Readonly<Record<string, LowerOperator>> = {
   RESIZE_NEAREST_NEIGHBOR: lowerMovement,
   SPACE_TO_DEPTH: lowerMovement,
   DEPTH_TO_SPACE: lowerMovement,
+  AVERAGE_POOL_2D: lowerAverage,
+  MEAN: lowerAverage,
 };
 
 /**

@@ -13,10 +13,10 @@ export function convRecord(chip: Chip, geometry: ConvGeometry, weights: WeightPl
   const { folded, out, depthwise, widen, firstPixel } = geometry;
   const rows = folded?.rows ?? geometry.in.s;
   const columns = folded?.columns ?? geometry.in.f;
-  const planes = geometry.in.c * (folded ? 4 : 1);
-  const halved = (side: number): number => (widen ? 2 : folded ? (side + 1) >> 1 : side);
-  const kernelX = halved(geometry.kF);
-  const kernelY = halved(geometry.kS);
+  const phases = folded ? folded.x * folded.y : 1;
+  const planes = geometry.in.c * phases;
+  const kernelX = widen ? 2 : Math.ceil(geometry.kF / (folded?.x ?? 1));
+  const kernelY = widen ? 2 : Math.ceil(geometry.kS / (folded?.y ?? 1));
   const doubled = firstPixel ? 2 : 1;
   // The hardware picks its order by the descriptor: kernels of one weight go in blocks of channels.
   const pointwise = kernelX === 1 && kernelY === 1 && out.c > 8;
@@ -37,11 +37,11 @@ export function convRecord(chip: Chip, geometry: ConvGeometry, weights: WeightPl
     [NnJob.COEF_KERNELS]: out.c,
     // With one input channel every stored plane is a whole kernel.
     [NnJob.SOURCE]:
-      weights.layout === "depthwise" && geometry.in.c > 1
+      weights.layout === "depthwise" && geometry.in.c > 1 && !geometry.expanded
         ? WeightSource.DEPTHWISE
         : WeightSource.DENSE,
     [NnJob.NATIVE_DEPTHWISE]: geometry.native ? 1 : 0,
-    [NnJob.DW_PLANES]: folded ? 4 : 1,
+    [NnJob.DW_PLANES]: phases,
     [NnJob.DW_MULTIPLIER]: depthwise ? out.c / geometry.in.c : 1,
     [NnJob.PAD_BYTE]: weights.pad,
   };
@@ -95,10 +95,15 @@ export function imageRecord(
 
 /** Weights of a convolution in the encoder's order, signed ones shifted by 128 (Q4). */
 export function convWeights(geometry: ConvGeometry, weight: Tensor): WeightPlan {
-  const { depthwise, widen, folded, kS, kF, in: from, out } = geometry;
+  const { depthwise, widen, folded, dilationS, dilationF, in: from, out } = geometry;
   const side = widen ? 2 : 0;
+  const kS = (geometry.kS - 1) / dilationS + 1;
+  const kF = (geometry.kF - 1) / dilationF + 1;
   const taps = kS * kF;
   return {
+    ...(folded && { strides: { x: folded.x, y: folded.y } }),
+    dilation: { x: dilationF, y: dilationS },
+    ...(geometry.expanded && { expand: from.c }),
     bytes: weight.constant!,
     layout: widen
       ? "widened"

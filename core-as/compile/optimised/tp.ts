@@ -4,7 +4,13 @@ import { TpJob } from "../../assembly/abi.ts";
 import type { TpProgram } from "../jobs.ts";
 import { ceilDiv } from "../lower-shared.ts";
 import type { Extent } from "../../ir/extent.ts";
-import { detransposeProgram, reshuffleRecord, type ReshuffleAxis } from "../tp-programs.ts";
+import type { Stacking } from "../../legalise/conv-geometry.ts";
+import {
+  detransposeProgram,
+  padPrograms,
+  reshuffleRecord,
+  type ReshuffleAxis,
+} from "../tp-programs.ts";
 
 const MAX_16 = 0xffff;
 
@@ -13,17 +19,25 @@ const SINGLE_CORE_ROWS = [320, 224];
 
 export interface ReshuffleShape {
   from: Extent;
-  /** Rows and columns of each of the four planes that a channel becomes. */
+  /** Strides, and rows and columns of each of the planes that a channel becomes. */
+  x: number;
+  y: number;
   rows: number;
   columns: number;
   padTop: number;
   padLeft: number;
+  /** Planes of one phase behind each other, as sampling needs them, instead of those of one channel. */
+  phaseMajor?: boolean;
 }
 
-/** Stride-two reshuffle: output plane 4z + 2 (y & 1) + (x & 1), padding included. */
+/** Reshuffle by strides, padding included: output plane (y z + row % y) x + column % x, unless phases come first. */
 export function reshufflePrograms(shape: ReshuffleShape, zp: number, tpCores: number): TpProgram[] {
   const { from, rows, columns } = shape;
   const channels = from.c;
+  const plane = rows * columns;
+  const phases = shape.x * shape.y;
+  const phaseStep = shape.phaseMajor ? channels * plane : plane;
+  const planeStep = shape.phaseMajor ? plane : phases * plane;
   const single =
     (from.s <= 8 && channels === 1) || (channels === 3 && SINGLE_CORE_ROWS.includes(from.s));
   const spatial = rows >= columns ? "y" : "x";
@@ -38,13 +52,13 @@ export function reshufflePrograms(shape: ReshuffleShape, zp: number, tpCores: nu
     const share = (name: "x" | "y"): [start: number, size: number] =>
       axis === name ? [done, size] : [0, { x: columns, y: rows }[name]];
     const last = core === cores - 1;
-    const x = windowOf(from.f, share("x"), shape.padLeft, last || axis !== "x");
-    const y = windowOf(from.s, share("y"), shape.padTop, last || axis !== "y");
+    const x = windowOf(from.f, share("x"), shape.x, shape.padLeft, last || axis !== "x");
+    const y = windowOf(from.s, share("y"), shape.y, shape.padTop, last || axis !== "y");
     const planes = axis === "z" ? { start: done, size } : { start: 0, size: channels };
     const empty = x.size === 0 || y.size === 0;
     programs.push({
       inOffset: empty ? 0 : planes.start * from.s * from.f + y.base * from.f + x.base,
-      outOffset: planes.start * 4 * rows * columns + y.first * columns + x.first,
+      outOffset: planes.start * planeStep + y.first * columns + x.first,
       record: reshuffleRecord(x, y, planes.size, {
         stride: from.f,
         slice: from.f * from.s,
@@ -52,6 +66,10 @@ export function reshufflePrograms(shape: ReshuffleShape, zp: number, tpCores: nu
         columns,
         zp,
         noFlush: !last,
+        x: shape.x,
+        y: shape.y,
+        phaseStep,
+        planeStep,
       }),
     });
     done += size;
@@ -69,12 +87,13 @@ interface Window extends ReshuffleAxis {
 function windowOf(
   extent: number,
   [first, outputs]: [number, number],
+  stride: number,
   pad: number,
   toEnd: boolean,
 ): Window {
-  const start = 2 * first - pad;
+  const start = stride * first - pad;
   // All padding: the window's end has no sign, so an empty image takes the place of a window before the image.
-  if (start + 2 * outputs <= 0) return { first, outputs, base: 0, size: 0, start: 0 };
+  if (start + stride * outputs <= 0) return { first, outputs, base: 0, size: 0, start: 0 };
   const base = Math.max(start, 0);
   const available = Math.max(extent - base, 0);
   const relative = Math.min(start, 0);
@@ -82,7 +101,7 @@ function windowOf(
     first,
     outputs,
     base: available === 0 ? 0 : base,
-    size: toEnd ? available : Math.min(available, 2 * outputs + relative),
+    size: toEnd ? available : Math.min(available, stride * outputs + relative),
     start: relative,
   };
 }
@@ -105,4 +124,55 @@ export function toNhwcProgram(extent: Extent, zp: number): TpProgram {
       [TpJob.WINDOW_Y_END]: s - 1,
     },
   };
+}
+
+/** Stacked images back into one: pixel (row, column) of image (y, x) goes to (Y row + y, X column + x). */
+export function unstackProgram(stack: Stacking, zp: number): TpProgram {
+  const { x, y, rows, outRows, outColumns, to } = stack;
+  const width = x * outColumns;
+  return {
+    inOffset: 0,
+    outOffset: 0,
+    record: {
+      [TpJob.IN_X_SIZE]: outColumns,
+      [TpJob.IN_Y_SIZE]: outRows,
+      [TpJob.IN_Z_SIZE]: to.c * x * y,
+      [TpJob.IN_STRIDE]: outColumns,
+      // Behind each image lie the rows that reach into the next one.
+      [TpJob.IN_SLICE]: rows * outColumns,
+      [TpJob.WINDOW_X_END]: outColumns - 1,
+      [TpJob.WINDOW_Y_END]: outRows - 1,
+      [TpJob.TILE_X_SIZE]: outColumns,
+      [TpJob.TILE_X_INC]: outColumns,
+      [TpJob.TILE_Y_SIZE]: outRows,
+      [TpJob.TILE_Y_INC]: outRows,
+      [TpJob.COUNT_0]: outColumns,
+      [TpJob.INC_0]: x,
+      [TpJob.COUNT_1]: outRows,
+      [TpJob.INC_1]: y * width,
+      [TpJob.COUNT_2]: x,
+      [TpJob.INC_2]: 1,
+      [TpJob.COUNT_3]: y,
+      [TpJob.INC_3]: width,
+      [TpJob.COUNT_4]: 1,
+      [TpJob.COUNT_5]: 1,
+      [TpJob.INC_6]: y * outRows * width,
+      [TpJob.IN_ZP]: zp,
+      [TpJob.OUT_ZP]: zp,
+    },
+  };
+}
+
+/** The upper left part of every plane. */
+export function cropPrograms(from: Extent, to: Extent, zp: number, tpCores: number): TpProgram[] {
+  const cores = Math.min(tpCores, to.c);
+  return padPrograms(to, 0, { in: zp, out: zp }, cores).map((program) => ({
+    ...program,
+    inOffset: (program.inOffset / (to.s * to.f)) * from.s * from.f,
+    record: {
+      ...program.record,
+      [TpJob.IN_STRIDE]: from.f,
+      [TpJob.IN_SLICE]: from.s * from.f,
+    },
+  }));
 }

@@ -1,11 +1,10 @@
 // Fully connected layers, as 1x1 convolutions (spec/lowering.md 6; quirks.md Q33, Q38, Q59).
 // SPDX-License-Identifier: MIT
 import type { Op, Tensor } from "../../../ir/graph.ts";
-import type { ConvGeometry } from "../../../legalise/conv-geometry.ts";
+import { pointwiseGeometry } from "../../../legalise/conv-geometry.ts";
 import { zp8 } from "../../lower-shared.ts";
 import { transposeProgram } from "../../tp-programs.ts";
 import type { LoweringContext } from "../context.ts";
-import { convRecord, convWeights } from "../records.ts";
 import { draftConvolution } from "./convolution.ts";
 
 export function lowerFullyConnected(context: LoweringContext, op: Op): void {
@@ -24,20 +23,5 @@ export function lowerFullyConnected(context: LoweringContext, op: Op): void {
     const from = context.nhwcOf(op, input.id);
     context.tp("transpose", op.id, from, node, [transposeProgram(extent, zp8(input))]);
   }
-  const geometry: ConvGeometry = {
-    in: extent,
-    out: { s: 1, f: pixels, c: outC },
-    kS: 1,
-    kF: 1,
-    stride: 1,
-    padTop: 0,
-    padLeft: 0,
-    depthwise: false,
-    native: false,
-    widen: inC === 1,
-    firstPixel: false,
-    folded: null,
-  };
-  const weights = convWeights(geometry, weight);
-  draftConvolution(context, op, "fc", node, convRecord(context.chip, geometry, weights), weights);
+  draftConvolution(context, op, "fc", node, pointwiseGeometry(extent, outC));
 }

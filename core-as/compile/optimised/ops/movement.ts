@@ -3,6 +3,7 @@
 import type { Op } from "../../../ir/graph.ts";
 import { sameQuantisation } from "../../../legalise/constraint.ts";
 import { zp8 } from "../../lower-shared.ts";
+import { padBorder } from "../../../legalise/window-constraints.ts";
 import { padPrograms } from "../../tp-programs.ts";
 import type { LoweringContext } from "../context.ts";
 import { draftLinear } from "./rescale.ts";
@@ -48,12 +49,14 @@ export function lowerSplit(context: LoweringContext, op: Op): void {
 }
 
 export function lowerPad(context: LoweringContext, op: Op): void {
+  if ([...context.mergedPadding.values()].some(({ pad }) => pad === op)) return;
   const input = context.tensor(op.inputs[0]!);
   const extent = context.extent(input.id);
   const from = context.planarOf(op, input.id);
   const to = context.produce(op.outputs[0]!);
   const cores = Math.min(context.chip.tpCores, extent.c);
   const zp = zp8(input);
-  context.tp("pad", op.id, from, to, padPrograms(extent, 1, { in: zp, out: zp }, cores));
+  const border = padBorder(context.tensor(op.inputs[1]!));
+  context.tp("pad", op.id, from, to, padPrograms(extent, border, { in: zp, out: zp }, cores));
   context.publish(op);
 }

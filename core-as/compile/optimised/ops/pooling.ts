@@ -1,0 +1,36 @@
+// Averages over windows, as convolutions whose weights are all equal.
+// SPDX-License-Identifier: MIT
+import type { Op, Tensor } from "../../../ir/graph.ts";
+import { averageWeight, averageWindow } from "../../../legalise/window-constraints.ts";
+import type { LoweringContext } from "../context.ts";
+import { draftWindow } from "./window.ts";
+
+/** Lowers AVERAGE_POOL_2D, and MEAN over rows and columns. */
+export function lowerAverage(context: LoweringContext, op: Op): void {
+  const input = context.tensor(op.inputs[0]!);
+  const output = context.tensor(op.outputs[0]!);
+  const { count, global, geometry } = averageWindow(context.graph, op, context.chip);
+  const value = averageWeight(input, output, count, context.chip);
+  const kernels = global ? geometry.in.c : count * geometry.out.c;
+  draftWindow(context, op, {
+    name: global ? "pwconv" : "dwconv",
+    geometry,
+    input,
+    weight: equalWeights(value, kernels, 1 / (count * value)),
+    output,
+    biases: new Int32Array(geometry.out.c),
+    from: global ? context.nhwcOf(op, input.id) : context.planarOf(op, input.id),
+  });
+}
+
+/** Weights that no tensor of the graph holds. */
+function equalWeights(value: number, bytes: number, scale: number): Tensor {
+  return {
+    id: -1,
+    name: "equal weights",
+    type: "uint8",
+    shape: [bytes],
+    quant: { scales: Float32Array.of(scale), zeroPoints: Int32Array.of(0), axis: 0 },
+    constant: new Uint8Array(bytes).fill(value),
+  };
+}
