@@ -48,9 +48,10 @@ function globalWindow({ s, f, c }: Extent): AverageWindow {
 
 function poolShape(op: Op, input: Extent, output: Extent): WindowShape {
   const { filterH, filterW, strideH, strideW } = poolOptions(op);
-  // An axis with one position has no stride.
-  const strideS = output.s === 1 ? 1 : strideH;
-  const strideF = output.f === 1 ? 1 : strideW;
+  // An axis with one position has no stride; windows of one pixel are sampled by theirs.
+  const pointwise = filterH === 1 && filterW === 1;
+  const strideS = output.s === 1 && !pointwise ? 1 : strideH;
+  const strideF = output.f === 1 && !pointwise ? 1 : strideW;
   return {
     in: input,
     out: output,

@@ -78,6 +78,8 @@ const POOLS: ReadonlyArray<Omit<Parameters<typeof poolModel>[0], "type">> = [
   { size: [8, 12], channels: 3, window: [8, 4], stride: [8, 4], padding: "same" },
   { size: [4, 4], channels: 33, window: [2, 2], stride: [2, 2] },
   { size: [5, 13], channels: 2, window: [5, 1], stride: [1, 2] },
+  { size: [25, 3], channels: 17, window: [1, 1], stride: [2, 3] },
+  { size: [1, 9], channels: 4, window: [1, 1], stride: [2, 2] },
 ];
 
 onBothChips(
