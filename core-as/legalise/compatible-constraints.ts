@@ -1,6 +1,7 @@
 // What the reference driver's rules add in compatible mode (spec/lowering.md 1).
 // SPDX-License-Identifier: MIT
 import { activationConstraint, referenceRange } from "./activation.ts";
+import { BATCH_1, CHANNEL_AXIS, RANK_4 } from "./common-constraints.ts";
 import { CONVOLUTIONS, describe, operand, optionalOperand, type Constraint } from "./constraint.ts";
 
 export const COMPATIBLE_CONSTRAINTS: readonly Constraint[] = [
@@ -15,6 +16,11 @@ export const COMPATIBLE_CONSTRAINTS: readonly Constraint[] = [
     },
   },
   activationConstraint(CONVOLUTIONS, referenceRange),
+  ...[RANK_4, BATCH_1, CHANNEL_AXIS].map((constraint) => ({
+    ...constraint,
+    id: `REFERENCE_${constraint.id}`,
+    operators: ["CONCATENATION"],
+  })),
   {
     id: "REFERENCE_BIAS",
     operators: [...CONVOLUTIONS, "FULLY_CONNECTED"],
