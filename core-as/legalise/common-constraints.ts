@@ -114,7 +114,7 @@ export const WEIGHTS_CONSTANT: Constraint = {
 
 export const RANK_4: Constraint = {
   id: "RANK_4",
-  operators: [...CONVOLUTIONS, "ADD", "SUB", "CONCATENATION", "SPLIT", "PAD", "AVERAGE_POOL_2D"],
+  operators: [...CONVOLUTIONS, "ADD", "SUB", "SPLIT", "PAD", "AVERAGE_POOL_2D"],
   sentence: "Activations have four dimensions: batch, rows, columns, channels.",
   remedy: "reshape to four dimensions before the operator",
   violation: (context) => {
@@ -125,7 +125,7 @@ export const RANK_4: Constraint = {
 
 export const BATCH_1: Constraint = {
   id: "BATCH_1",
-  operators: [...CONVOLUTIONS, "ADD", "SUB", "CONCATENATION", "SPLIT", "PAD", "AVERAGE_POOL_2D"],
+  operators: [...CONVOLUTIONS, "ADD", "SUB", "SPLIT", "PAD", "AVERAGE_POOL_2D"],
   sentence: "The batch size is 1.",
   remedy: "convert the model with a batch size of 1 and run it once for each item",
   violation: (context) => {
@@ -148,7 +148,7 @@ export const CONV_GROUPS: Constraint = {
 
 export const CHANNEL_AXIS: Constraint = {
   id: "CHANNEL_AXIS",
-  operators: ["CONCATENATION", "SPLIT"],
+  operators: ["SPLIT"],
   sentence: "The axis is the channel dimension (3 or -1).",
   remedy: "transpose so that the axis becomes the last one",
   violation: (context) => {

@@ -1,6 +1,7 @@
 // What the reference driver's rules add in compatible mode (spec/lowering.md 1).
 // SPDX-License-Identifier: MIT
 import { activationConstraint, referenceRange } from "./activation.ts";
+import { BATCH_1, CHANNEL_AXIS, RANK_4 } from "./common-constraints.ts";
 import { readInts } from "../ir/constants.ts";
 import {
   CONVOLUTIONS,
@@ -65,6 +66,11 @@ export const COMPATIBLE_CONSTRAINTS: readonly Constraint[] = [
     },
   },
   activationConstraint(CONVOLUTIONS, referenceRange),
+  ...[RANK_4, BATCH_1, CHANNEL_AXIS].map((constraint) => ({
+    ...constraint,
+    id: `REFERENCE_${constraint.id}`,
+    operators: ["CONCATENATION"],
+  })),
   {
     id: "REFERENCE_BIAS",
     operators: [...CONVOLUTIONS, "FULLY_CONNECTED"],

@@ -1,14 +1,16 @@
 // What operators demand that only move or rename values.
 // SPDX-License-Identifier: MIT
 import { flatExtent } from "../ir/extent.ts";
+import { dimensionOf } from "../ir/shapes-layout.ts";
 import {
   describe,
   operand,
   result,
+  sameQuantisation,
   type Constraint,
   type ConstraintContext,
 } from "./constraint.ts";
-import { copyOf, movementOf, MOVEMENTS, stepsOf, walkOf } from "./movement.ts";
+import { copyOf, movementOf, MOVEMENTS, pieceMovement, stepsOf, walkOf } from "./movement.ts";
 import { RENAMINGS } from "./npu-operators.ts";
 
 const MAX_16 = 0xffff;
@@ -62,4 +64,38 @@ function fitsAll(context: ConstraintContext): boolean {
   );
 }
 
-export const MOVEMENT_CONSTRAINTS: readonly Constraint[] = [MOVED_TENSORS, MOVEMENT];
+const CONCATENATION_FORM: Constraint = {
+  id: "CONCATENATION_FORM",
+  operators: ["CONCATENATION"],
+  sentence: `Of four dimensions the first one is 1; pixels in a row, rows and channels are at most ${MAX_16}. Along another dimension than the last one all inputs and the output have the same scale and zero point, and each input is three even walks.`,
+  remedy: "convert the model with a batch size of 1 and one scale for all inputs",
+  violation: (context) => {
+    const { graph, op } = context;
+    const output = result(context);
+    const rank = output.shape.length;
+    if (rank === 4 && output.shape[0] !== 1)
+      return `${describe(output)} has the shape [${output.shape}]`;
+    const dimension = dimensionOf(op.options["axis"], rank)!;
+    const all = [output, ...op.inputs.map((id) => graph.tensors[id]!)];
+    const large = all.find(({ shape }) => Math.max(...Object.values(flatExtent(shape))) > MAX_16);
+    if (large) return `${describe(large)} has the shape [${large.shape}]`;
+    if (dimension === rank - 1) return null;
+    for (const tensor of all.slice(1)) {
+      if (!sameQuantisation(tensor, output)) return `${describe(tensor)} has a scale of its own`;
+      const movement = pieceMovement(tensor, dimension, 0);
+      const fits = [false, true].every(
+        (planar) =>
+          walkOf(copyOf(movement, stepsOf(tensor.shape, planar), stepsOf(output.shape, planar))) !==
+          null,
+      );
+      if (!fits) return `${describe(tensor)} has the shape [${tensor.shape}]`;
+    }
+    return null;
+  },
+};
+
+export const MOVEMENT_CONSTRAINTS: readonly Constraint[] = [
+  MOVED_TENSORS,
+  MOVEMENT,
+  CONCATENATION_FORM,
+];

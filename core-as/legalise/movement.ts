@@ -127,6 +127,18 @@ function blockMovement(op: Op, pixels: Tensor, blocks: Tensor, back: boolean): M
   return { loops, start: zeros(4), copies: [zeros(4)] };
 }
 
+/** Puts all of a tensor at a position of another one, as an input of a concatenation. */
+export function pieceMovement(piece: Tensor, dimension: number, at: number): Movement {
+  const loops = piece.shape.map((count, i): Loop => ({
+    count,
+    from: { dimension: i, step: 1 },
+    to: { dimension: i, step: 1 },
+  }));
+  const place = zeros(piece.shape.length);
+  place[dimension] = at;
+  return { loops, start: zeros(piece.shape.length), copies: [place] };
+}
+
 /** Bytes between neighbours by dimension. Planar: the last dimension is the outermost one. */
 export function stepsOf(shape: readonly number[], planar: boolean): number[] {
   const steps = shape.map(() => 1);

@@ -1,6 +1,7 @@
 // Which operators have an NPU form in optimised mode, and what is known about it.
 // SPDX-License-Identifier: MIT
 import type { JobEvidence } from "../executable/executable.ts";
+import { dimensionOf } from "../ir/shapes-layout.ts";
 import {
   commonOptions,
   operand,
@@ -39,11 +40,15 @@ const newerDriver: EvidenceOf = () => "newer driver, not captured";
 const additionEvidence: EvidenceOf = ({ graph, op }) =>
   scalarArithmetic(graph, op) ? "never captured" : "captured";
 
-/** Placing tensors is captured, bringing them to another scale is not. */
-const concatenationEvidence: EvidenceOf = (context) =>
-  context.op.inputs.every((_, i) => sameQuantisation(operand(context, i), result(context)))
+/** Placing channels is captured, bringing them to another scale and other dimensions are not. */
+const concatenationEvidence: EvidenceOf = (context) => {
+  const { op } = context;
+  const { length } = result(context).shape;
+  const alike = op.inputs.every((_, i) => sameQuantisation(operand(context, i), result(context)));
+  return alike && length === 4 && dimensionOf(op.options["axis"], length) === 3
     ? "captured"
     : "never captured";
+};
 
 /** The reference driver knows equal strides of 1 and 2, no dilation, and native depthwise modes without multiplier. */
 const convolution: EvidenceOf = ({ op, graph, chip }) => {

@@ -7,6 +7,7 @@ import { writeModel } from "../../core-as/model/write.ts";
 import { runGraph } from "../../core-as/runtime/cpu/index.ts";
 import { compileCase } from "../helpers/compile-case.ts";
 import { coreOf } from "../helpers/cores.ts";
+import { corpusBytes, needCorpus } from "../helpers/corpus.ts";
 import { graph, op, tensor } from "../helpers/make-graph.ts";
 import { rng } from "../helpers/prng.mjs";
 import { inputsOfCase, maxDifference, simulate } from "../helpers/simulate.ts";
@@ -87,7 +88,8 @@ function moving(
   };
   const inside: Case = {
     name: `${name} between convolutions`,
-    tolerance: 1,
+    // Each convolution rounds once where TFLite rounds twice.
+    tolerance: 2,
     graph: (type) => {
       const [inC, outC] = [from.at(-1)!, to.at(-1)!];
       const before = convolution(type, `${name}/a`, inC, inC);
@@ -316,6 +318,127 @@ const CASES: Case[] = [
   ),
 ];
 
+for (const [name, axis, shapes, to] of [
+  ["rows", 1, [SHAPE, [1, 2, 10, 7], [1, 1, 10, 7]], [1, 9, 10, 7]],
+  ["columns", -2, [SHAPE, [1, 6, 3, 7]], [1, 6, 13, 7]],
+  [
+    "boxes",
+    1,
+    [
+      [1, 40, 5],
+      [1, 17, 5],
+      [1, 1, 5],
+    ],
+    [1, 58, 5],
+  ],
+  [
+    "vectors",
+    1,
+    [
+      [1, 40],
+      [1, 17],
+    ],
+    [1, 57],
+  ],
+] as Array<[string, number, number[][], number[]]>)
+  CASES.push(
+    computing(
+      `CONCATENATION of ${name}`,
+      "CONCATENATION",
+      shapes.map((shape) => image(shape, 0.05, 117)),
+      image(to, 0.05, 117),
+      { tolerance: 0, options: { axis, activation: "none" } },
+    ),
+  );
+
+/** Convolutions of an image each, all reshaped to boxes and joined, as detectors end. */
+CASES.push({
+  name: "heads of a detector",
+  tolerance: 1,
+  // One transposition, one convolution and one detransposition each.
+  jobs: 6,
+  graph: (type) => {
+    const tensors = [
+      bytes(type, [1, 4, 6, 8]),
+      ...convolution(type, "head/a", 8, 12),
+      bytes(type, [1, 4, 6, 12], 0.2),
+      bytes(type, [1, 72, 4], 0.2),
+      bytes(type, [1, 2, 3, 8]),
+      ...convolution(type, "head/b", 8, 12),
+      bytes(type, [1, 2, 3, 12], 0.2),
+      bytes(type, [1, 18, 4], 0.2),
+      bytes(type, [1, 90, 4], 0.2),
+    ];
+    const ops = [
+      op("CONV_2D", [0, 1, 2], [3], CONV),
+      op("RESHAPE", [3], [4], { newShape: [1, 72, 4] }),
+      op("CONV_2D", [5, 6, 7], [8], CONV),
+      op("RESHAPE", [8], [9], { newShape: [1, 18, 4] }),
+      op("CONCATENATION", [4, 9], [10], { axis: 1, activation: "none" }),
+    ];
+    return graph(tensors, ops, [0, 5], [10]);
+  },
+});
+
+const seed = process.env["FC_SEED"] ?? "movement";
+const random = rng(`movement/${seed}`);
+const below = (limit: number): number => random.next() % limit;
+
+/** A random slice, transposition, resize or change between pixels and channels. */
+function randomMovement(index: number): Case[] {
+  const from = [1, 1 + below(13), 1 + below(13), 1 + below(20)];
+  const [, h, w, c] = from as [number, number, number, number];
+  const name = `random ${index}`;
+  switch (below(5)) {
+    case 0: {
+      const begin = from.map((size) => below(size));
+      const step = from.map(() => 1 + below(3));
+      const to = from.map((size, i) => Math.ceil((size - begin[i]!) / step[i]!));
+      return moving(name, from, to, slice(begin, from, step));
+    }
+    case 1: {
+      const order = [1, 2, 3].sort(() => below(3) - 1);
+      const to = [1, ...order.map((i) => from[i]!)];
+      return moving(name, from, to, ["TRANSPOSE", [ints(0, ...order)]]);
+    }
+    case 2: {
+      const [y, x] = [h * (1 + below(3)), w * (1 + below(4))];
+      return moving(name, from, [1, y, x, c], resize(y, x));
+    }
+    case 3: {
+      const blockSize = 2 + below(2);
+      const pixels = [1, h * blockSize, w * blockSize, c];
+      const to = [1, h, w, c * blockSize ** 2];
+      return moving(name, pixels, to, ["SPACE_TO_DEPTH", [], { blockSize }]);
+    }
+    default: {
+      const blockSize = 2 + below(2);
+      const to = [1, h * blockSize, w * blockSize, c];
+      const blocks = [1, h, w, c * blockSize ** 2];
+      return moving(name, blocks, to, ["DEPTH_TO_SPACE", [], { blockSize }]);
+    }
+  }
+}
+
+/** Random scales and zero points. */
+function randomComputation(index: number): Case {
+  const shape = [1, 1 + below(13), 1 + below(13), 1 + below(20)];
+  const scale = (): number => 0.01 * 1.03 ** below(100);
+  const any = (): ((type: ByteType) => Tensor) => image(shape, scale(), below(256));
+  const [byte, zero, step] = [below(256), below(256), scale()];
+  const constant = (type: ByteType): Tensor =>
+    number(type, byte === zero ? byte ^ 1 : byte, step, zero);
+  const name = `random computation ${index}`;
+  const kind = ["SUB", "SUB", "QUANTIZE", "RELU", "ADD", "MUL"][below(6)]!;
+  const options = { options: kind === "QUANTIZE" || kind === "RELU" ? {} : NONE };
+  const second = kind === "SUB" && below(2) === 0 ? [any()] : [constant];
+  const operands = "activation" in options.options ? [any(), ...second] : [any()];
+  return computing(name, kind, operands, any(), options);
+}
+
+const RANDOM = Number(process.env["GRID_CASES"] ?? 60);
+for (let i = 0; i < RANDOM; i++) CASES.push(...randomMovement(i), randomComputation(i));
+
 for (const target of ["a311d", "imx8mp"]) {
   const test = suite(`movement ${target}`);
   for (const { name, graph: make, tolerance, types, jobs } of CASES)
@@ -325,10 +448,11 @@ for (const target of ["a311d", "imx8mp"]) {
           mode: "optimised",
           target,
         });
-        assert.equal(
-          executable.placements.filter(({ place }) => place === "cpu"),
-          [],
-        );
+        const leftOut = executable.placements.filter(({ place }) => place === "cpu");
+        // Random factors can be above what version 8 can say.
+        const refused = name.startsWith("random") && leftOut[0]?.constraint === "RESCALE_RANGE";
+        if (refused) return;
+        assert.equal(leftOut, []);
         assert.is(executable.partitions.length, 1);
         if (jobs !== undefined)
           assert.ok(executable.partitions[0]!.jobs.length <= jobs, "too many jobs");
@@ -342,6 +466,33 @@ for (const target of ["a311d", "imx8mp"]) {
         });
       });
   test.run();
+}
+
+if (needCorpus("whole models with movement on the NPU")) {
+  const models = suite("whole models with movement on the NPU");
+  for (const target of ["a311d", "imx8mp"])
+    for (const [name, partitions, share] of [
+      ["yolox", 2, 0.97],
+      ["mobilenet_v2_1.0_224_quant", 2, 0.99],
+    ] as const)
+      models(`${name} ${target}`, async () => {
+        const folder = ["reference-pictures", name, "cat"];
+        const { executable, model } = compileCase(core, corpusBytes("models", `${name}.tflite`), {
+          mode: "optimised",
+          target,
+        });
+        assert.ok(executable.partitions.length <= partitions, "too many switches");
+        const inputs = model.graph.inputs.map((_, i) =>
+          corpusBytes(...folder, `input-${i}.bin.gz`),
+        );
+        const outputs = await simulate(executable, inputs);
+        outputs.forEach((output, index) => {
+          const want = corpusBytes(...folder, `output-${index}.bin.gz`);
+          const equal = output.filter((byte, i) => byte === want[i]).length / want.length;
+          assert.ok(equal >= share, `output ${index}: ${equal} of all bytes are equal`);
+        });
+      });
+  models.run();
 }
 
 const decisions = suite("operators that move values between others");

@@ -1,14 +1,49 @@
 // Operators that only move bytes: concatenation, split, padding.
 // SPDX-License-Identifier: MIT
 import type { Op } from "../../../ir/graph.ts";
+import { dimensionOf } from "../../../ir/shapes-layout.ts";
+import { copyOf, isContiguous, pieceMovement, stepsOf } from "../../../legalise/movement.ts";
 import { sameQuantisation } from "../../../legalise/constraint.ts";
 import { zp8 } from "../../lower-shared.ts";
 import { padBorder } from "../../../legalise/window-constraints.ts";
 import { padPrograms } from "../../tp-programs.ts";
 import type { LoweringContext } from "../context.ts";
 import { draftLinear } from "./rescale.ts";
+import { copyJobs } from "./strided.ts";
 
 export function lowerConcatenation(context: LoweringContext, op: Op): void {
+  const { shape } = context.tensor(op.outputs[0]!);
+  const dimension = dimensionOf(op.options["axis"], shape.length)!;
+  if (dimension < shape.length - 1) concatenatePixels(context, op, dimension);
+  else concatenateChannels(context, op);
+}
+
+/** Rows or columns; inputs that are whole pieces of the output become that, others are copied. */
+function concatenatePixels(context: LoweringContext, op: Op, dimension: number): void {
+  const output = context.tensor(op.outputs[0]!);
+  const planar = context.wantsPlanar(output.id);
+  const container = context.placement.add(context.bytes(output.id));
+  let at = 0;
+  for (const id of op.inputs) {
+    const input = context.tensor(id);
+    // A change of layout would be a job as well as a copy, but may already be there or be wanted again.
+    const node = planar ? context.planarOf(op, id) : context.nhwcOf(op, id);
+    const steps = stepsOf(input.shape, planar);
+    const movement = pieceMovement(input, dimension, at);
+    const copy = copyOf(movement, steps, stepsOf(output.shape, planar));
+    if (isContiguous(copy) && context.placement.isFree(node))
+      context.placement.attach(node, container, copy.to[0]!);
+    else
+      for (const programs of copyJobs(copy, zp8(input), context.chip.tpCores))
+        context.tp("move", op.id, node, container, programs);
+    at += input.shape[dimension]!;
+  }
+  context.define(output.id, container, planar);
+  context.publish(op);
+}
+
+/** Channels are whole planes: each input is a piece of the output. */
+function concatenateChannels(context: LoweringContext, op: Op): void {
   const output = context.tensor(op.outputs[0]!);
   const container = context.produce(output.id);
   let offset = 0;
