@@ -1,7 +1,8 @@
 // tilewright compile: a model in, an executable and a report out.
 // SPDX-License-Identifier: MIT
 import { Option, type Command } from "commander";
-import { serialiseExecutable } from "../core-as/index.ts";
+import { serialiseExecutable, type Executable } from "../core-as/index.ts";
+import { canRunOnCpu } from "../core-as/runtime/cpu/index.ts";
 import { compileModel, readBytes, writeBytes } from "./files.ts";
 import { addCompileFlags, addJsonFlag, compileFlags, type CompileFlags } from "./flags.ts";
 import { reportText, summaryText } from "./report.ts";
@@ -41,10 +42,24 @@ async function runCompile(path: string, flags: CompileArguments): Promise<void> 
   if (form === "json" && !binaryOutput) return printJson({ ...report, timings });
   if (form === "json") return note(JSON.stringify({ ...report, timings }));
   show(form === "text" ? reportText(report) : summaryText(report));
+  for (const sentence of notRunnable(executable)) show(`${out.yellow("warning:")} ${sentence}`);
   const milliseconds = timings.reduce((sum, pass) => sum + pass.milliseconds, 0);
   const written =
     bytes === null
       ? "nothing written (-o FILE writes the executable)"
       : `${flags.output === "-" ? "standard output" : flags.output}: ${size(bytes.length)}`;
   show(out.dim(`compiled in ${milliseconds.toFixed(0)} ms; ${written}`));
+}
+
+/** What is neither on the NPU nor possible on the CPU: such an executable explains itself but does not run. */
+function notRunnable({ graph, steps }: Executable): string[] {
+  return steps
+    .flatMap((step) => (step.kind === "cpu" ? step.ops : []))
+    .flatMap((id) => {
+      const op = graph.ops[id]!;
+      const support = canRunOnCpu(graph, op);
+      return support.ok
+        ? []
+        : [`operator ${id} ${op.customName ?? op.kind} runs nowhere: ${support.reason}`];
+    });
 }

@@ -1,7 +1,7 @@
 // Reading and writing files for the verbs; "-" is standard input or output.
 // SPDX-License-Identifier: MIT
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join } from "node:path";
 import { compile, parseExecutable, type CompileResult, type Executable } from "../core-as/index.ts";
 import { NpuError, TransportError } from "../core-as/errors.ts";
 import type { CompileFlags } from "./flags.ts";
@@ -54,19 +54,20 @@ export async function writeDirectory(
   directory: string,
   files: Iterable<readonly [name: string, bytes: Uint8Array | string]>,
 ): Promise<void> {
-  makeDirectory(resolve(directory));
+  makeDirectory(directory);
   for (const [name, bytes] of files) {
     const path = join(directory, name);
-    if (/[/\\]/.test(name)) makeDirectory(dirname(resolve(path)));
+    if (/[/\\]/.test(name)) makeDirectory(dirname(path));
     await writeBytes(path, bytes);
   }
 }
 
 /** Makes a directory and those above it. Not with "recursive": below /proc Node then tries for ever. */
 function makeDirectory(path: string): void {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
   try {
-    if (!existsSync(dirname(path))) makeDirectory(dirname(path));
+    if (existsSync(path) && statSync(path).isDirectory()) return;
+    const parent = dirname(path);
+    if (parent !== path && !existsSync(parent)) makeDirectory(parent);
     mkdirSync(path);
   } catch (cause) {
     throw cause instanceof NpuError ? cause : fileError("cannot make", path, cause);
