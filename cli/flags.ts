@@ -15,6 +15,7 @@ export interface CompileFlags {
   mode: CompileMode;
   allowQuirks?: boolean;
   capturedOnly?: boolean;
+  memoryPlan?: boolean;
 }
 
 /** Refuses unknown names before any file is read. */
@@ -48,7 +49,8 @@ export function addCompileFlags(command: Command): Command {
     .option(
       "--captured-only",
       "optimised mode: only NPU mechanisms that a capture of a driver shows",
-    );
+    )
+    .option("--no-memory-plan", "optimised mode: a buffer of its own for every tensor");
 }
 
 export function compileFlags({
@@ -56,12 +58,14 @@ export function compileFlags({
   mode,
   allowQuirks,
   capturedOnly,
+  memoryPlan,
 }: CompileFlags): CompileFlags {
   return {
     target,
     mode,
     allowQuirks: allowQuirks === true,
     capturedOnly: capturedOnly === true,
+    memoryPlan: memoryPlan !== false,
   };
 }
 

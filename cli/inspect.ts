@@ -136,7 +136,9 @@ function printCoefficients({ nn }: JobReport): void {
 
 function printPartitions({ partitions }: Executable): void {
   for (const [index, { buffers, inputs, outputs, stream, relocations }] of partitions.entries()) {
-    const roles = ["tensor", "coefficients", "descriptor", "stream"].map((role) => {
+    const named = ["tensor", "coefficients", "descriptor", "stream"];
+    if (buffers.some(({ role }) => role === "table")) named.push("table");
+    const roles = named.map((role) => {
       const list = buffers.filter((buffer) => buffer.role === role);
       const bytes = list.reduce((sum, buffer) => sum + buffer.bytes, 0);
       return `${list.length} ${role} (${size(bytes)})`;

@@ -12,11 +12,18 @@ export function summaryText(report: CompileReport): string {
     `${totals.operatorsOnNpu} of ${totals.operators} operators on the NPU in ` +
       `${plural(totals.partitions, "partition")}, ${plural(totals.jobs, "job")}, ` +
       `${share} % of ${count(totals.macs)} multiply-accumulates`,
-    `coefficients ${size(totals.coefficientBytes)}, tensors ${size(totals.peakTensorBytes)}`,
+    `coefficients ${size(totals.coefficientBytes)}, tensors ${tensorsText(totals)}`,
     ...fallbackLines(report.operators),
     ...report.warnings.map((warning) => `${out.yellow("warning:")} ${warning}`),
   ];
   return lines.join("\n");
+}
+
+/** Memory for tensors, and what sharing it saves. */
+function tensorsText({ peakTensorBytes, tensorBytes, reuse }: CompileReport["totals"]): string {
+  const peak = size(peakTensorBytes);
+  if (reuse >= 1) return peak;
+  return `${peak} (reuse: ${(reuse * 100).toFixed(0)} % of ${size(tensorBytes)})`;
 }
 
 const plural = (number: number, word: string): string =>

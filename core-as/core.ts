@@ -31,6 +31,9 @@ export interface CoreOptions {
   wasm?: WebAssembly.Module | BufferSource;
 }
 
+/** All that a module can address; arguments beyond it would wrap. */
+const WASM_BYTES = 2 ** 32;
+
 let builtIn: Promise<WebAssembly.Module> | undefined;
 
 function builtInModule(): Promise<WebAssembly.Module> {
@@ -107,12 +110,12 @@ export class Core {
    * @throws PlanError TW_PLAN_LIMIT when the 4 GiB of a WASM memory do not suffice
    */
   alloc(bytes: number): number {
-    return this.allocated(this.wasm.arenaAlloc(bytes), bytes);
+    return this.allocated(bytes < WASM_BYTES ? this.wasm.arenaAlloc(bytes) : 0, bytes);
   }
 
   /** Like alloc, with all bytes 0. */
   allocZeroed(bytes: number): number {
-    return this.allocated(this.wasm.arenaAllocZeroed(bytes), bytes);
+    return this.allocated(bytes < WASM_BYTES ? this.wasm.arenaAllocZeroed(bytes) : 0, bytes);
   }
 
   private allocated(ptr: number, bytes: number): number {

@@ -65,6 +65,8 @@ export {
   type OperatorReport,
   type ReportTotals,
 } from "./inspect/report.ts";
+export { memoryMap, type MemoryMap, type MemoryRow } from "./inspect/memory-map.ts";
+export { memoryMapSvg } from "./inspect/memory-map-svg.ts";
 export { canonicalOf, sha256Hex, type Canonical } from "./inspect/canonical.ts";
 export { writeCapture, writeCaptures, type CaptureOptions } from "./inspect/capture.ts";
 export {

@@ -72,22 +72,23 @@ function supportPage(): string {
       constraintsOf(mode).filter((constraint) => !common.includes(constraint)),
       operator,
     );
-  const sections = named.map((operator) => {
+  const rowsOf = (operator: string): string[] => {
     const rows = constraintRows(common, operator);
     for (const mode of modes)
       for (const row of extra(mode, operator)) rows.push(row.replace("| ", `| (${mode} only) `));
-    return `### ${operator}\n\n${table(rows)}`;
-  });
+    return rows;
+  };
+  const sections = named.map((operator) => `### ${operator}\n\n${table(rowsOf(operator))}`);
   return `${notice("core-as/legalise and core-as/runtime/cpu")}
 # Operator support
 
 An operator runs on the NPU when every constraint below holds; otherwise it runs on the CPU kernels, and the report names
-the constraint with the value that broke it. Compiled for any chip in [the chip table](hw/chips.md) with NN cores that code
-can be generated for; only bytes for chips marked *captured* are checked against the reference driver's.
+the constraint with the value that broke it. Code is generated for every chip in [the chip table](hw/chips.md); only bytes for
+chips marked *captured* are checked against the reference driver's.
 
 ## All operators on the NPU
 
-${table(constraintRows(common, "*"))}
+${table(rowsOf("*"))}
 ## By operator
 
 ${sections.join("\n")}

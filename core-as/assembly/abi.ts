@@ -241,6 +241,12 @@ export const enum TpJob {
   INC_6,
   IN_ZP,
   OUT_ZP,
+  /** 1 = values go through a look-up table in memory, with sign. */
+  LOOKUP,
+  /** Signed; outputs are divided by 2 to this power. */
+  POST_SHIFT,
+  /** Outputs are multiplied by 1 + this / 2^15. */
+  POST_MULTIPLIER,
   WORDS,
 }
 

@@ -4,7 +4,7 @@ import { Core } from "../core.ts";
 import { TransportError, UsageError } from "../errors.ts";
 import type { Executable } from "../executable/executable.ts";
 import { stripConstants } from "../executable/strip-constants.ts";
-import { chipByName, CHIPS, type Chip } from "../hw/chips.ts";
+import { chipByIdentity, chipByName, CHIPS, parseIdentity, type Chip } from "../hw/chips.ts";
 import { sha256Hex } from "../inspect/canonical.ts";
 import { buildReport, type CompileReport } from "../inspect/report.ts";
 import type { Model } from "../ir/graph.ts";
@@ -15,7 +15,7 @@ export const DEFAULT_TARGET = "a311d";
 export const DEFAULT_MODE: CompileMode = "optimised";
 
 export interface CompileOptions {
-  /** Target name or alias of a chip; default "a311d". */
+  /** Target name or alias of a chip, or its ids as "8000:7120:45080009:0:88"; default "a311d". */
   target?: string;
   /** Default "optimised". */
   mode?: CompileMode;
@@ -23,6 +23,8 @@ export interface CompileOptions {
   allowQuirks?: boolean;
   /** optimised mode: leave operators on the CPU whose NPU form no capture of a driver shows. Default false. */
   capturedOnly?: boolean;
+  /** optimised mode: let tensors that are not alive at the same time share memory. Default true. */
+  memoryPlan?: boolean;
   /** Instance to work in; default: a new one. Nothing stays allocated in it. */
   core?: Core;
   /** Called before each stage with its name and the share of work done (0..1), and once with 1 at the end. */
@@ -58,6 +60,7 @@ export async function compile(
     mode = DEFAULT_MODE,
     allowQuirks = false,
     capturedOnly = false,
+    memoryPlan = true,
     signal,
     onProgress,
   } = options;
@@ -71,7 +74,12 @@ export async function compile(
   checkSignal(signal);
   const core = options.core ?? (await Core.create());
   const modelSha256 = await modelDigest(model);
-  const result = runPipeline(core, model, { chip, mode, allowQuirks, capturedOnly }, step);
+  const result = runPipeline(
+    core,
+    model,
+    { chip, mode, allowQuirks, capturedOnly, memoryPlan },
+    step,
+  );
   const { graph, steps } = result.executable;
   const executable = { ...result.executable, modelSha256, graph: stripConstants(graph, steps) };
   const report = buildReport(executable, result.model);
@@ -80,11 +88,12 @@ export async function compile(
 }
 
 /**
- * The chip that a target name means.
+ * The chip that a target means: a name, an alias, or the five ids that a kernel reports (see parseIdentity).
  * @throws UsageError TW_USAGE listing all targets
  */
 export function targetChip(name: string): Chip {
-  const chip = chipByName(name);
+  const ids = parseIdentity(name);
+  const chip = ids === undefined ? chipByName(name) : chipByIdentity(ids);
   if (chip === undefined)
     throw new UsageError(
       `there is no target ${JSON.stringify(name)}; targets are ${CHIPS.map((known) => known.name).join(", ")}`,

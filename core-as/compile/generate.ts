@@ -27,6 +27,7 @@ const NN_KERNEL = wordOffset(NN_TABLE, "KERNEL_ADDR");
 const NN_INPUT = wordOffset(NN_TABLE, "IN_IMAGE_ADDR");
 const NN_OUTPUT = wordOffset(NN_TABLE, "OUT_IMAGE_ADDR");
 const TP_INPUT = wordOffset(TP_TABLE, "IN_BASE_ADDR");
+const TP_TABLE_ADDR = wordOffset(TP_TABLE, "LUT_ADDR");
 const TP_OUTPUT = wordOffset(TP_TABLE, "OUT_BASE_ADDR");
 
 const enum AccessBits {
@@ -34,8 +35,9 @@ const enum AccessBits {
   WRITE = 2,
 }
 
-/** Value of state 0x03950 for all but the last core of a padding job. */
+/** Value of state 0x03950 for all but the last core of a padding or look-up job. */
 const PAD_STATE = 8;
+const PAD_STATE_OPS: readonly string[] = ["pad", "lut"];
 
 /**
  * Generates one partition's buffers, jobs and stream.
@@ -149,7 +151,8 @@ class Generator {
 
   private generateTp(work: TpWork, index: number): ExecutableJob {
     const where: ErrorLocation = { job: index, op: work.sourceOp };
-    const descriptors = work.programs.map((program) => this.packTp(work, program, where));
+    const table = work.table === undefined ? null : this.addBuffer("table", work.table);
+    const descriptors = work.programs.map((program) => this.packTp(work, program, table, where));
     this.touch(work.input, AccessBits.READ);
     this.touch(work.output, AccessBits.WRITE);
     return {
@@ -157,13 +160,18 @@ class Generator {
       op: work.op,
       sourceOp: work.sourceOp,
       descriptors,
-      coefficients: null,
+      coefficients: table,
       inputs: [work.input.buffer.id],
       output: work.output.buffer.id,
     };
   }
 
-  private packTp(work: TpWork, program: TpProgram, where: ErrorLocation): number {
+  private packTp(
+    work: TpWork,
+    program: TpProgram,
+    table: number | null,
+    where: ErrorLocation,
+  ): number {
     const { core } = this;
     const record = core.allocWords(denseRecord(program.record, TpJob.WORDS));
     const bytes = TP_TABLE.words * 4;
@@ -171,6 +179,7 @@ class Generator {
     core.call("packTp", where, record, descriptor);
     const buffer = this.addBuffer("descriptor", core.read(descriptor, bytes));
     this.relocate(buffer, TP_INPUT, work.input.buffer.id, work.input.offset + program.inOffset);
+    if (table !== null) this.relocate(buffer, TP_TABLE_ADDR, table, 0);
     this.relocate(buffer, TP_OUTPUT, work.output.buffer.id, work.output.offset + program.outOffset);
     return buffer;
   }
@@ -184,7 +193,7 @@ class Generator {
           const entry = new Array<number>(CommandJob.WORDS).fill(0);
           entry[CommandJob.KIND] = job.kind === "NN" ? 0 : 1;
           entry[CommandJob.DESCRIPTORS] = job.descriptors.length;
-          entry[CommandJob.UNK_03950] = job.op === "pad" ? PAD_STATE : 0;
+          entry[CommandJob.UNK_03950] = PAD_STATE_OPS.includes(job.op) ? PAD_STATE : 0;
           return entry;
         }),
       );

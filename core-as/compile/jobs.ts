@@ -14,6 +14,8 @@ export interface BufferRef {
   buffer: TensorBuffer;
   /** Bytes from the start of the buffer. */
   offset: number;
+  /** Bytes of the tensor that lies there; unknown = up to the end of the buffer. */
+  bytes?: number | undefined;
 }
 
 /** How TFLite weights become the bytes that the coefficient encoder walks (spec/lowering.md 4). */
@@ -50,7 +52,7 @@ export type TpRecord = Partial<Record<TpJob, number>>;
 
 export interface NnWork {
   kind: "NN";
-  op: "conv" | "dwconv" | "pwconv" | "add" | "fc";
+  op: "conv" | "dwconv" | "pwconv" | "add" | "fc" | "rescale";
   /** TFLite operator that this job computes. */
   sourceOp: number;
   record: NnRecord;
@@ -71,9 +73,11 @@ export interface TpProgram {
 
 export interface TpWork {
   kind: "TP";
-  op: "transpose" | "detranspose" | "reshuffle" | "pad" | "copy";
+  op: "transpose" | "detranspose" | "reshuffle" | "pad" | "copy" | "move" | "lut";
   sourceOp: number;
   programs: TpProgram[];
+  /** Look-up table of all programs; absent = none. */
+  table?: Uint8Array;
   input: BufferRef;
   output: BufferRef;
 }

@@ -13,4 +13,6 @@ export interface CompileSettings {
   allowQuirks: boolean;
   /** optimised mode: leave out mechanisms that no capture shows. */
   capturedOnly: boolean;
+  /** optimised mode: tensors that are not alive at the same time share memory. */
+  memoryPlan: boolean;
 }

@@ -5,12 +5,14 @@ import { UnsupportedError } from "../errors.ts";
 import type { Executable, Placement, Step } from "../executable/executable.ts";
 import type { Model } from "../ir/graph.ts";
 import { verifyGraph } from "../ir/verify.ts";
+import { refinePlacements } from "../legalise/neighbours.ts";
 import { groupOperators, placeOperators, type OpGroup } from "../legalise/partition.ts";
 import { readModel } from "../model/read.ts";
 import { generatePartition } from "./generate.ts";
 import type { Lowered } from "./jobs.ts";
 import { lowerCompatible } from "./compatible/lower.ts";
 import { lowerOptimised } from "./optimised/lower.ts";
+import { planMemory } from "./optimised/memory.ts";
 import type { CompileSettings } from "./options.ts";
 
 /** What the passes hand to each other. */
@@ -33,9 +35,11 @@ interface Pass {
 const PASSES: readonly Pass[] = [
   { name: "import", run: importModel },
   { name: "place", run: place },
+  { name: "refine placement", run: refine },
   { name: "group", run: group },
   { name: "lower", run: lower },
   { name: "refuse quirks", run: refuseQuirks },
+  { name: "plan memory", run: planTensors },
   { name: "generate", run: generate },
 ];
 
@@ -89,6 +93,12 @@ function place(compilation: Compilation): void {
   compilation.placements = placeOperators(compilation.model!.graph, compilation.settings);
 }
 
+/** The reference driver places every operator on its own. */
+function refine(compilation: Compilation): void {
+  if (compilation.settings.mode === "compatible") return;
+  compilation.placements = refinePlacements(compilation.model!.graph, compilation.placements!);
+}
+
 function group(compilation: Compilation): void {
   compilation.groups = groupOperators(compilation.model!.graph, compilation.placements!);
 }
@@ -115,6 +125,12 @@ function refuseQuirks({ lowered, settings }: Compilation): void {
         { job: first.job },
       );
   }
+}
+
+function planTensors(compilation: Compilation): void {
+  const { mode, memoryPlan } = compilation.settings;
+  if (mode === "optimised" && memoryPlan)
+    compilation.lowered = compilation.lowered!.map(planMemory);
 }
 
 function generate(compilation: Compilation): void {

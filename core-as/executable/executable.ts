@@ -3,7 +3,7 @@
 import type { ChipIdentity } from "../hw/chips.ts";
 import type { Graph } from "../ir/graph.ts";
 
-export type BufferRole = "tensor" | "coefficients" | "descriptor" | "stream";
+export type BufferRole = "tensor" | "coefficients" | "descriptor" | "stream" | "table";
 
 export interface ExecutableBuffer {
   role: BufferRole;
@@ -39,7 +39,7 @@ export interface ExecutableJob {
   sourceOp: number;
   /** Descriptor buffers, one per TP core. */
   descriptors: number[];
-  /** Coefficient buffer of an NN job. */
+  /** Constants that the job reads: coefficient buffer of an NN job, look-up table of a TP job or null. */
   coefficients: number | null;
   /** Tensor buffers. */
   inputs: number[];

@@ -52,12 +52,18 @@ export type SectionTag = (typeof SECTIONS)[number];
 /** Stands for "no index" and "no string". */
 export const NONE = 0xffffffff;
 
-/** GPU addresses have 32 bits, so the buffers of one partition, in whole pages, must fit this. */
-export const MAX_PARTITION_BYTES = 2 ** 32 - 2 ** 20;
+/** All buffers together, in whole pages: far above any model for these chips, far below their 32-bit address space. */
+export const MAX_BUFFER_BYTES = 2 ** 30;
 export const PAGE_BYTES = 4096;
 
 // The position in each list is the number in the file.
-export const ROLES: readonly BufferRole[] = ["tensor", "coefficients", "descriptor", "stream"];
+export const ROLES: readonly BufferRole[] = [
+  "tensor",
+  "coefficients",
+  "descriptor",
+  "stream",
+  "table",
+];
 export const RELOCATION_KINDS: readonly Relocation["kind"][] = [
   "address",
   "address26shift6",

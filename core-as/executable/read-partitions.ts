@@ -13,7 +13,7 @@ import {
   ALIGNMENT,
   alignUp,
   JOB_KINDS,
-  MAX_PARTITION_BYTES,
+  MAX_BUFFER_BYTES,
   NONE,
   PAGE_BYTES,
   RELOCATION_KINDS,
@@ -38,6 +38,8 @@ export class PartitionReader {
   private readonly data: SectionReader;
   /** Position in DATA of the next contents. */
   private dataEnd = 0;
+  /** Bytes of all buffers so far, in whole pages. */
+  private bufferBytes = 0;
 
   constructor(
     sections: Sections,
@@ -82,15 +84,14 @@ export class PartitionReader {
 
   private readBuffers(count: number): ExecutableBuffer[] {
     const reader = this.bufferTable;
-    let pages = 0;
     return reader.list(count, 4, () => {
       const word = reader.index(ACCESS_LIMIT << 8, "role and access");
       const role = ROLES[word & 0xff] ?? reader.fail(`a buffer has role ${word & 0xff}`);
       const bytes = reader.u32();
       if (bytes === 0) reader.fail("a buffer is empty");
-      pages += alignUp(bytes, PAGE_BYTES);
-      if (pages > MAX_PARTITION_BYTES)
-        reader.fail(`the buffers of a partition have more than ${MAX_PARTITION_BYTES} bytes`);
+      this.bufferBytes += alignUp(bytes, PAGE_BYTES);
+      if (this.bufferBytes > MAX_BUFFER_BYTES)
+        reader.fail(`the buffers have more than ${MAX_BUFFER_BYTES} bytes together`);
       const contents = this.readContents(bytes);
       if (contents === null && role !== "tensor") reader.fail(`a ${role} buffer has no contents`);
       return { role, bytes, contents, access: word >> 8 };
@@ -145,10 +146,10 @@ export class PartitionReader {
     const op = this.strings.read(reader);
     const sourceOp = reader.index(this.graph.ops.length, "an operator");
     const coefficients = reader.optionalIndex(buffers.length, "a buffer");
-    if ((coefficients === null) !== (kind === "TP"))
-      reader.fail(`a ${kind} job has ${coefficients === null ? "no" : "a"} coefficient buffer`);
-    if (coefficients !== null && buffers[coefficients]!.role !== "coefficients")
-      reader.fail(`buffer ${coefficients} has no coefficients`);
+    if (coefficients === null && kind === "NN") reader.fail("an NN job has no coefficient buffer");
+    const constants = kind === "NN" ? "coefficients" : "table";
+    if (coefficients !== null && buffers[coefficients]!.role !== constants)
+      reader.fail(`buffer ${coefficients} of a ${kind} job is no ${constants} buffer`);
     const output = bufferOf("tensor");
     const [descriptorCount, inputCount] = [reader.u32(), reader.u32()];
     if (descriptorCount === 0 || (kind === "NN" && descriptorCount > 1))

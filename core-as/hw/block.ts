@@ -5,6 +5,8 @@
 export type Evidence =
   /** Seen in bytes of the reference driver (spec/hardware.md; covered by the goldens). */
   | "captured"
+  /** Read in the newer reference driver (spec/newer-driver.md); no capture has it. */
+  | "newer driver"
   /** Named by the public register database, never seen with another value than its reset. */
   | "register database"
   /** Deduced; the doc text says from what. */

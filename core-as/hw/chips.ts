@@ -260,6 +260,20 @@ export function chipByName(name: string): Chip | undefined {
   return CHIPS.find((chip) => chip.name === wanted || chip.aliases.includes(wanted));
 }
 
+const ID_LIST = /^(?:[0-9a-f]+:){4}[0-9a-f]+$/i;
+
+/**
+ * The ids that a text of five hexadecimal numbers stands for, model:revision:product:eco:customer as the kernel
+ * reports them, e.g. "8000:7120:45080009:0:88"; undefined for any other text.
+ */
+export function parseIdentity(text: string): ChipIdentity | undefined {
+  if (!ID_LIST.test(text)) return undefined;
+  const [model, revision, productId, ecoId, customerId] = text
+    .split(":")
+    .map((id) => parseInt(id, 16)) as [number, number, number, number, number];
+  return { model, revision, productId, ecoId, customerId };
+}
+
 /**
  * The chip with these ids: model, product, eco and customer equal, revision equal in bits 4..15
  * (all entries are non-formal; spec/hardware.md 2), or undefined.

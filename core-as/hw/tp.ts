@@ -3,6 +3,11 @@
 import { block, field, logical, part, type FieldOptions } from "./block.ts";
 
 const off = (doc: string): FieldOptions => ({ doc, evidence: "register database" });
+const newer = (doc: string, more: Partial<FieldOptions> = {}): FieldOptions => ({
+  doc,
+  evidence: "newer driver",
+  ...more,
+});
 const used = (doc: string, more: Partial<FieldOptions> = {}): FieldOptions => ({
   doc,
   evidence: "captured",
@@ -39,7 +44,7 @@ export const TP = block(
     VERT_COUNT: field(6, 24, 19, off("vertical count")),
     VERT_STRIDE: field(6, 25, 25, off("vertical stride")),
     NMS: field(6, 26, 26, off("non-maximum suppression")),
-    PWL: field(6, 27, 27, off("piecewise linear look-up")),
+    PWL: field(6, 27, 27, newer("values go through the look-up table", { kind: "flag" })),
     MULT: field(6, 28, 28, off("multiply")),
     F2I_ENABLE: field(
       6,
@@ -47,15 +52,20 @@ export const TP = block(
       29,
       used("float to integer at the output", { reset: 1, kind: "flag" }),
     ),
-    LOAD_LUT: field(6, 30, 30, off("load the look-up table")),
-    LUT_GLOBAL_MEM: field(6, 31, 31, off("look-up table in memory")),
+    LOAD_LUT: field(6, 30, 30, newer("load the look-up table", { kind: "flag" })),
+    LUT_GLOBAL_MEM: field(6, 31, 31, newer("look-up table in memory", { kind: "flag" })),
     TILE_LIST_ADDR: field(7, 31, 0, off("address of a tile list")),
     TILE_X_SIZE: field(8, 15, 0, used("columns per tile", { kind: "size" })),
     TILE_Y_SIZE: field(8, 31, 16, used("rows per tile", { kind: "size" })),
     TILE_X_INC: field(9, 15, 0, used("columns from tile to tile")),
     TILE_Y_INC: field(9, 31, 16, used("rows from tile to tile")),
     IN_BASE_ADDR: field(10, 31, 0, used("address of the input", { kind: "gpuAddr" })),
-    LUT_ADDR: field(11, 31, 0, off("address of the look-up table")),
+    LUT_ADDR: field(
+      11,
+      31,
+      0,
+      newer("address of the look-up table: 1024 words, FP21 in the low bits", { kind: "gpuAddr" }),
+    ),
     SKIP_AT_BORDER: field(12, 0, 0, off("skip outputs at the border")),
     OUT_GLOBAL_MEM: field(12, 1, 1, used("output in memory", { reset: 1, kind: "flag" })),
     LOOP_1_RESET: field(12, 2, 2, used("set for reshuffles; no effect on the programs used")),
@@ -68,7 +78,12 @@ export const TP = block(
     PRE_SHIFT_HI: field(12, 17, 14, off("input shift, high bits")),
     IN_DATA_TYPE: field(12, 20, 18, used("type of inputs", { enum: { UINT8: 0 } })),
     OUT_DATA_TYPE: field(12, 23, 21, used("type of outputs", { enum: { UINT8: 0 } })),
-    PWL_SIGN: field(12, 28, 28, off("piecewise linear look-up with sign")),
+    PWL_SIGN: field(
+      12,
+      28,
+      28,
+      newer("the sign is the top bit of a table index (inference)", { kind: "flag" }),
+    ),
     RELU: field(12, 29, 29, off("clamp at zero from below")),
     NO_FLUSH: field(12, 30, 30, used("set for all but the last core of a job", { kind: "flag" })),
     LAST: field(12, 31, 31, used("last instruction of the core", { reset: 1, kind: "flag" })),
@@ -90,7 +105,10 @@ export const TP = block(
     FLAT_ROUNDING: field(24, 2, 1, used("rounding of floats", { reset: 1 })),
     INTEGER_ROUNDING: field(24, 4, 3, used("rounding of integers", { reset: 1 })),
     IN_PRE_SHIFT: field(24, 9, 5, off("input shift")),
-    OUT_POST_SHIFT: logical([part(24, 14, 10), part(24, 27, 26)], off("output shift")),
+    OUT_POST_SHIFT: logical(
+      [part(24, 14, 10), part(24, 27, 26)],
+      newer("outputs are divided by 2 to this power", { signed: true }),
+    ),
     REORDER_BITS: field(24, 18, 15, off("reorder bits")),
     REORDER_MODE: field(24, 19, 19, off("reorder mode")),
     IN_BORDER_MODE: field(
@@ -122,6 +140,11 @@ export const TP = block(
     COEF_ZERO_POINT: field(29, 23, 16, off("coefficient zero point")),
     IN_ZERO_POINT: field(29, 31, 24, used("input zero point", { kind: "zeroPoint" })),
     OUT_ZERO_POINT: field(30, 7, 0, used("output zero point", { kind: "zeroPoint" })),
-    OUT_POST_MULTIPLIER: field(30, 22, 8, off("output multiplier")),
+    OUT_POST_MULTIPLIER: field(
+      30,
+      22,
+      8,
+      newer("outputs are multiplied by 1 + this / 2^15 (inference)"),
+    ),
   },
 );

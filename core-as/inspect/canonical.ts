@@ -19,6 +19,8 @@ export interface CanonicalJob {
   op: string;
   descriptors: string[][];
   coefficients: CanonicalCoefficients | null;
+  /** SHA-256 of the look-up table; absent = none. */
+  table?: string;
 }
 
 export interface CanonicalTensor {
@@ -90,7 +92,8 @@ async function canonicalPartition(
   const tensorSymbols = new Map<number, number>();
   const owners = new Map<number, string>();
   partition.jobs.forEach((job, index) => {
-    if (job.coefficients !== null) owners.set(job.coefficients, `@c${index}`);
+    if (job.coefficients !== null)
+      owners.set(job.coefficients, `@${job.kind === "NN" ? "c" : "l"}${index}`);
     job.descriptors.forEach((buffer, core) => owners.set(buffer, `@d${index}.${core}`));
   });
 
@@ -101,6 +104,7 @@ async function canonicalPartition(
     const { target, addend, kind } = relocation;
     if (kind === "address26shift6") return `${hex32(word & 0xfc000000)}|${owners.get(target)}`;
     if (kind === "descriptor") return `${owners.get(target)}+${addend + word}`;
+    if (owners.has(target)) return `${owners.get(target)}+${addend}`;
     if (!tensorSymbols.has(target)) tensorSymbols.set(target, tensorSymbols.size);
     return `@t${tensorSymbols.get(target)}+${addend}`;
   };
@@ -108,16 +112,17 @@ async function canonicalPartition(
     Array.from({ length: partition.buffers[buffer]!.bytes / 4 }, (_, i) => wordText(buffer, i * 4));
 
   const jobs: CanonicalJob[] = [];
-  for (const { kind, op, descriptors, coefficients } of partition.jobs)
+  for (const { kind, op, descriptors, coefficients } of partition.jobs) {
+    const constants = coefficients === null ? null : partition.buffers[coefficients]!.contents!;
     jobs.push({
       kind,
       op,
       descriptors: descriptors.map(wordsOf),
       coefficients:
-        coefficients === null
-          ? null
-          : await canonicalCoefficients(partition.buffers[coefficients]!.contents!, chip),
+        constants !== null && kind === "NN" ? await canonicalCoefficients(constants, chip) : null,
+      ...(constants !== null && kind === "TP" ? { table: await sha256Hex(constants) } : {}),
     });
+  }
   return {
     jobs,
     stream: wordsOf(partition.stream),

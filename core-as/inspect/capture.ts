@@ -109,9 +109,12 @@ function bufferNames({ buffers, jobs, ...ports }: ExecutablePartition, index: nu
   const names = buffers.map((_, i) => `${prefix}-buffer${i}`);
   for (const { tensor, buffer } of [...ports.outputs, ...ports.inputs])
     names[buffer] = `${prefix}-t${tensor}`;
+  const tensors = buffers.flatMap(({ role }, i) => (role === "tensor" ? [i] : []));
+  // One buffer for all tensors belongs to none of them.
+  if (tensors.length === 1) names[tensors[0]!] = `${prefix}-tensors`;
   for (const [i, { kind, descriptors, coefficients }] of jobs.entries()) {
     const job = `${prefix}-op${digits(i, 3)}`;
-    if (coefficients !== null) names[coefficients] = `${job}-coefs`;
+    if (coefficients !== null) names[coefficients] = `${job}-${kind === "NN" ? "coefs" : "lut"}`;
     for (const [core, buffer] of descriptors.entries())
       names[buffer] = kind === "NN" ? `${job}-nn` : `${job}-tp${core}`;
   }

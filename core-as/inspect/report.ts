@@ -4,6 +4,7 @@ import type { Executable, Placement } from "../executable/executable.ts";
 import { chipByIdentity } from "../hw/chips.ts";
 import type { Model } from "../ir/graph.ts";
 import { countMacs } from "../ir/macs.ts";
+import { memoryMap } from "./memory-map.ts";
 import { reportJobs, type JobReport } from "./report-jobs.ts";
 
 export type { CoefficientReport, JobReport, NnReport, Size3 } from "./report-jobs.ts";
@@ -21,8 +22,12 @@ export interface ReportTotals {
   partitions: number;
   jobs: number;
   coefficientBytes: number;
-  /** Bytes of all tensor buffers of the largest partition: they exist side by side. */
+  /** Bytes of all tensor buffers of the partition that has most: partitions take turns. */
   peakTensorBytes: number;
+  /** Bytes of all tensors of all partitions, each counted once: what they would take without sharing memory. */
+  tensorBytes: number;
+  /** Tensor buffers of all partitions as a share of tensorBytes; 1 = no memory is shared. */
+  reuse: number;
   macs: number;
   macsOnNpu: number;
   macsOnCpu: number;
@@ -102,11 +107,11 @@ export function buildReport(
 const UNKNOWN_CORES = { nnCoreVersion: 0 as never, nnCores: 0 };
 
 function totalsOf(
-  { partitions }: Executable,
+  executable: Executable,
   operators: readonly OperatorReport[],
   jobs: readonly JobReport[],
 ): ReportTotals {
-  const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
+  const { partitions } = executable;
   const macsAt = (place: string): number =>
     sum(operators.map((operator) => (operator.place === place ? operator.macs : 0)));
   const bytesOf = (partition: (typeof partitions)[number], role: string): number =>
@@ -120,11 +125,27 @@ function totalsOf(
     partitions: partitions.length,
     jobs: jobs.length,
     coefficientBytes: sum(partitions.map((partition) => bytesOf(partition, "coefficients"))),
-    peakTensorBytes: Math.max(0, ...partitions.map((partition) => bytesOf(partition, "tensor"))),
+    ...memoryOf(executable),
     macs,
     macsOnNpu,
     macsOnCpu,
     npuMacShare: macs === 0 ? 1 : macsOnNpu / macs,
+  };
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
+
+/** Memory for tensors, with and without sharing it. */
+function memoryOf(
+  executable: Executable,
+): Pick<ReportTotals, "peakTensorBytes" | "tensorBytes" | "reuse"> {
+  const maps = executable.partitions.map((_, index) => memoryMap(executable, index));
+  const buffers = maps.map(({ bytes }) => bytes);
+  const tensorBytes = sum(maps.flatMap(({ rows }) => rows.map((row) => row.bytes)));
+  return {
+    peakTensorBytes: Math.max(0, ...buffers),
+    tensorBytes,
+    reuse: tensorBytes === 0 ? 1 : sum(buffers) / tensorBytes,
   };
 }
 

@@ -29,11 +29,11 @@ export interface DescriptorView {
   undeclared: UndeclaredBits[];
 }
 
-/** Symbols of a partition's buffers: @d<job>.<core> descriptors, @c<job> coefficients, @b<buffer> tensors. */
+/** Symbols of a partition's buffers: @d<job>.<core> descriptors, @c<job> coefficients, @l<job> look-up tables, @b<buffer> tensors. */
 function bufferSymbols({ buffers, jobs }: ExecutablePartition): string[] {
   const symbols = buffers.map((_, index) => `@b${index}`);
-  for (const [index, { descriptors, coefficients }] of jobs.entries()) {
-    if (coefficients !== null) symbols[coefficients] = `@c${index}`;
+  for (const [index, { kind, descriptors, coefficients }] of jobs.entries()) {
+    if (coefficients !== null) symbols[coefficients] = `@${kind === "NN" ? "c" : "l"}${index}`;
     for (const [core, buffer] of descriptors.entries()) symbols[buffer] = `@d${index}.${core}`;
   }
   return symbols;

@@ -12,6 +12,7 @@ import {
   type Constraint,
   type ConstraintContext,
 } from "./constraint.ts";
+import { LOOKUP_OPERATORS } from "./lookup-functions.ts";
 
 const isByte = (tensor: Tensor): boolean => tensor.type === "uint8" || tensor.type === "int8";
 
@@ -29,9 +30,23 @@ function activations(context: ConstraintContext): Tensor[] {
   return [...inputs, ...context.op.outputs].map((id) => context.graph.tensors[id]!);
 }
 
+/** A constant number has no dimensions that matter. */
+const computedActivations = (context: ConstraintContext): Tensor[] =>
+  activations(context).filter(({ constant }) => constant === null);
+
 export const TYPE_8BIT: Constraint = {
   id: "TYPE_8BIT",
-  operators: [...CONVOLUTIONS, "ADD", "CONCATENATION", "SPLIT", "PAD", "FULLY_CONNECTED"],
+  operators: [
+    ...CONVOLUTIONS,
+    "ADD",
+    "SUB",
+    "MUL",
+    "CONCATENATION",
+    "SPLIT",
+    "PAD",
+    "FULLY_CONNECTED",
+    ...LOOKUP_OPERATORS,
+  ],
   sentence: "Activations are uint8 or int8, all of the same type.",
   remedy: "quantise the model to 8 bits with one type for all activations",
   violation: (context) => {
@@ -45,7 +60,17 @@ export const TYPE_8BIT: Constraint = {
 
 export const QUANT_PER_TENSOR: Constraint = {
   id: "QUANT_PER_TENSOR",
-  operators: [...CONVOLUTIONS, "FULLY_CONNECTED", "ADD", "CONCATENATION", "SPLIT", "PAD"],
+  operators: [
+    ...CONVOLUTIONS,
+    "FULLY_CONNECTED",
+    "ADD",
+    "SUB",
+    "MUL",
+    "CONCATENATION",
+    "SPLIT",
+    "PAD",
+    ...LOOKUP_OPERATORS,
+  ],
   sentence: "Input, weights, bias and output have exactly one scale and one zero point.",
   remedy: "quantise per tensor: the NPU has one post multiplier per job",
   violation: (context) => {
@@ -84,22 +109,22 @@ export const WEIGHTS_CONSTANT: Constraint = {
 
 export const RANK_4: Constraint = {
   id: "RANK_4",
-  operators: [...CONVOLUTIONS, "ADD", "CONCATENATION", "SPLIT", "PAD"],
+  operators: [...CONVOLUTIONS, "ADD", "SUB", "CONCATENATION", "SPLIT", "PAD"],
   sentence: "Activations have four dimensions: batch, rows, columns, channels.",
   remedy: "reshape to four dimensions before the operator",
   violation: (context) => {
-    const wrong = activations(context).find((tensor) => tensor.shape.length !== 4);
+    const wrong = computedActivations(context).find((tensor) => tensor.shape.length !== 4);
     return wrong ? `${describe(wrong)} has the shape [${wrong.shape}]` : null;
   },
 };
 
 export const BATCH_1: Constraint = {
   id: "BATCH_1",
-  operators: [...CONVOLUTIONS, "ADD", "CONCATENATION", "SPLIT", "PAD"],
+  operators: [...CONVOLUTIONS, "ADD", "SUB", "CONCATENATION", "SPLIT", "PAD"],
   sentence: "The batch size is 1.",
   remedy: "convert the model with a batch size of 1 and run it once for each item",
   violation: (context) => {
-    const wrong = activations(context).find((tensor) => tensor.shape[0] !== 1);
+    const wrong = computedActivations(context).find((tensor) => tensor.shape[0] !== 1);
     return wrong ? `${describe(wrong)} has the shape [${wrong.shape}]` : null;
   },
 };
@@ -139,17 +164,6 @@ export const CONV_GROUPS: Constraint = {
     const have = operand(context, 0).shape[3];
     const read = operand(context, 1).shape[3];
     return have === read ? null : `kernels read ${read} of ${have} channels`;
-  },
-};
-
-export const ADD_OPERANDS: Constraint = {
-  id: "ADD_OPERANDS",
-  operators: ["ADD"],
-  sentence: "Both operands are computed, not constant.",
-  remedy: "fold the constant into the bias of the operator before",
-  violation: (context) => {
-    const constant = [0, 1].map((i) => operand(context, i)).find((tensor) => tensor.constant);
-    return constant ? `${describe(constant)} is constant` : null;
   },
 };
 
@@ -193,7 +207,6 @@ export const COMMON_CONSTRAINTS: readonly Constraint[] = [
   CONV_STRIDE,
   CONV_DILATION,
   CONV_GROUPS,
-  ADD_OPERANDS,
   CHANNEL_AXIS,
   PAD_BY_ONE,
 ];

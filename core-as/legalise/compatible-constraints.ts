@@ -1,9 +1,19 @@
 // What the reference driver's rules add in compatible mode (spec/lowering.md 1).
 // SPDX-License-Identifier: MIT
 import { activationConstraint, referenceRange } from "./activation.ts";
-import { CONVOLUTIONS, operand, optionalOperand, type Constraint } from "./constraint.ts";
+import { CONVOLUTIONS, describe, operand, optionalOperand, type Constraint } from "./constraint.ts";
 
 export const COMPATIBLE_CONSTRAINTS: readonly Constraint[] = [
+  {
+    id: "ADD_OPERANDS",
+    operators: ["ADD"],
+    sentence: "Both operands are computed, not constant.",
+    remedy: "fold the constant into the bias of the operator before",
+    violation: (context) => {
+      const constant = [0, 1].map((i) => operand(context, i)).find((tensor) => tensor.constant);
+      return constant ? `${describe(constant)} is constant` : null;
+    },
+  },
   activationConstraint(CONVOLUTIONS, referenceRange),
   {
     id: "REFERENCE_BIAS",

@@ -59,3 +59,7 @@ export const describe = (tensor: Tensor): string => `tensor ${tensor.id} "${tens
 export function dataTensors({ graph, op }: ConstraintContext): Tensor[] {
   return [...op.inputs.filter((id) => id >= 0), ...op.outputs].map((id) => graph.tensors[id]!);
 }
+
+/** Both tensors have the same scale and zero point. */
+export const sameQuantisation = (a: Tensor, b: Tensor): boolean =>
+  a.quant!.scales[0] === b.quant!.scales[0] && a.quant!.zeroPoints[0] === b.quant!.zeroPoints[0];

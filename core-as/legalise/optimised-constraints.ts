@@ -10,16 +10,18 @@ import {
   describe,
   operand,
   result,
+  sameQuantisation,
   type Constraint,
   type ConstraintContext,
 } from "./constraint.ts";
+import { LOOKUP_CONSTRAINTS } from "./lookup-constraints.ts";
+import { scalarArithmetic } from "./arithmetic.ts";
 import { addSides, convGeometry, convLimit } from "./conv-geometry.ts";
+import { LINEAR_CONSTRAINTS } from "./linear-constraints.ts";
+import { MOVEMENT_CONSTRAINTS } from "./movement-constraints.ts";
 
 const MAX_SIDE = 0x1fff;
 const MAX_16 = 0xffff;
-
-const sameQuant = (a: Tensor, b: Tensor): boolean =>
-  a.quant!.scales[0] === b.quant!.scales[0] && a.quant!.zeroPoints[0] === b.quant!.zeroPoints[0];
 
 function quantText({ quant }: Tensor): string {
   return `scale ${quant!.scales[0]}, zero point ${quant!.zeroPoints[0]}`;
@@ -29,18 +31,17 @@ function quantText({ quant }: Tensor): string {
 function movedTensors(context: ConstraintContext): [reference: Tensor, others: Tensor[]] {
   const { op, graph } = context;
   if (op.kind === "SPLIT") return [operand(context, 1), op.outputs.map((id) => graph.tensors[id]!)];
-  const inputs = op.kind === "PAD" ? op.inputs.slice(0, 1) : op.inputs;
-  return [result(context), inputs.map((id) => graph.tensors[id]!)];
+  return [result(context), [operand(context, 0)]];
 }
 
 const SAME_QUANTISATION: Constraint = {
   id: "SAME_QUANTISATION",
-  operators: ["CONCATENATION", "SPLIT", "PAD"],
+  operators: ["SPLIT", "PAD"],
   sentence: "All inputs and outputs have the same scale and zero point.",
   remedy: "requantise the operands to the output's scale when converting the model",
   violation: (context) => {
     const [reference, others] = movedTensors(context);
-    const other = others.find((tensor) => !sameQuant(tensor, reference));
+    const other = others.find((tensor) => !sameQuantisation(tensor, reference));
     return other
       ? `${describe(other)} has ${quantText(other)}, ${describe(reference)} has ${quantText(reference)}`
       : null;
@@ -60,10 +61,12 @@ const NO_ACTIVATION: Constraint = {
 
 const SAME_SHAPES: Constraint = {
   id: "SAME_SHAPES",
-  operators: ["ADD"],
-  sentence: "Both operands have the shape of the output: nothing is broadcast.",
+  operators: ["ADD", "SUB"],
+  sentence:
+    "Both operands have the shape of the output, or one is a constant number: nothing else is broadcast.",
   remedy: "tile the smaller operand before the addition",
   violation: (context) => {
+    if (scalarArithmetic(context.graph, context.op)) return null;
     const output = result(context);
     const other = [0, 1]
       .map((i) => operand(context, i))
@@ -74,7 +77,7 @@ const SAME_SHAPES: Constraint = {
 
 const ADD_IMAGE: Constraint = {
   id: "ADD_IMAGE",
-  operators: ["ADD"],
+  operators: ["ADD", "SUB"],
   sentence: `The number of values splits into rows and columns of at most ${MAX_SIDE} each.`,
   remedy: "change a side of the tensor by one",
   violation: (context) => {
@@ -87,11 +90,12 @@ const ADD_IMAGE: Constraint = {
 
 const ADD_CHANNELS: Constraint = {
   id: "ADD_CHANNELS",
-  operators: ["ADD"],
+  operators: ["ADD", "SUB"],
   sentence: `Where operands are added as channels: at most 4096 channels and sides of at most ${MAX_SIDE}.`,
   remedy: "split the tensor by channels",
   violation: (context) => {
     if (generationOf(context.chip).addition !== "channels") return null;
+    if (scalarArithmetic(context.graph, context.op)) return null;
     const { s, f, c } = flatExtent(result(context).shape);
     if (c > 4096) return `${c} channels`;
     return Math.max(s, f) > MAX_SIDE ? `${s} rows and ${f} columns` : null;
@@ -124,7 +128,7 @@ const FC_FITS: Constraint = {
 
 const LAYOUT_FITS: Constraint = {
   id: "LAYOUT_FITS",
-  operators: [...CONVOLUTIONS, "ADD", "CONCATENATION", "SPLIT", "PAD"],
+  operators: [...CONVOLUTIONS, "ADD", "SUB", "CONCATENATION", "SPLIT", "PAD"],
   sentence: `Rows, columns and channels of every activation are at most ${MAX_16}.`,
   remedy: "split the tensor",
   violation: (context) => {
@@ -156,15 +160,33 @@ const SCALE_RANGE: Constraint = {
   },
 };
 
+const PAIR_RANGE: Constraint = {
+  id: "PAIR_RANGE",
+  operators: ["ADD", "SUB"],
+  sentence:
+    "The larger operand scale has at least 2^-100 and less than 2^22 (NN core version 8: 128) times the output's.",
+  remedy: "check the quantisation of the layer; such a factor saturates every output",
+  violation: (context) => {
+    const [a, b] = [0, 1].map((i) => operand(context, i).quant!.scales[0]!) as [number, number];
+    const ratio = Math.max(a, b) / result(context).quant!.scales[0]!;
+    const limit = generationOf(context.chip).maxFactor * 64;
+    return ratio >= 2 ** -100 && ratio < limit ? null : `the factor is ${ratio}`;
+  },
+};
+
 export const OPTIMISED_CONSTRAINTS: readonly Constraint[] = [
-  activationConstraint([...CONVOLUTIONS, "ADD", "FULLY_CONNECTED"], quantisedRange),
+  activationConstraint([...CONVOLUTIONS, "ADD", "SUB", "MUL", "FULLY_CONNECTED"], quantisedRange),
   SAME_QUANTISATION,
   NO_ACTIVATION,
   SAME_SHAPES,
   ADD_IMAGE,
   ADD_CHANNELS,
+  PAIR_RANGE,
   SCALE_RANGE,
   CONV_FITS,
   FC_FITS,
   LAYOUT_FITS,
+  ...LOOKUP_CONSTRAINTS,
+  ...LINEAR_CONSTRAINTS,
+  ...MOVEMENT_CONSTRAINTS,
 ];

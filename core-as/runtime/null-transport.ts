@@ -5,14 +5,9 @@ import type { Executable } from "../executable/executable.ts";
 import type { Chip, ChipIdentity } from "../hw/chips.ts";
 import { throwIfAborted } from "./abort.ts";
 import { checkChip } from "./check-chip.ts";
+import { Lifetime } from "./lifetime.ts";
 import { checkInputs, outputInfos } from "./tensor-info.ts";
-import type {
-  DisconnectReason,
-  LoadedExecutable,
-  SubmitOptions,
-  SubmitResult,
-  Transport,
-} from "./transport.ts";
+import type { LoadedExecutable, SubmitOptions, SubmitResult, Transport } from "./transport.ts";
 
 /** Creates a null transport for a chip, e.g. `chipByName("a311d")`. */
 export function createNullTransport(chip: Chip | ChipIdentity): Transport {
@@ -21,20 +16,17 @@ export function createNullTransport(chip: Chip | ChipIdentity): Transport {
 
 class NullTransport implements Transport {
   readonly name = "null";
-  readonly disconnected: Promise<DisconnectReason>;
-  private disconnect!: (reason: DisconnectReason) => void;
-  private closed = false;
+  private readonly lifetime = new Lifetime("the null transport");
+  readonly disconnected = this.lifetime.disconnected;
 
-  constructor(readonly chip: ChipIdentity) {
-    this.disconnected = new Promise((resolve) => (this.disconnect = resolve));
-  }
+  constructor(readonly chip: ChipIdentity) {}
 
   async load(
     executable: Executable,
     options: { signal?: AbortSignal } = {},
   ): Promise<LoadedExecutable> {
     throwIfAborted(options.signal, "loading");
-    this.checkOpen();
+    this.lifetime.check();
     checkChip(executable, this.chip);
     let released = false;
     const submit = async (
@@ -42,7 +34,7 @@ class NullTransport implements Transport {
       { signal }: SubmitOptions = {},
     ): Promise<SubmitResult> => {
       throwIfAborted(signal, "the inference");
-      this.checkOpen();
+      this.lifetime.check();
       if (released) throw new TransportError("TW_IO_CLOSED", "the executable was released");
       checkInputs(executable.graph, inputs);
       return {
@@ -58,12 +50,6 @@ class NullTransport implements Transport {
   }
 
   async close(): Promise<void> {
-    if (this.closed) return;
-    this.closed = true;
-    this.disconnect({ kind: "closed", message: "the transport was closed" });
-  }
-
-  private checkOpen(): void {
-    if (this.closed) throw new TransportError("TW_IO_CLOSED", "the null transport is closed");
+    this.lifetime.close();
   }
 }

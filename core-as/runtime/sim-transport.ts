@@ -8,16 +8,11 @@ import { submitOrder } from "../executable/submit-order.ts";
 import type { Chip } from "../hw/chips.ts";
 import { throwIfAborted } from "./abort.ts";
 import { checkChip } from "./check-chip.ts";
+import { Lifetime } from "./lifetime.ts";
 import { INIT_STREAM } from "./init-stream.ts";
 import { ExecutableRunner, type PartitionExecutor } from "./runner.ts";
 import { Simulator, type BufferAccess, type SimulatorOptions } from "./simulator.ts";
-import type {
-  DisconnectReason,
-  LoadedExecutable,
-  SubmitOptions,
-  SubmitResult,
-  Transport,
-} from "./transport.ts";
+import type { LoadedExecutable, SubmitOptions, SubmitResult, Transport } from "./transport.ts";
 
 /** `rounding`: how the simulated chip treats ties; `wasm`: another build of the core. */
 export type SimTransportOptions = Omit<SimulatorOptions, "chip">;
@@ -32,29 +27,26 @@ export function createSimTransport(chip: Chip, options: SimTransportOptions = {}
 
 class SimTransport implements Transport {
   readonly name = "sim";
-  readonly disconnected: Promise<DisconnectReason>;
-  private disconnect!: (reason: DisconnectReason) => void;
-  private closed = false;
+  private readonly lifetime = new Lifetime("the simulator");
+  readonly disconnected = this.lifetime.disconnected;
 
   constructor(
     readonly chip: Chip,
     private readonly options: SimTransportOptions,
-  ) {
-    this.disconnected = new Promise((resolve) => (this.disconnect = resolve));
-  }
+  ) {}
 
   async load(
     executable: Executable,
     { signal }: { signal?: AbortSignal } = {},
   ): Promise<LoadedExecutable> {
     throwIfAborted(signal, "loading");
-    this.checkOpen();
+    this.lifetime.check();
     checkChip(executable, this.chip);
     const simulator = await Simulator.create({ ...this.options, chip: this.chip });
     const npu = new SimulatedPartitions(simulator, executable);
     const runner = await ExecutableRunner.create(executable, npu, this.options);
     throwIfAborted(signal, "loading");
-    this.checkOpen();
+    this.lifetime.check();
 
     // Dropping the only reference to the runner frees the simulated memory.
     let loaded: ExecutableRunner | null = runner;
@@ -63,7 +55,7 @@ class SimTransport implements Transport {
       options: SubmitOptions = {},
     ): Promise<SubmitResult> => {
       throwIfAborted(options.signal, "the inference");
-      this.checkOpen();
+      this.lifetime.check();
       if (loaded === null) throw new TransportError("TW_IO_CLOSED", "the executable was released");
       return { ...(await loaded.run(inputs, options)), evidence: "simulated" };
     };
@@ -74,13 +66,7 @@ class SimTransport implements Transport {
   }
 
   async close(): Promise<void> {
-    if (this.closed) return;
-    this.closed = true;
-    this.disconnect({ kind: "closed", message: "the transport was closed" });
-  }
-
-  private checkOpen(): void {
-    if (this.closed) throw new TransportError("TW_IO_CLOSED", "the simulator is closed");
+    this.lifetime.close();
   }
 }
 

@@ -91,6 +91,11 @@ for (const build of BUILDS) {
     const newer = await compile(model, { core, target: "imx8mp" });
     assert.is(newer.executable.chip.name, "imx8mp");
     assert.is((await compile(model, { core, target: "VIM3" })).executable.chip.name, "a311d");
+    // The ids that a kernel reports; the last digit of the revision does not count.
+    for (const ids of ["8000:7120:45080009:0:88", "8000:7124:45080009:0:88"])
+      assert.is((await compile(model, { core, target: ids })).executable.chip.name, "a311d");
+    const noChip = await errorOf(compile(model, { core, target: "8000:1:2:3:4" }));
+    assert.instance(noChip, UsageError);
     const { report } = await compile(model, { core, target: "vipnano-qi-a1" });
     assert.match(report.target.evidence, "never captured");
     assert.ok(report.warnings.some((warning) => warning.includes("ever captured")));

@@ -11,6 +11,27 @@ import { bytesOf, descriptor, sameBytes, simulatorOf } from "../helpers/sim-rig.
 
 const ROUNDINGS: readonly Rounding[] = ["half-even", "half-up", "half-away"];
 
+/**
+ * Multiplier, shift and accumulator whose product is next to a tie, becomes the tie when it is
+ * rounded to the 53 bits of binary64, and then rounds to the wrong side.
+ */
+const BEYOND_BINARY64 = [
+  [423103, 24, 1477376831],
+  [4422263, 25, 1439137977],
+  [3601821, 26, 1385023307],
+  [4879229, 28, 1782046165],
+  [7387935, 30, 1427308767],
+] as const;
+
+/** One channel for each accumulator, at the zero point 128. */
+function roundingCase(multiplier: number, shift: number, bias: Int32Array): NnCaseV8 {
+  return randomCase("sim-nn-v8/rounding", {
+    kernelX: 1, kernelY: 1, kernelZ: 1, outX: 1, outY: 1, outZ: bias.length, inX: 1, inY: 1, offsetX: 0, offsetY: 0,
+    firstPixel: false, depthwise: false, inZp: 0, weightZp: 0, perCore: 1, shift, relu: false, multiplier, outZp: 128,
+    weights: new Uint8Array(bias.length), input: Uint8Array.of(9), bias,
+  }); // prettier-ignore
+}
+
 /** A random case with the given properties; outputs neither all saturated nor all equal. */
 function randomCase(label: string, given: Partial<NnCaseV8> = {}): NnCaseV8 {
   const random = rng(label);
@@ -146,12 +167,7 @@ for (const build of BUILDS) {
           if (i < 40) return ((i & 1 ? -1 : 1) * (odd * i)) | 0;
           return (random.next() | 0) >> (i & 31);
         });
-        const c = randomCase("sim-nn-v8/round", {
-          kernelX: 1, kernelY: 1, kernelZ: 1, outX: 1, outY: 1, outZ: 96, inX: 1, inY: 1, offsetX: 0, offsetY: 0,
-          firstPixel: false, depthwise: false, inZp: 0, weightZp: 0, perCore: 16, shift, relu: false,
-          multiplier, outZp: 100, weights: new Uint8Array(96), input: Uint8Array.of(9), bias,
-        }); // prettier-ignore
-        await check(build, c, `${rounding}, shift ${shift}`, rounding);
+        await check(build, roundingCase(multiplier, shift, bias), `${rounding}, shift ${shift}`, rounding);
       }
   }); // prettier-ignore
 
@@ -168,15 +184,14 @@ for (const build of BUILDS) {
         const acc = near > 0x7fffffffn ? 0x7fffffffn - BigInt(i) : near;
         return Number(i & 4 ? -acc : acc);
       });
-      for (const rounding of ROUNDINGS) {
-        const c = randomCase("sim-nn-v8/wide", {
-          kernelX: 1, kernelY: 1, kernelZ: 1, outX: 1, outY: 1, outZ: 96, inX: 1, inY: 1, offsetX: 0, offsetY: 0,
-          firstPixel: false, depthwise: false, inZp: 0, weightZp: 0, perCore: 16, shift, relu: false,
-          multiplier, outZp: 128, weights: new Uint8Array(96), input: Uint8Array.of(0), bias,
-        }); // prettier-ignore
-        await check(build, c, `${rounding}, ${multiplier}, ${shift}`, rounding);
-      }
+      for (const rounding of ROUNDINGS)
+        await check(build, roundingCase(multiplier, shift, bias), `${rounding}, ${multiplier}, ${shift}`, rounding);
     }
+    for (const [multiplier, shift, acc] of BEYOND_BINARY64)
+      for (const rounding of ROUNDINGS) {
+        const c = roundingCase(multiplier, shift, Int32Array.of(acc, -acc, acc - 1, 1 - acc));
+        await check(build, c, `${rounding}, accumulator ${acc}`, rounding);
+      }
   }); // prettier-ignore
 
   test(`${build}: accumulators wrap`, async () => {

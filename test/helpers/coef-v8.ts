@@ -58,19 +58,27 @@ function codeOf(byte: number, map: readonly number[]): Code {
   const length = bitLength(value);
   const payload = 2 * (length === 0 ? 0 : value - 2 ** (length - 1)) + sign;
   const n = Math.max(length, 1);
-  const whole = { part1: 0, part2: payload, part2Bits: n };
-  const rest = { part1: 0, part2: payload >> 1, part2Bits: n - 1 };
-  const forms: Code[] = [
-    { ...rest, part0: 0 + 4 * (payload & 1) },
-    { ...rest, part0: 1 + 4 * (payload & 1) },
-    { ...whole, part0: 7 },
-    { ...whole, part0: 3 },
-    { ...whole, part0: 6 },
-    { ...rest, part0: 2, part1: 1 + 2 * (payload & 1) },
-    { ...whole, part0: 2, part1: 2 },
-    { ...whole, part0: 2, part1: 0 },
-  ];
-  return forms[map.indexOf(length)]!;
+  const code = (part0: number, part1: number, part2: number, part2Bits: number): Code => {
+    return { part0, part1, part2, part2Bits };
+  };
+  switch (map.indexOf(length)) {
+    case 0:
+      return code(0 + 4 * (payload & 1), 0, payload >> 1, n - 1);
+    case 1:
+      return code(1 + 4 * (payload & 1), 0, payload >> 1, n - 1);
+    case 2:
+      return code(7, 0, payload, n);
+    case 3:
+      return code(3, 0, payload, n);
+    case 4:
+      return code(6, 0, payload, n);
+    case 5:
+      return code(2, 1 + 2 * (payload & 1), payload >> 1, n - 1);
+    case 6:
+      return code(2, 2, payload, n);
+    default:
+      return code(2, 0, payload, n);
+  }
 }
 
 /** One core's stream: the pair pipeline of spec 4. */
@@ -81,20 +89,18 @@ export class PairStream {
   private beforeThat: readonly Code[] = [];
   private open: Code | undefined;
   private bytes = 0;
-  private readonly codes: readonly Code[];
+  private readonly codes: Code[] = [];
 
-  constructor(map: readonly number[]) {
-    this.codes = Array.from({ length: 256 }, (_, byte) => codeOf(byte, map));
-  }
+  constructor(private readonly map: readonly number[]) {}
 
   put(byte: number): void {
     this.bytes++;
-    this.code(this.codes[byte]!);
+    this.code((this.codes[byte] ??= codeOf(byte, this.map)));
   }
 
   /** Ends the stream; `part0` of the flush is a parameter for damaged streams only. */
   finish(part0 = 4 * (this.bytes & 1)): void {
-    if (this.bytes & 1) this.code(this.codes[0]!);
+    if (this.bytes & 1) this.code(codeOf(0, this.map));
     for (let i = 0; i < 4; i++) this.code({ part0, part1: 0, part2: 0, part2Bits: 0 });
   }
 

@@ -23,6 +23,7 @@ export interface CaseOptions {
   target?: string;
   allowQuirks?: boolean;
   capturedOnly?: boolean;
+  memoryPlan?: boolean;
 }
 
 /** Runs the compiler on a case. */
@@ -32,5 +33,6 @@ export function compileCase(core: Core, model: Uint8Array, options: CaseOptions)
     mode: options.mode,
     allowQuirks: options.allowQuirks ?? false,
     capturedOnly: options.capturedOnly ?? false,
+    memoryPlan: options.memoryPlan ?? true,
   });
 }

@@ -5,20 +5,31 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+export interface LiteRtInput {
+  bytes: Uint8Array;
+  shape: number[];
+  /** The runtime takes no others; default uint8. */
+  type?: "uint8" | "int32" | "float32";
+}
+
 /** A model that is ready to run, for measurements. */
 export interface LiteRtModel {
   /** Milliseconds of one inference, copying of inputs not included. */
-  time(inputs: Array<{ bytes: Uint8Array; shape: number[] }>): Promise<number>;
+  time(inputs: LiteRtInput[]): Promise<number>;
   release(): void;
 }
 
 export interface LiteRtRunner {
   prepare(model: Uint8Array): Promise<LiteRtModel>;
-  /** Runs a uint8 model; bytes of each input and of each output in the model's order. */
-  run(
-    model: Uint8Array,
-    inputs: Array<{ bytes: Uint8Array; shape: number[] }>,
-  ): Promise<Uint8Array[]>;
+  /** Runs a model; bytes of each output in the model's order. */
+  run(model: Uint8Array, inputs: LiteRtInput[]): Promise<Uint8Array[]>;
+}
+
+/** A copy in the runtime's terms, where the array says the type. */
+function typedArray({ bytes, type }: LiteRtInput) {
+  const { buffer } = Uint8Array.from(bytes);
+  if (type === "int32") return new Int32Array(buffer);
+  return type === "float32" ? new Float32Array(buffer) : new Uint8Array(buffer);
 }
 
 const globals = globalThis as unknown as Record<string, unknown>;
@@ -52,11 +63,18 @@ async function asWorker<T>(body: () => Promise<T>): Promise<T> {
   }
 }
 
+type LiteRt = LiteRtRunner | { reason: string };
+let loading: Promise<LiteRt> | undefined;
+
 /**
- * Loads LiteRT.
+ * Loads LiteRT, which can be done once in a process.
  * @returns the reason where it does not load
  */
-export async function loadLiteRt(): Promise<LiteRtRunner | { reason: string }> {
+export function loadLiteRt(): Promise<LiteRt> {
+  return (loading ??= load());
+}
+
+async function load(): Promise<LiteRt> {
   try {
     const litert = await import("@litertjs/core");
     const entry = fileURLToPath(import.meta.resolve("@litertjs/core"));
@@ -68,7 +86,7 @@ export async function loadLiteRt(): Promise<LiteRtRunner | { reason: string }> {
           const compiled = await litert.loadAndCompile(model, { accelerator: "wasm" });
           const time: LiteRtModel["time"] = async (inputs) => {
             const tensors = inputs.map(
-              ({ bytes, shape }) => new litert.Tensor(Uint8Array.from(bytes), shape),
+              (input) => new litert.Tensor(typedArray(input), input.shape),
             );
             const start = performance.now();
             const outputs = await compiled.run(tensors);
@@ -83,13 +101,12 @@ export async function loadLiteRt(): Promise<LiteRtRunner | { reason: string }> {
       run: (model, inputs) =>
         asWorker(async () => {
           const compiled = await litert.loadAndCompile(model, { accelerator: "wasm" });
-          const tensors = inputs.map(
-            ({ bytes, shape }) => new litert.Tensor(Uint8Array.from(bytes), shape),
-          );
+          const tensors = inputs.map((input) => new litert.Tensor(typedArray(input), input.shape));
           const outputs = await compiled.run(tensors);
-          const results = outputs.map((output) =>
-            Uint8Array.from(output.toTypedArray() as Uint8Array),
-          );
+          const results = outputs.map((output) => {
+            const array = output.toTypedArray();
+            return new Uint8Array(array.buffer, array.byteOffset, array.byteLength).slice();
+          });
           for (const tensor of [...tensors, ...outputs]) tensor.delete();
           compiled.delete();
           return results;

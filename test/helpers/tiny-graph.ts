@@ -1,5 +1,6 @@
 // Graphs of a single operator, written by hand for kernel tests.
 // SPDX-License-Identifier: MIT
+import type { Core } from "../../core-as/core.ts";
 import {
   elementCount,
   type ElementType,
@@ -7,6 +8,7 @@ import {
   type Op,
   type Tensor,
 } from "../../core-as/ir/graph.ts";
+import { runOperator } from "../../core-as/runtime/cpu/index.ts";
 
 export interface TinyTensor {
   type?: ElementType;
@@ -20,14 +22,23 @@ export interface TinyTensor {
   values?: ArrayLike<number>;
 }
 
-/** Bytes of int8, uint8 or int32 values. */
+/** Bytes of int8, uint8, bool, int16, int32, int64 or float32 values. */
 export function bytesOf(type: ElementType, values: ArrayLike<number>): Uint8Array {
   if (type === "int32") return new Uint8Array(Int32Array.from(values).buffer);
+  if (type === "float32") return new Uint8Array(Float32Array.from(values).buffer);
+  if (type === "int16") return new Uint8Array(Int16Array.from(values).buffer);
+  if (type === "int64")
+    return new Uint8Array(BigInt64Array.from(Array.from(values, BigInt)).buffer);
   return Uint8Array.from(values, (value) => value & 255);
 }
 
-/** The numbers behind bytes of int8 or uint8. */
+/** The numbers behind bytes of those types. */
 export function valuesOf(type: ElementType, bytes: Uint8Array): number[] {
+  const { buffer } = Uint8Array.from(bytes);
+  if (type === "int32") return [...new Int32Array(buffer)];
+  if (type === "float32") return [...new Float32Array(buffer)];
+  if (type === "int16") return [...new Int16Array(buffer)];
+  if (type === "int64") return Array.from(new BigInt64Array(buffer), Number);
   return Array.from(bytes, (byte) => (type === "int8" ? (byte << 24) >> 24 : byte));
 }
 
@@ -79,6 +90,32 @@ export function tinyGraph(
     outputs: op.outputs,
   };
   return { graph, op };
+}
+
+/** Computes one operator: values of the inputs that are no constants, in order, to values of the outputs. */
+export function runTiny(
+  core: Core,
+  { graph, op }: { graph: Graph; op: Op },
+  values: ArrayLike<number>[],
+): number[][] {
+  const given = new Map(
+    graph.inputs.map((id, i) => [id, bytesOf(graph.tensors[id]!.type, values[i]!)]),
+  );
+  return runOperator(core, graph, op, (id) => given.get(id)!).map((bytes, i) =>
+    valuesOf(graph.tensors[op.outputs[i]!]!.type, bytes),
+  );
+}
+
+/** A constant list of int32. */
+export function ints(...values: number[]): TinyTensor {
+  return { type: "int32", shape: [values.length], scale: null, values };
+}
+
+/** A float32 tensor. */
+export function floats(shape: number[], values?: number[]): TinyTensor {
+  return values === undefined
+    ? { type: "float32", shape, scale: null }
+    : { type: "float32", shape, scale: null, values };
 }
 
 /** Small reproducible numbers; xorshift32. */

@@ -5,7 +5,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { QuirkFlag, RunSearch } from "../../core-as/assembly/abi.ts";
 import { BUILDS, coreOf } from "../helpers/cores.ts";
-import { decode, encode, type EncodeRequest } from "../helpers/encode-v7.ts";
+import { decode, encode, type EncodeRequest } from "../helpers/encode-coefs.ts";
 import { propSettings } from "../helpers/prop.ts";
 
 /** Weights with runs of the zero point of every interesting length. */

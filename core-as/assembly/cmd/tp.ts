@@ -61,6 +61,15 @@ function putLoops(): void {
   put(Tp.OUT_LOOP_5_COUNT, TpJob.COUNT_5);
 }
 
+function putLookup(): void {
+  put(Tp.PWL, TpJob.LOOKUP);
+  put(Tp.LOAD_LUT, TpJob.LOOKUP);
+  put(Tp.LUT_GLOBAL_MEM, TpJob.LOOKUP);
+  put(Tp.PWL_SIGN, TpJob.LOOKUP);
+  put(Tp.OUT_POST_SHIFT, TpJob.POST_SHIFT);
+  put(Tp.OUT_POST_MULTIPLIER, TpJob.POST_MULTIPLIER);
+}
+
 /**
  * Writes the 31 words of a descriptor at `dst`.
  * @returns Status.FIELD_RANGE with block, field, value and bits when a member does not fit its field
@@ -73,6 +82,7 @@ export function packTp(job: usize, dst: usize): Status {
   resetBlock(BlockId.TP, dst, ANY_VERSION);
   putWindow();
   putLoops();
+  putLookup();
   put(Tp.NO_FLUSH, TpJob.NO_FLUSH);
   put(Tp.IN_ZERO_POINT, TpJob.IN_ZP);
   put(Tp.OUT_ZERO_POINT, TpJob.OUT_ZP);

@@ -9,9 +9,8 @@ import { BlockId, COEF_ALIGN, COEF_V8_LENGTHS_OFFSET, CoefHeaderV8 } from "../ge
 import { pairsPosition, symbolMapValid, takePairs, useSymbolMap } from "./pairs-v8";
 import { CoefRequest, KERNEL_RECORD_BYTES, TAP_ENTRY_BYTES, Tap } from "./request";
 
+/** The captured header; room for the lengths of nine cores. */
 const HEADER_BYTES: u32 = 64;
-/** Words for stream lengths in the header; with more cores its format is unknown (quirk Q9). */
-const CORES_MAX: u32 = (HEADER_BYTES - COEF_V8_LENGTHS_OFFSET) / 4;
 /** Larger streams are refused, so that bit positions fit 32 bits. */
 const STREAM_BITS_MAX: u32 = 0x7fffffff;
 /** A stream begins with its number of kernels. */
@@ -47,6 +46,15 @@ function streamBits(request: CoefRequest, core: u32): u32 {
 
 function streamBytes(bits: u32): u32 {
   return (((bits + 7) >> 3) + COEF_ALIGN - 1) & ~(COEF_ALIGN - 1);
+}
+
+/**
+ * Header of a chip: as many units of 64 bytes as its lengths take. With more than nine cores that is an inference:
+ * the reference lets the lengths run into the first stream then (Q9).
+ */
+function headerBytes(request: CoefRequest): u32 {
+  const end = COEF_V8_LENGTHS_OFFSET + 4 * request.cores;
+  return (end + HEADER_BYTES - 1) & ~(HEADER_BYTES - 1);
 }
 
 /** Kernels of a core among `kernels` that are dealt to `cores` cores in turn. */
@@ -100,18 +108,18 @@ function planOrder(request: CoefRequest): void {
 export function openV8(request: CoefRequest): Status {
   const status = checkHeader(request);
   if (status != Status.OK) return status;
-  if (request.cores > CORES_MAX) return failAt(COEF_V8_LENGTHS_OFFSET, -1, request.cores);
+  const header = headerBytes(request);
+  if (request.bytes < header) return failAt(request.bytes, -1, header);
   const used = min(request.outZ, request.cores);
   const tableEnd = COEF_V8_LENGTHS_OFFSET + 4 * used;
-  if (!zeroBits(request.source, 8 * tableEnd, 8 * HEADER_BYTES)) return failAt(tableEnd, -1, -1);
+  if (!zeroBits(request.source, 8 * tableEnd, 8 * header)) return failAt(tableEnd, -1, -1);
   request.coresUsed = used;
   request.kernels = request.outZ;
   planOrder(request);
   // A superblock larger than every core's share was never captured and would change nothing.
-  if (request.perCore > share(request.outZ, used, 0))
-    return failAt(HEADER_BYTES, -1, request.perCore);
+  if (request.perCore > share(request.outZ, used, 0)) return failAt(header, -1, request.perCore);
 
-  let at = HEADER_BYTES;
+  let at = header;
   request.workBytes = 0;
   for (let core: u32 = 0; core < used; core++) {
     const bits = streamBits(request, core);
@@ -227,7 +235,7 @@ export function decodeV8(request: CoefRequest): Status {
   planOrder(request);
   useSymbolMap(readField(BlockId.COEF_HEADER_V8, request.source, CoefHeaderV8.SYMBOL_MAP, 8));
   entry = request.entries;
-  let at = HEADER_BYTES;
+  let at = headerBytes(request);
   let total: u32 = 0;
   for (let core: u32 = 0; core < request.coresUsed; core++) {
     const status = decodeCore(request, core, at, total);

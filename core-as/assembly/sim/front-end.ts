@@ -145,7 +145,9 @@ function startJob(kind: Open, word: u32, value: u32): Status {
   if (open == Open.NONE && kind == Open.TP) startTpJob();
   open = kind;
   dirty = true;
-  return kind == Open.NN ? runNn(descriptor, nnVersion, nnCores, rounding) : runTp(descriptor);
+  return kind == Open.NN
+    ? runNn(descriptor, nnVersion, nnCores, rounding)
+    : runTp(descriptor, rounding);
 }
 
 function endJob(word: u32, value: u32): Status {

@@ -43,6 +43,8 @@ export class TpJob {
   outAddr: u32;
   inZp: i32;
   outZp: i32;
+  /** 256 bytes: what every input byte becomes; 0 = only zero points and a clamp (tp-lookup.ts). */
+  lookup: usize;
   /** Elements that are written. */
   elements: u64;
   /** Innermost first; steps and loops that run once are left out. */
@@ -90,8 +92,15 @@ const MODELLED = memory.data<i32>([
   Tp.OUT_LOOP_6_INC,
   Tp.IN_ZERO_POINT,
   Tp.OUT_ZERO_POINT,
+  Tp.PWL,
+  Tp.LOAD_LUT,
+  Tp.LUT_GLOBAL_MEM,
+  Tp.LUT_ADDR,
+  Tp.PWL_SIGN,
+  Tp.OUT_POST_SHIFT,
+  Tp.OUT_POST_MULTIPLIER,
 ]);
-const MODELLED_COUNT = 33;
+const MODELLED_COUNT = 40;
 
 /** Increment and count of loops 0 to 5; loop 6 has no count. */
 const LOOP_FIELDS = memory.data<i32>([
@@ -111,12 +120,12 @@ const LOOP_FIELDS = memory.data<i32>([
 
 let source: usize = 0;
 
-/** TP descriptors are the same for all NN core versions. */
-function field(name: Tp): u32 {
+/** A field of the descriptor that was parsed last: they are the same for all NN core versions. */
+export function field(name: Tp): u32 {
   return readField(BlockId.TP, source, name, 7);
 }
 
-function bad(name: Tp, value: u32): Status {
+export function bad(name: Tp, value: u32): Status {
   return failField(BlockId.TP, name, value);
 }
 

@@ -2,13 +2,14 @@
 // time. A run is as long as both the innermost step of the walk and the innermost output loop go
 // on, so that one element and a run of them give the same result by construction.
 // SPDX-License-Identifier: MIT
-import { Access, Fault, Status } from "../abi";
+import { Access, Fault, Rounding, Status } from "../abi";
 import { noteFault } from "../fault";
 import { BlockId, Tp } from "../gen/fields";
 import { failAddress, simFail } from "./faults";
 import { spend } from "./limits";
 import { SimBuffer, bufferAt, prepareWritten, resolve, touchBuffer } from "./memory";
 import { LOOP_BYTES, STEP_BYTES, TpLoop, TpStep, parseTp, tpJob } from "./tp-job";
+import { prepareLookup, tableMeets } from "./tp-lookup";
 
 /** Work units per element: it costs more than a multiply-add. */
 const ELEMENT_WORK: u64 = 16;
@@ -34,8 +35,9 @@ export function startTpJob(): void {
 }
 
 /** Runs one descriptor of a job. */
-export function runTp(descriptor: usize): Status {
+export function runTp(descriptor: usize, rounding: Rounding): Status {
   let status = parseTp(descriptor);
+  if (status == Status.OK) status = prepareLookup(rounding);
   const job = tpJob;
   if (status != Status.OK || job.elements == 0) return status;
   status = spend(job.elements > (<u64>1) << 40 ? job.elements : job.elements * ELEMENT_WORK);
@@ -59,6 +61,7 @@ export function runTp(descriptor: usize): Status {
   // Reading what the same job writes depends on the order of cores and tiles, which is not
   // modelled.
   const apart = readTo <= writeFrom || writeTo <= readFrom;
+  if (tableMeets(writeFrom, writeTo)) return failAddress(BlockId.TP, Tp.LUT_ADDR, writeFrom);
   return apart ? Status.OK : failAddress(BlockId.TP, Tp.OUT_BASE_ADDR, writeFrom);
 }
 
@@ -221,8 +224,14 @@ function moveRun(
   return Status.OK;
 }
 
-/** Inside: byte - input zero point + output zero point, clamped. */
+/** Inside: byte - input zero point + output zero point, clamped; or what the look-up says. */
 function copyRun(dst: usize, dstStep: usize, src: usize, srcStep: usize, count: i32): void {
+  const lookup = tpJob.lookup;
+  if (lookup != 0) {
+    for (let i = 0; i < count; i++, dst += dstStep, src += srcStep)
+      store<u8>(dst, load<u8>(lookup + <usize>load<u8>(src)));
+    return;
+  }
   const shift = tpJob.outZp - tpJob.inZp;
   if (shift == 0) {
     for (let i = 0; i < count; i++, dst += dstStep, src += srcStep) store<u8>(dst, load<u8>(src));

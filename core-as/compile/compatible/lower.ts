@@ -21,7 +21,8 @@ import { placeDrafts, type Draft } from "./placement.ts";
 import { convQuirks, operatorQuirks } from "./quirks.ts";
 import { convRecord, fullyConnectedRecord } from "./records.ts";
 import { reshufflePrograms } from "./reshuffle.ts";
-import { rulesOf, type ReferenceRules } from "./rules.ts";
+import type { ReferenceRules } from "./rules.ts";
+import { rulesOf } from "./versions.ts";
 
 /**
  * Lowers one partition.

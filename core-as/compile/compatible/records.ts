@@ -108,6 +108,19 @@ function quantisation(input: Tensor, weight: Tensor, output: Tensor): NnRecord {
   };
 }
 
+/** Quantisation of an addition: the pseudo weights have a scale of their own, and no activation is taken over. */
+export function additionQuantisation(a: Tensor, output: Tensor, weightScale: number): NnRecord {
+  return {
+    [NnJob.IN_ZP]: zp8(a),
+    [NnJob.OUT_ZP]: zp8(output),
+    [NnJob.WEIGHT_ZP]: 0,
+    [NnJob.IN_SCALE]: floatBits(scaleOf(a)),
+    [NnJob.WEIGHT_SCALE]: floatBits(weightScale),
+    [NnJob.OUT_SCALE]: floatBits(scaleOf(output)),
+    [NnJob.RELU]: 0,
+  };
+}
+
 /** A fully connected layer: one kernel over the whole input, seen as a small image (spec/lowering.md 6, 8). */
 export function fullyConnectedRecord(
   chip: Chip,

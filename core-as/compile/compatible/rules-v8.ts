@@ -7,16 +7,14 @@ import type { NnRecord, WeightPlan } from "../jobs.ts";
 import {
   addFactors,
   extentOf,
-  floatBits,
   rawZeroPoint,
   referenceAddRow,
   roundAway,
   scaleOf,
   storedWeights,
-  zp8,
 } from "../lower-shared.ts";
 import type { ConvShape } from "./conv.ts";
-import { referenceGeometry } from "./records.ts";
+import { additionQuantisation, referenceGeometry } from "./records.ts";
 import type { AddParts, QuirkText, ReferenceRules } from "./rules.ts";
 
 /** 1x1 convolutions that keep every second pixel instead of folding the image. */
@@ -76,13 +74,7 @@ function addParts(chip: Chip, a: Tensor, b: Tensor, output: Tensor): AddParts {
   const row = referenceAddRow(from.s * from.f);
   const record: NnRecord = {
     ...referenceGeometry(chip, shape, 0),
-    [NnJob.IN_ZP]: zp8(a),
-    [NnJob.OUT_ZP]: zp8(output),
-    [NnJob.WEIGHT_ZP]: 0,
-    [NnJob.IN_SCALE]: floatBits(sa),
-    [NnJob.WEIGHT_SCALE]: floatBits(weightScale),
-    [NnJob.OUT_SCALE]: floatBits(scaleOf(output)),
-    [NnJob.RELU]: 0,
+    ...additionQuantisation(a, output, weightScale),
     [NnJob.TILE_OUT_X]: row,
     [NnJob.TILE_OUT_Y]: (out.s * out.f * out.c) / row,
     [NnJob.TILE_OUT_Z]: channels,

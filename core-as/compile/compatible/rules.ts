@@ -1,11 +1,9 @@
-// Where the reference's lowering depends on the NN core version.
+// What of the reference's lowering depends on the NN core version.
 // SPDX-License-Identifier: MIT
 import type { Chip } from "../../hw/chips.ts";
 import type { Tensor } from "../../ir/graph.ts";
 import type { NnRecord, QuirkNote, WeightPlan } from "../jobs.ts";
 import type { ConvShape } from "./conv.ts";
-import { RULES_V7 } from "./rules-v7.ts";
-import { RULES_V8 } from "./rules-v8.ts";
 
 export type QuirkText = Omit<QuirkNote, "job">;
 
@@ -33,7 +31,3 @@ export interface ReferenceRules {
   /** Kernels of channels that do not exist are encoded (Q1). */
   readsPastEnd: boolean;
 }
-
-const RULES: Record<Chip["nnCoreVersion"], ReferenceRules> = { 7: RULES_V7, 8: RULES_V8 };
-
-export const rulesOf = (chip: Chip): ReferenceRules => RULES[chip.nnCoreVersion];

@@ -7,6 +7,7 @@ import type { Graph, Op, Tensor } from "../../ir/graph.ts";
 import type { BufferRef, Lowered, NnRecord, NnWork, TpProgram, TpWork } from "../jobs.ts";
 import { floatBits, partitionBorder, scaleOf, zp8 } from "../lower-shared.ts";
 import { padPrograms, transposeProgram } from "../tp-programs.ts";
+import { RENAMINGS } from "../../legalise/npu-operators.ts";
 import { Placement } from "./placement.ts";
 import { toNhwcProgram } from "./tp.ts";
 
@@ -29,6 +30,8 @@ export class LoweringContext {
   private readonly nhwc = new Map<number, number>();
   private readonly entering: readonly number[];
   private readonly leaving: ReadonlySet<number>;
+  /** Operators of the partition that read a tensor. */
+  private readonly readers = new Map<number, Op[]>();
   private readonly ports = new Map<number, number>();
 
   constructor(
@@ -40,6 +43,8 @@ export class LoweringContext {
     this.entering = border.entering;
     this.leaving = new Set(border.leaving);
     for (const id of this.entering) this.nhwc.set(id, this.placement.add(this.bytes(id)));
+    for (const op of ops)
+      for (const id of op.inputs) this.readers.set(id, [...(this.readers.get(id) ?? []), op]);
   }
 
   /** Gives every tensor its place and builds the jobs; nothing may be drafted afterwards. */
@@ -69,12 +74,21 @@ export class LoweringContext {
     return bytesOf(this.extent(id));
   }
 
-  tp(op: TpWork["op"], sourceOp: number, from: number, to: number, programs: TpProgram[]): void {
+  /** Drafts a TP job; `table` is the look-up table of its programs. */
+  tp(
+    op: TpWork["op"],
+    sourceOp: number,
+    from: number,
+    to: number,
+    programs: TpProgram[],
+    table?: Uint8Array,
+  ): void {
     this.drafts.push((resolve) => ({
       kind: "TP",
       op,
       sourceOp,
       programs,
+      ...(table ? { table } : {}),
       input: resolve(from),
       output: resolve(to),
     }));
@@ -111,11 +125,42 @@ export class LoweringContext {
     this.planar.set(id, node);
   }
 
+  /** The order in which a tensor exists; planar when it does in both. */
+  formOf(id: number): { node: number; planar: boolean } {
+    const planar = this.planar.get(id);
+    return planar !== undefined
+      ? { node: planar, planar: true }
+      : { node: this.nhwc.get(id)!, planar: false };
+  }
+
+  /** Says where a tensor lies, in one of the orders. */
+  define(id: number, node: number, planar: boolean): void {
+    (planar ? this.planar : this.nhwc).set(id, node);
+  }
+
+  isReadInside(id: number): boolean {
+    return this.readers.has(id);
+  }
+
+  /** The order to write a tensor in: NHWC where it only leaves or gets another shape. */
+  wantsPlanar(id: number): boolean {
+    return (this.readers.get(id) ?? []).some((op) => !RENAMINGS.includes(op.kind));
+  }
+
   /** A new planar node for an output of the operator. */
   produce(id: number): number {
     const node = this.placement.add(this.bytes(id));
     this.planar.set(id, node);
     return node;
+  }
+
+  /** Nodes of input and output of an operator on single bytes: it keeps the layout that its input has. */
+  produceLike(input: number, output: number): { from: number; to: number } {
+    const planar = this.planar.get(input);
+    if (planar !== undefined) return { from: planar, to: this.produce(output) };
+    const to = this.placement.add(this.bytes(output));
+    this.nhwc.set(output, to);
+    return { from: this.nhwc.get(input)!, to };
   }
 
   /** Makes the operator's outputs visible outside, where somebody reads them (Q30, Q32). */

@@ -3,12 +3,18 @@
 import { GraphError } from "../../errors.ts";
 import type { Chip } from "../../hw/chips.ts";
 import type { Graph, Op } from "../../ir/graph.ts";
+import { LOOKUP_OPERATORS } from "../../legalise/lookup-functions.ts";
 import type { Lowered } from "../jobs.ts";
 import { LoweringContext } from "./context.ts";
 import { lowerAddition } from "./ops/addition.ts";
+import { lowerAlias } from "./ops/alias.ts";
 import { lowerConvolution } from "./ops/convolution.ts";
 import { lowerFullyConnected } from "./ops/fully-connected.ts";
+import { lowerLookup } from "./ops/lookup.ts";
 import { lowerConcatenation, lowerPad, lowerSplit } from "./ops/movement.ts";
+import { lowerRescale, lowerScalar } from "./ops/rescale.ts";
+import { lowerMovement } from "./ops/strided.ts";
+import { lowerSubtraction } from "./ops/subtraction.ts";
 
 type LowerOperator = (context: LoweringContext, op: Op) => void;
 
@@ -21,6 +27,20 @@ const OPERATORS: Readonly<Record<string, LowerOperator>> = {
   CONCATENATION: lowerConcatenation,
   SPLIT: lowerSplit,
   PAD: lowerPad,
+  ...Object.fromEntries(LOOKUP_OPERATORS.map((kind) => [kind, lowerLookup])),
+  RESHAPE: lowerAlias,
+  SQUEEZE: lowerAlias,
+  EXPAND_DIMS: lowerAlias,
+  SUB: lowerSubtraction,
+  MUL: lowerScalar,
+  QUANTIZE: lowerRescale,
+  RELU: lowerRescale,
+  SLICE: lowerMovement,
+  STRIDED_SLICE: lowerMovement,
+  TRANSPOSE: lowerMovement,
+  RESIZE_NEAREST_NEIGHBOR: lowerMovement,
+  SPACE_TO_DEPTH: lowerMovement,
+  DEPTH_TO_SPACE: lowerMovement,
 };
 
 /**

@@ -23,15 +23,15 @@ export function nudgeBiases(biases: Int32Array, factor: number): void {
 }
 
 /**
- * Weights w0 : addOff of two bytes closest to the ratio of two scales. The larger one is searched among the upper half
- * of its range; fixing it at 255, as the reference does, leaves up to a quarter of an output step of error.
+ * Weights w0 : addOff of two numbers up to `largest` closest to the ratio of two scales. The larger one is searched among
+ * the upper half of its range; fixing it at 255, as the reference does, leaves up to a quarter of an output step of error.
  */
-export function closestAddFactors(sa: number, sb: number): AddFactors {
+export function closestAddFactors(sa: number, sb: number, largest = 255): AddFactors {
   const larger = Math.max(sa, sb);
   const ratio = Math.min(sa, sb) / larger;
-  let best = 255;
+  let best = largest;
   let least = Infinity;
-  for (let weight = 255; weight > 127; weight--) {
+  for (let weight = largest; weight > largest >> 1; weight--) {
     const error = Math.abs(Math.round(weight * ratio) / weight - ratio);
     if (error < least) [best, least] = [weight, error];
   }

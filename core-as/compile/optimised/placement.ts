@@ -52,7 +52,7 @@ export class Placement {
       buffer = { id: this.buffers.size, bytes: this.nodes[root]!.bytes };
       this.buffers.set(root, buffer);
     }
-    return { buffer, offset };
+    return { buffer, offset, bytes: this.nodes[node]!.bytes };
   }
 
   allBuffers(): TensorBuffer[] {

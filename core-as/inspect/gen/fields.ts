@@ -1747,14 +1747,14 @@ export const BLOCK_TABLES: readonly BlockTable[] = [
    },
    {
     "name": "PWL",
-    "doc": "piecewise linear look-up",
-    "kind": "plain",
+    "doc": "values go through the look-up table",
+    "kind": "flag",
     "shr": 0,
     "signed": false,
     "reset": 0,
     "since": 0,
     "enum": null,
-    "evidence": "register database",
+    "evidence": "newer driver",
     "parts": [
      [
       6,
@@ -1805,13 +1805,13 @@ export const BLOCK_TABLES: readonly BlockTable[] = [
    {
     "name": "LOAD_LUT",
     "doc": "load the look-up table",
-    "kind": "plain",
+    "kind": "flag",
     "shr": 0,
     "signed": false,
     "reset": 0,
     "since": 0,
     "enum": null,
-    "evidence": "register database",
+    "evidence": "newer driver",
     "parts": [
      [
       6,
@@ -1824,13 +1824,13 @@ export const BLOCK_TABLES: readonly BlockTable[] = [
    {
     "name": "LUT_GLOBAL_MEM",
     "doc": "look-up table in memory",
-    "kind": "plain",
+    "kind": "flag",
     "shr": 0,
     "signed": false,
     "reset": 0,
     "since": 0,
     "enum": null,
-    "evidence": "register database",
+    "evidence": "newer driver",
     "parts": [
      [
       6,
@@ -1956,14 +1956,14 @@ export const BLOCK_TABLES: readonly BlockTable[] = [
    },
    {
     "name": "LUT_ADDR",
-    "doc": "address of the look-up table",
-    "kind": "plain",
+    "doc": "address of the look-up table: 1024 words, FP21 in the low bits",
+    "kind": "gpuAddr",
     "shr": 0,
     "signed": false,
     "reset": 0,
     "since": 0,
     "enum": null,
-    "evidence": "register database",
+    "evidence": "newer driver",
     "parts": [
      [
       11,
@@ -2207,14 +2207,14 @@ export const BLOCK_TABLES: readonly BlockTable[] = [
    },
    {
     "name": "PWL_SIGN",
-    "doc": "piecewise linear look-up with sign",
-    "kind": "plain",
+    "doc": "the sign is the top bit of a table index (inference)",
+    "kind": "flag",
     "shr": 0,
     "signed": false,
     "reset": 0,
     "since": 0,
     "enum": null,
-    "evidence": "register database",
+    "evidence": "newer driver",
     "parts": [
      [
       12,
@@ -2625,14 +2625,14 @@ export const BLOCK_TABLES: readonly BlockTable[] = [
    },
    {
     "name": "OUT_POST_SHIFT",
-    "doc": "output shift",
+    "doc": "outputs are divided by 2 to this power",
     "kind": "plain",
     "shr": 0,
-    "signed": false,
+    "signed": true,
     "reset": 0,
     "since": 0,
     "enum": null,
-    "evidence": "register database",
+    "evidence": "newer driver",
     "parts": [
      [
       24,
@@ -2861,14 +2861,14 @@ export const BLOCK_TABLES: readonly BlockTable[] = [
    },
    {
     "name": "OUT_POST_MULTIPLIER",
-    "doc": "output multiplier",
+    "doc": "outputs are multiplied by 1 + this / 2^15 (inference)",
     "kind": "plain",
     "shr": 0,
     "signed": false,
     "reset": 0,
     "since": 0,
     "enum": null,
-    "evidence": "register database",
+    "evidence": "newer driver",
     "parts": [
      [
       30,

@@ -42,6 +42,10 @@ export function tensorAt(graph: Graph, id: number | undefined): Tensor {
   return tensor;
 }
 
+function isConstant(graph: Graph, id: number): boolean {
+  return tensorAt(graph, id).constant !== null;
+}
+
 /** Number of operands, all of them present unless they are behind the first `required`. */
 export function checkOperands(
   graph: Graph,
@@ -57,6 +61,9 @@ export function checkOperands(
     return refuse(`${op.kind} has ${op.outputs.length} outputs, not ${outputs}`);
   const missing = op.inputs.findIndex((id, i) => id < 0 && i < inputs.required);
   if (missing >= 0) return refuse(`input ${missing} of ${op.kind} is left out`);
+  for (const [i, id] of op.outputs.entries())
+    if (op.inputs.includes(id) || op.outputs.indexOf(id) !== i || isConstant(graph, id))
+      return refuse(`${op.kind} writes ${nameOf(tensorAt(graph, id))}, which is not its own`);
   for (const id of [...op.inputs, ...op.outputs]) {
     const refusal = id < 0 ? null : checkSize(tensorAt(graph, id));
     if (refusal !== null) return refusal;
@@ -94,6 +101,12 @@ function checkSize(tensor: Tensor): Refusal | null {
     return {
       constraint: "cpu-size",
       reason: `${nameOf(tensor)} has ${elements} elements; the limit is ${MAX_ELEMENTS - 1}`,
+    };
+  // The product hides what the loops over the other dimensions cost.
+  if (elements === 0)
+    return {
+      constraint: "cpu-size",
+      reason: `${nameOf(tensor)} is empty: [${tensor.shape}]`,
     };
   const bytes = elements * (elementBytes(tensor.type) ?? 0);
   if (tensor.constant !== null && tensor.constant.length < bytes)

@@ -26,6 +26,11 @@ function outputMultiplier(input: Tensor, output: Tensor): Multiplier16 {
   return quantiseTo16(Math.fround(highScale(input) / output.quant!.scales[0]!));
 }
 
+/** Real factor from the finer input steps to the reluish scale. */
+export function reluishFactor(input: Tensor): number {
+  return Math.fround(highScale(input) / Math.fround(3 / 2 ** 15));
+}
+
 /** Left shift that the result would need; TFLite takes 0 and less only. */
 export function hardSwishExponent(input: Tensor, output: Tensor): number {
   return outputMultiplier(input, output).exponent;
@@ -50,8 +55,7 @@ function divideByPot(value: number, exponent: number): number {
  */
 export function hardSwishOf(input: Tensor, output: Tensor): (value: number) => number {
   const toOutput = outputMultiplier(input, output);
-  const reluScale = Math.fround(3 / 2 ** 15);
-  const toRelu = quantiseTo16(Math.fround(highScale(input) / reluScale));
+  const toRelu = quantiseTo16(reluishFactor(input));
   return (value) => {
     const high = value * 2 ** HIGH_BITS;
     const { multiplier, exponent } = toRelu;

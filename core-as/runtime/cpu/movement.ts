@@ -76,8 +76,9 @@ function checkConcatInput(input: Tensor, output: Tensor, axis: number): Refusal 
     check.checkSameType(output, input),
     isQuantised && output.quant !== null ? check.checkQuantised(input) : null,
     () => {
-      if (output.type !== "int8" || hasSameQuantisation(input, output)) return null;
-      const reason = `int8 ${check.nameOf(input)} is quantised differently than the output`;
+      const canRescale = output.type === "uint8" && output.quant !== null;
+      if (!isQuantised || canRescale || hasSameQuantisation(input, output)) return null;
+      const reason = `${input.type} ${check.nameOf(input)} is quantised differently than the output`;
       return { constraint: "cpu-same-quantisation", reason };
     },
     () => {

@@ -13,7 +13,7 @@ import {
 import * as check from "./check.ts";
 import type { Refusal } from "./check.ts";
 import { elementOfType, floatBits, isByte } from "./elements.ts";
-import { hardSwishExponent, hardSwishOf } from "./hard-swish.ts";
+import { hardSwishExponent, hardSwishOf, reluishFactor } from "./hard-swish.ts";
 import { elementOf, lookupCall } from "./lookup.ts";
 import type { CpuOperator } from "./plan.ts";
 import { activationRange, quantiseMultiplier } from "./quantise.ts";
@@ -51,6 +51,7 @@ function checkBytes(op: Op, input: Tensor, output: Tensor): Refusal | null {
     check.checkQuantised(input),
     check.checkQuantised(output),
     () => check.checkFactor(Math.max(...factorsOf(op, input, output))),
+    () => (op.kind === "HARD_SWISH" ? check.checkFactor(reluishFactor(input)) : null),
     () => {
       if (op.kind !== "HARD_SWISH" || hardSwishExponent(input, output) <= 0) return null;
       const reason = "the output scale is below 1/128 of the input scale";

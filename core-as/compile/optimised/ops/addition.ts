@@ -4,15 +4,28 @@ import { CoefOrder, NnJob, WeightSource } from "../../../assembly/abi.ts";
 import { generationOf, type Chip } from "../../../hw/chips.ts";
 import { bytesOf, flatExtent } from "../../../ir/extent.ts";
 import type { Op, Tensor } from "../../../ir/graph.ts";
+import { scalarArithmetic } from "../../../legalise/arithmetic.ts";
 import { addSides } from "../../../legalise/conv-geometry.ts";
 import type { NnRecord, WeightPlan } from "../../jobs.ts";
 import { floatBits, scaleOf, storedWeights, zp8, type AddFactors } from "../../lower-shared.ts";
 import type { LoweringContext } from "../context.ts";
 import { closestAddFactors, reluOf } from "../numerics.ts";
 import { imageRecord } from "../records.ts";
+import { lowerScalar } from "./rescale.ts";
 
-/** Drafts the job of an addition. */
+/** Factors of two operands; weights are stored with `zero` added. */
+export interface PairFactors extends AddFactors {
+  zero: number;
+}
+
 export function lowerAddition(context: LoweringContext, op: Op): void {
+  if (scalarArithmetic(context.graph, op)) return lowerScalar(context, op);
+  const [a, b] = op.inputs.map((id) => context.tensor(id)) as [Tensor, Tensor];
+  draftPair(context, op, { ...closestAddFactors(scaleOf(a), scaleOf(b)), zero: 0 });
+}
+
+/** Drafts the job of a weighted sum of two operands. */
+export function draftPair(context: LoweringContext, op: Op, factors: PairFactors): void {
   const [a, b] = op.inputs.map((id) => context.tensor(id)) as [Tensor, Tensor];
   const output = context.tensor(op.outputs[0]!);
   const values = context.bytes(output.id);
@@ -21,7 +34,7 @@ export function lowerAddition(context: LoweringContext, op: Op): void {
   context.place(op, a.id, pair, 0);
   context.place(op, b.id, pair, values);
 
-  const parts = addParts(context.chip, a, b, output);
+  const parts = addParts(context.chip, factors, [a, b], output);
   const record: NnRecord = {
     ...parts.record,
     ...context.quantisation(a, output),
@@ -47,8 +60,12 @@ interface AddParts {
 }
 
 /** acc = w0 (a - za) + addOff (b - zb); the operands lie behind each other, a first. */
-function addParts(chip: Chip, a: Tensor, b: Tensor, output: Tensor): AddParts {
-  const factors = closestAddFactors(scaleOf(a), scaleOf(b));
+function addParts(
+  chip: Chip,
+  factors: PairFactors,
+  [a, b]: [Tensor, Tensor],
+  output: Tensor,
+): AddParts {
   // The encoder corrects both operands by the first one's zero point; the bias adds the difference.
   const bias = factors.addOff * (zp8(a) - zp8(b));
   const parts = { planes: addPlanes, channels: addChannels }[generationOf(chip).addition];
@@ -56,7 +73,8 @@ function addParts(chip: Chip, a: Tensor, b: Tensor, output: Tensor): AddParts {
   return {
     record: {
       ...record,
-      [NnJob.WEIGHT_ZP]: 0,
+      [NnJob.WEIGHT_ZP]: factors.zero,
+      [NnJob.PAD_BYTE]: factors.zero,
       [NnJob.WEIGHT_SCALE]: floatBits(factors.weightScale),
       [NnJob.STRIDE]: 1,
       [NnJob.ORDER]: CoefOrder.INTERLEAVED,
@@ -72,7 +90,7 @@ function addParts(chip: Chip, a: Tensor, b: Tensor, output: Tensor): AddParts {
 type Shape = { record: NnRecord; weights: Uint8Array };
 
 /** Each operand is one plane of a pseudo image; a 2x2 kernel uses only its first weight in each. */
-function addPlanes(chip: Chip, output: Tensor, { w0, addOff }: AddFactors): Shape {
+function addPlanes(chip: Chip, output: Tensor, { w0, addOff, zero }: PairFactors): Shape {
   const [columns, rows] = addSides(bytesOf(flatExtent(output.shape)))!;
   return {
     record: {
@@ -86,17 +104,17 @@ function addPlanes(chip: Chip, output: Tensor, { w0, addOff }: AddFactors): Shap
       [NnJob.COEF_PLANES]: 2,
       [NnJob.COEF_KERNELS]: 1,
     },
-    weights: Uint8Array.of(w0, 0, 0, 0, addOff, 0, 0, 0),
+    weights: Uint8Array.of(zero + w0, zero, zero, zero, zero + addOff, zero, zero, zero),
   };
 }
 
 /** A 1x1 convolution over the channels of both operands: two diagonals. */
-function addChannels(chip: Chip, output: Tensor, { w0, addOff }: AddFactors): Shape {
+function addChannels(chip: Chip, output: Tensor, { w0, addOff, zero }: PairFactors): Shape {
   const { s, f, c } = flatExtent(output.shape);
-  const weights = new Uint8Array(c * 2 * c);
+  const weights = new Uint8Array(c * 2 * c).fill(zero);
   for (let channel = 0; channel < c; channel++) {
-    weights[channel * 2 * c + channel] = w0;
-    weights[channel * 2 * c + c + channel] = addOff;
+    weights[channel * 2 * c + channel] = zero + w0;
+    weights[channel * 2 * c + c + channel] = zero + addOff;
   }
   return {
     record: {

@@ -1,15 +1,12 @@
-// Calls the coefficient encoder of NN core version 7 on plain numbers, and decodes what it wrote.
+// Calls the coefficient encoder on plain numbers, and decodes what it wrote.
 // SPDX-License-Identifier: MIT
-import {
-  CoefOrder,
-  CoefStats,
-  NnJob,
-  RunSearch,
-  WeightSource,
-} from "../../core-as/assembly/abi.ts";
+import { CoefOrder, NnJob, RunSearch, WeightSource } from "../../core-as/assembly/abi.ts";
 import type { Core } from "../../core-as/core.ts";
+import { decodeCoefs } from "./decode-coefs.ts";
 
 export interface EncodeRequest {
+  /** NN core version; default 7. */
+  version?: 7 | 8;
   kernels: number;
   planes: number;
   rows: number;
@@ -46,6 +43,7 @@ export function orderOf({ rows, cols, kernels }: EncodeRequest): CoefOrder {
 export function encode(core: Core, request: EncodeRequest): Encoded {
   const { kernels, cores = 8, superblocks = 1 } = request;
   const members: [number, number][] = [
+    [NnJob.CORE_VERSION, request.version ?? 7],
     [NnJob.NN_CORES, cores],
     [NnJob.ZRL_MAX, request.zrlMax ?? 8],
     [NnJob.IN_ZP, request.inZp],
@@ -95,41 +93,21 @@ export interface DecodedKernel {
 
 /** Decodes with the simulator's decoder; kernels in stream order. */
 export function decode(core: Core, request: EncodeRequest, encoded: Encoded): DecodedKernel[] {
-  const taps = request.planes * request.rows * request.cols;
-  return core.scope(() => {
-    const src = core.allocCopy(encoded.bytes);
-    const stats = core.allocZeroed(CoefStats.WORDS * 4);
-    const room = request.kernels + 64;
-    const weights = core.alloc(room * taps * 2);
-    const biases = core.alloc(room * 4);
-    const offsets = core.alloc(room * 4);
-    core.call(
-      "decodeCoefs",
-      {},
-      7,
-      request.cores ?? 8,
-      src,
-      encoded.bytes.length,
-      request.cols,
-      request.rows,
-      request.planes,
-      encoded.kernelsPerCore,
-      request.kernels,
-      request.weightZp,
-      weights,
-      biases,
-      offsets,
-      stats,
-      0,
-    );
-    const count = core.readWords(stats, CoefStats.WORDS)[CoefStats.KERNELS]!;
-    const values = new Int16Array(core.read(weights, count * taps * 2).buffer);
-    const biasWords = core.readWords(biases, count);
-    const offsetWords = core.readWords(offsets, count);
-    return Array.from({ length: count }, (_, kernel) => ({
-      weights: values.slice(kernel * taps, (kernel + 1) * taps),
-      bias: biasWords[kernel]!,
-      offset: offsetWords[kernel]!,
-    }));
+  const depthwise = request.version === 8 && request.depthwise !== undefined;
+  const decoded = decodeCoefs(core, request.version ?? 7, encoded.bytes, {
+    kernelX: request.cols,
+    kernelY: request.rows,
+    kernelZ: request.planes,
+    outZ: request.kernels,
+    perCore: encoded.kernelsPerCore,
+    weightZp: request.weightZp,
+    cores: request.cores ?? 8,
+    depthwise,
   });
+  const taps = (depthwise ? 1 : request.planes) * request.rows * request.cols;
+  return Array.from(decoded.offsets, (offset, kernel) => ({
+    weights: decoded.weights.slice(kernel * taps, (kernel + 1) * taps),
+    bias: decoded.biases[kernel]!,
+    offset,
+  }));
 }

@@ -1,0 +1,28 @@
+// Open until closed: what every transport does the same way.
+// SPDX-License-Identifier: MIT
+import { TransportError } from "../errors.ts";
+import type { DisconnectReason } from "./transport.ts";
+
+export class Lifetime {
+  /** Resolves when the transport ends, with the reason. */
+  readonly disconnected: Promise<DisconnectReason>;
+  private disconnect!: (reason: DisconnectReason) => void;
+  private closed = false;
+
+  /** @param what the transport in error texts, e.g. "the simulator" */
+  constructor(private readonly what: string) {
+    this.disconnected = new Promise((resolve) => (this.disconnect = resolve));
+  }
+
+  /** @throws TransportError TW_IO_CLOSED after the end */
+  check(): void {
+    if (this.closed) throw new TransportError("TW_IO_CLOSED", `${this.what} is closed`);
+  }
+
+  /** Ends it; further calls do nothing. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.disconnect({ kind: "closed", message: "the transport was closed" });
+  }
+}
