@@ -1,6 +1,7 @@
 // What the benchmarks share: cases, statistics, one line a result.
 // SPDX-License-Identifier: MIT
 import { readFileSync } from "node:fs";
+import { targetChip } from "../core-as/index.ts";
 import { corpusBytes, hasCorpus } from "../test/helpers/corpus.ts";
 
 export interface BenchCase {
@@ -18,6 +19,12 @@ export function benchCases(): BenchCase[] {
   if (hasCorpus) return [{ name, model: corpusBytes("models", `${name}.tflite`) }, sample];
   console.error(`skipped: ${name} (no shared corpus)`);
   return [sample];
+}
+
+/** The chip after --target; the A311D when there is none. */
+export function benchTarget(): string {
+  const at = process.argv.indexOf("--target");
+  return at < 0 ? "a311d" : targetChip(process.argv[at + 1] ?? "").name;
 }
 
 /** The middle value; of two middle ones the lower. */

@@ -1,14 +1,14 @@
 // Time of a simulated inference against LiteRT's WASM runtime on the same model in the same process, one thread each.
 // The simulator computes what the NPU would, from its bytes; the ratio is the price of that.
-// Usage: npm run bench:simulate [-- --json]
+// Usage: npm run bench:simulate [-- --json] [-- --target imx8mp]
 // SPDX-License-Identifier: MIT
 import { chipByName, compile, createSession, createSimTransport } from "../core-as/index.ts";
 import { loadLiteRt } from "../test/helpers/litert.ts";
 import { inputBytes } from "../test/helpers/prng.mjs";
-import { benchCases, median, report } from "./harness.ts";
+import { benchCases, benchTarget, median, report } from "./harness.ts";
 
 const RUNS = 7;
-const TARGET = "a311d";
+const TARGET = benchTarget();
 const witness = await loadLiteRt();
 if ("reason" in witness) console.error(`skipped: LiteRT as witness (${witness.reason})`);
 

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: MIT
 import { basename, join } from "node:path";
 import type { Command } from "commander";
-import { UsageError, writeCapture, type Executable } from "../core-as/index.ts";
+import { UsageError, writeCaptures, type Executable } from "../core-as/index.ts";
+import { addressSpan } from "../core-as/executable/addresses.ts";
 import { loadExecutable, writeDirectory } from "./files.ts";
 import { addCompileFlags, compileFlags, wholeNumber, type CompileFlags } from "./flags.ts";
 import { print } from "./terminal.ts";
@@ -21,47 +22,38 @@ export function addCapture(program: Command): void {
       .command("capture")
       .description('write what a kernel would see of each submit; "run --capture" reads it')
       .argument("<file>", "TFLite file or .twx executable")
-      .requiredOption("-o, --output <dir>", "directory to write")
+      .requiredOption("-o, --output <dir>", "directory to write; several submits go to p0/, p1/, …")
       .option(
         "--base <address>",
-        "lowest GPU address of the buffers; default: they end at the top of the address space",
-        wholeNumber(0, ADDRESS_SPACE - PAGE_BYTES),
+        "address of each submit's lowest buffer; default: buffers end at the top of the address space",
+        wholeNumber(PAGE_BYTES, ADDRESS_SPACE - PAGE_BYTES),
       ),
-  ).action(async (path: string, flags: CaptureArguments) => {
-    const executable = await loadExecutable(path, compileFlags(flags));
-    const several = executable.partitions.length > 1;
-    for (const partition of executable.partitions.keys()) {
-      const directory = several ? join(flags.output, `partition-${partition}`) : flags.output;
-      const model = basename(path).replace(/\.(tflite|twx)$/, "");
-      const files = captureAt(executable, partition, model, flags.base);
-      await writeDirectory(directory, files);
-      print(`${directory}: ${files.size} files`);
-    }
-    if (executable.partitions.length === 0) print("nothing runs on the NPU, nothing to write");
-  });
+  ).action(runCapture);
 }
 
-/** A capture whose lowest buffer lies at `base`. */
-function captureAt(
-  executable: Executable,
-  partition: number,
-  model: string,
-  base: number | undefined,
-): Map<string, Uint8Array | string> {
-  const files = writeCapture(executable, partition, { model });
-  if (base === undefined) return files;
+async function runCapture(path: string, flags: CaptureArguments): Promise<void> {
+  const executable = await loadExecutable(path, compileFlags(flags));
+  const model = basename(path).replace(/\.(tflite|twx)$/, "");
+  const { base } = flags;
+  if (base !== undefined) checkBase(executable, base);
+  const files = writeCaptures(executable, { model, ...(base === undefined ? {} : { base }) });
+  await writeDirectory(flags.output, files);
+  const { length } = executable.partitions;
+  if (length === 0) print("nothing runs on the NPU, nothing to write");
+  else if (length === 1) print(`${flags.output}: ${files.size} files`);
+  else
+    for (const index of executable.partitions.keys()) {
+      const own = [...files.keys()].filter((name) => name.startsWith(`p${index}/`));
+      print(`${join(flags.output, `p${index}`)}: ${own.length} files`);
+    }
+}
+
+/** Refuses an address that is no page, or above which a partition does not fit. */
+function checkBase({ partitions }: Executable, base: number): void {
+  const hex = `0x${base.toString(16)}`;
   if (base % PAGE_BYTES !== 0)
-    throw new UsageError(`--base 0x${base.toString(16)} is no multiple of ${PAGE_BYTES}`, "base");
-  // Buffers are placed downwards from a top address; where they end up says how far to move it.
-  const json = files.get("capture.json");
-  const text = typeof json === "string" ? json : new TextDecoder().decode(json);
-  const { buffers } = JSON.parse(text) as { buffers: { address: number }[] };
-  const lowest = Math.min(...buffers.map(({ address }) => address));
-  const top = ADDRESS_SPACE - lowest + base;
-  if (top > ADDRESS_SPACE)
-    throw new UsageError(
-      `the buffers take ${ADDRESS_SPACE - lowest} bytes, which do not fit above 0x${base.toString(16)}`,
-      "base",
-    );
-  return writeCapture(executable, partition, { model, top });
+    throw new UsageError(`--base ${hex} is no multiple of ${PAGE_BYTES}`, "base");
+  const span = Math.max(0, ...partitions.map(addressSpan));
+  if (base + span > ADDRESS_SPACE)
+    throw new UsageError(`the buffers take ${span} bytes, which do not fit above ${hex}`, "base");
 }

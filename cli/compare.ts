@@ -52,19 +52,44 @@ async function runCompare(path: string, flags: CompareArguments): Promise<void> 
   else {
     print(layerTable(result.layers));
     print(out.dim("alone: fed with the reference's inputs; chained: fed with the simulated ones"));
+    print(worstText(result.layers));
     for (const { name, different, elements } of result.wholeModel)
       print(
         `whole model, ${name}: ` +
           (different === 0 ? "equal" : `${different} of ${elements} elements differ`),
       );
   }
-  const wrong = result.layers.find(({ alone }) => alone !== null && alone.max > flags.tolerance);
-  if (wrong)
+  const wrong = worstFirst(result.layers)[0];
+  if (wrong && wrong.alone!.max > flags.tolerance)
     throw new MismatchError(
       `operator ${wrong.op} ${wrong.name} differs from the reference by up to ${wrong.alone!.max}, ` +
         `first at ${wrong.alone!.first}`,
       { op: wrong.op },
     );
+}
+
+/** Operators on the NPU that differ, fed with the reference's inputs: largest difference first, then largest mean. */
+function worstFirst(layers: readonly LayerComparison[]): LayerComparison[] {
+  return layers
+    .filter(({ alone }) => alone !== null && alone.different > 0)
+    .sort((a, b) => b.alone!.max - a.alone!.max || b.alone!.mean - a.alone!.mean || a.op - b.op);
+}
+
+/** Operators that the summary names. */
+const WORST = 3;
+
+function worstText(layers: readonly LayerComparison[]): string {
+  const worst = worstFirst(layers);
+  const onNpu = layers.filter(({ alone }) => alone !== null).length;
+  const named = worst
+    .slice(0, WORST)
+    .map(
+      ({ op, name, alone }) => `#${op} ${name} ${alone!.max} (mean ${alone!.mean.toPrecision(3)})`,
+    );
+  return (
+    `${onNpu - worst.length} of ${onNpu} operators on the NPU are equal to the reference` +
+    (named.length === 0 ? "" : `; worst: ${named.join(", ")}`)
+  );
 }
 
 function layerTable(layers: readonly LayerComparison[]): string {

@@ -8,6 +8,7 @@ import {
   UsageError,
   type Executable,
 } from "../core-as/index.ts";
+import { canRunOnCpu } from "../core-as/runtime/cpu/index.ts";
 import { compileModel, readBytes, writeBytes } from "./files.ts";
 import { addCompileFlags, addJsonFlag, compileFlags, type CompileFlags } from "./flags.ts";
 import { reportText, summaryText } from "./report.ts";
@@ -55,6 +56,7 @@ async function runCompile(path: string, flags: CompileArguments): Promise<void> 
   if (form === "json" && !binaryOutput) return printJson({ ...report, timings });
   if (form === "json") return note(JSON.stringify({ ...report, timings }));
   show(form === "text" ? reportText(report) : summaryText(report));
+  for (const sentence of notRunnable(executable)) show(`${out.yellow("warning:")} ${sentence}`);
   const milliseconds = timings.reduce((sum, pass) => sum + pass.milliseconds, 0);
   const target = (file: string): string => (file === "-" ? "standard output" : file);
   const written = [
@@ -70,4 +72,17 @@ function mapPicture(executable: Executable): string {
   const maps = executable.partitions.map((_, index) => memoryMap(executable, index));
   maps.sort((a, b) => b.bytes - a.bytes);
   return memoryMapSvg(maps[0] ?? { bytes: 0, jobs: 0, rows: [] });
+}
+
+/** What is neither on the NPU nor possible on the CPU: such an executable explains itself but does not run. */
+function notRunnable({ graph, steps }: Executable): string[] {
+  return steps
+    .flatMap((step) => (step.kind === "cpu" ? step.ops : []))
+    .flatMap((id) => {
+      const op = graph.ops[id]!;
+      const support = canRunOnCpu(graph, op);
+      return support.ok
+        ? []
+        : [`operator ${id} ${op.customName ?? op.kind} runs nowhere: ${support.reason}`];
+    });
 }

@@ -9,6 +9,7 @@ import { compileModel, readBytes } from "./files.ts";
 import { addCompileFlags, compileFlags, type CompileFlags } from "./flags.ts";
 import { reportText } from "./report.ts";
 import { simulate, timingText } from "./run.ts";
+import { readInputs } from "./tensors.ts";
 import { out, print } from "./terminal.ts";
 
 /** The folder lies beside both cli/ and dist/. */
@@ -31,17 +32,21 @@ async function runDemo(pictures: string[], flags: CompileFlags): Promise<void> {
     readBytes(sample("digits.tflite")),
     compileFlags(flags),
   );
+  const paths = pictures.length > 0 ? pictures : PICTURES.map(sample);
+  // A wrong picture is refused before anything is printed.
+  for (const path of paths) await readInputs([path], inputInfos(executable.graph));
   print(out.bold("examples/sample/digits.tflite: a classifier of handwritten digits"));
   print(reportText(report));
 
   const labels = readLabels(sample("labels.txt"));
-  for (const path of pictures.length > 0 ? pictures : PICTURES.map(sample)) {
+  for (const path of paths) {
     const { result, outputs, inputs } = await simulate(executable, [path]);
     const [, height = 0, width = 0] = inputInfos(executable.graph)[0]!.shape;
     print();
     print(drawPicture(inputs[0]!, width, height));
-    const { top } = answerOf(outputs[0]!, result.outputs[0]!, 1, labels);
-    const best = top![0]!;
+    const options = { top: 1, labels };
+    const answer = answerOf(executable.graph, outputs, result.outputs, options);
+    const best = answer.outputs[0]!.top![0]!;
     print(
       `${basename(path)}: ${out.bold(`the digit is ${best.label ?? best.index}`)}, ` +
         `probability ${(best.value * 100).toFixed(1)} %`,

@@ -1,15 +1,16 @@
 // Reading and writing files for the verbs; "-" is standard input or output.
 // SPDX-License-Identifier: MIT
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { compile, parseExecutable, type CompileResult, type Executable } from "../core-as/index.ts";
-import { TransportError } from "../core-as/errors.ts";
+import { NpuError, TransportError } from "../core-as/errors.ts";
 import type { CompileFlags } from "./flags.ts";
 import { Progress, writeBinary } from "./terminal.ts";
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: "no such file or directory",
   EISDIR: "is a directory",
+  EEXIST: "a file of that name is there already",
   ENOTDIR: "a part of the path is not a directory",
   EACCES: "permission denied",
   EPERM: "operation not permitted",
@@ -53,15 +54,23 @@ export async function writeDirectory(
   directory: string,
   files: Iterable<readonly [name: string, bytes: Uint8Array | string]>,
 ): Promise<void> {
-  try {
-    mkdirSync(directory, { recursive: true });
-  } catch (cause) {
-    throw fileError("cannot make", directory, cause);
-  }
+  makeDirectory(directory);
   for (const [name, bytes] of files) {
     const path = join(directory, name);
-    if (name.includes("/")) mkdirSync(dirname(path), { recursive: true });
+    if (/[/\\]/.test(name)) makeDirectory(dirname(path));
     await writeBytes(path, bytes);
+  }
+}
+
+/** Makes a directory and those above it. Not with "recursive": below /proc Node then tries for ever. */
+function makeDirectory(path: string): void {
+  try {
+    if (existsSync(path) && statSync(path).isDirectory()) return;
+    const parent = dirname(path);
+    if (parent !== path && !existsSync(parent)) makeDirectory(parent);
+    mkdirSync(path);
+  } catch (cause) {
+    throw cause instanceof NpuError ? cause : fileError("cannot make", path, cause);
   }
 }
 

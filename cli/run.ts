@@ -10,7 +10,7 @@ import {
   type Executable,
   type SubmitResult,
 } from "../core-as/index.ts";
-import { answerOf, printAnswers, readLabels } from "./answers.ts";
+import { answerOf, printAnswer, readLabels } from "./answers.ts";
 import { loadExecutable, writeDirectory } from "./files.ts";
 import {
   addCompileFlags,
@@ -43,8 +43,11 @@ export function addRun(program: Command): void {
     )
     .option("--labels <file>", "names of the classes, one a line")
     .option("--top <n>", "classes to print", wholeNumber(1), 5)
-    .option("--output-dir <dir>", "write output-<i>.bin in the model's own types")
-    .option("--capture <dir>", "run a captured submit (capture.json and its files) instead");
+    .option(
+      "--output-dir <dir>",
+      "write output-<i>.bin: the elements in the model's own types, little endian",
+    )
+    .option("--capture <dir>", "run captured submits (capture.json and its files, or p0/, p1/, …)");
   addJsonFlag(addCompileFlags(command)).action(runRun);
 }
 
@@ -58,10 +61,11 @@ async function runRun(file: string | undefined, flags: RunArguments): Promise<vo
   const labels = flags.labels === undefined ? [] : readLabels(flags.labels);
   const { result, outputs } = await simulate(executable, flags.input ?? []);
   if (flags.outputDir !== undefined) await writeOutputs(flags.outputDir, result.outputs);
-  const answers = outputs.map((info, i) => answerOf(info, result.outputs[i]!, flags.top, labels));
+  const options = { top: flags.top, labels };
+  const answer = answerOf(executable.graph, outputs, result.outputs, options);
   if (flags.json)
-    return printJson({ outputs: answers, evidence: result.evidence, timings: result.timings });
-  printAnswers(answers);
+    return printJson({ ...answer, evidence: result.evidence, timings: result.timings });
+  printAnswer(answer);
   print(out.dim(timingText(result)));
 }
 

@@ -51,9 +51,30 @@ function checkOperands(bound: BoundOp, channelAxis: number, outChannels: number)
     checkActivation(input, "input") ??
     checkActivation(output, "output") ??
     checkWeightScales(weights, channelAxis) ??
-    checkBias(bias, allowed[1], outChannels)
+    checkBias(bias, allowed[1], outChannels) ??
+    checkBiasScale(input, weights, bias, output)
   );
 }
+
+/** Share of an output step that the scales of products and bias may be apart, as in TFLite. */
+const BIAS_SCALE_TOLERANCE = 0.02;
+
+/** The bias is added to products of inputs and weights; TFLite checks that their scales agree for uint8 only. */
+function checkBiasScale(
+  input: Tensor,
+  weights: Tensor,
+  bias: Tensor | null,
+  output: Tensor,
+): string | null {
+  const scales = [input, weights, bias, output].map((tensor) => tensor?.quant?.scales[0]);
+  const [x, w, b, y] = scales;
+  if (input.type !== "uint8" || !x || !w || !y || b === undefined) return null;
+  return Math.abs(x * w - b) / y <= BIAS_SCALE_TOLERANCE
+    ? null
+    : `bias has a scale of ${shortNumber(b)}, input times weights one of ${shortNumber(x * w)}`;
+}
+
+const shortNumber = (value: number): number => Number(value.toPrecision(6));
 
 function checkWeightScales({ quant }: Tensor, channelAxis: number): string | null {
   if (quant === null) return null;

@@ -44,7 +44,7 @@ export function readQuantisation(
   tensor.file.charge(COST.object, quant.start);
   const scales = readScales(scaleVector);
   const zeroPoints = readZeroPoints(zeroVector, scales.length, type, quant);
-  const axis = scales.length === 1 ? 0 : readAxis(quant, scaleVector, shape);
+  const axis = scales.length === 1 ? 0 : readAxis(quant, scaleVector, shape, id);
   return { scales, zeroPoints, axis };
 }
 
@@ -108,7 +108,12 @@ function readZeroPoints(
   return zeroPoints;
 }
 
-function readAxis(quant: QuantTable, scales: VerifiedVector, shape: readonly number[]): number {
+function readAxis(
+  quant: QuantTable,
+  scales: VerifiedVector,
+  shape: readonly number[],
+  id: number,
+): number {
   const axis = quant.int32("quantizedDimension", 0);
   if (axis < 0 || axis >= shape.length)
     quant.file.fail(
@@ -119,7 +124,7 @@ function readAxis(quant: QuantTable, scales: VerifiedVector, shape: readonly num
   if (scales.length !== shape[axis])
     quant.file.fail(
       "TW_MODEL_CORRUPT",
-      `${scales.length} scales for dimension ${axis} of size ${shape[axis]}`,
+      `tensor ${id} has ${scales.length} scales for dimension ${axis} of size ${shape[axis]}`,
       scales.start - 4,
     );
   return axis;

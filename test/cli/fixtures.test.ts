@@ -2,7 +2,8 @@
 //
 // Lines of a script, run in order in a folder of their own ("%" in a command line stands for model.tflite):
 //   # RUN: <arguments of tilewright> [< <file for standard input>]
-//   # MODEL: <case of synth-model.mjs, or float>     writes model.tflite
+//   # MODEL: <case of synth-model.mjs or model of cli-models.ts>     writes model.tflite
+//   # SAME: <file> <file>                            fails when two files differ
 //   # CUT: <file> <bytes> from <file>                writes the first bytes of a file
 //   # FLIP: <file> <offset>                          inverts a byte
 //   # ZEROS: <file> <bytes>                          writes zeros
@@ -16,8 +17,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { suite } from "uvu";
 import { goldenText } from "../helpers/golden.ts";
-import { writeFloatModel } from "../helpers/float-model.ts";
-import { synthModel } from "../helpers/synth-model.mjs";
+import { cliModel } from "../helpers/cli-models.ts";
 
 const DIRECTORY = "test/cli";
 const CLI = resolve("dist/cli.js");
@@ -60,11 +60,12 @@ async function perform(verb: string, rest: string, folder: string): Promise<stri
       );
     }
     case "MODEL":
-      writeFileSync(
-        join(folder, "model.tflite"),
-        rest === "float" ? writeFloatModel() : (synthModel(rest) as Uint8Array),
-      );
+      writeFileSync(join(folder, "model.tflite"), cliModel(rest));
       return "";
+    case "SAME":
+      if (!readFileSync(path).equals(readFileSync(join(folder, words[0]!))))
+        throw new Error(`${name} and ${words[0]} differ`);
+      return `${name} equals ${words[0]}\n`;
     case "CUT":
       writeFileSync(path, readFileSync(join(folder, words[2]!)).subarray(0, Number(words[0])));
       return "";
