@@ -29,19 +29,20 @@ function tensorsText({ peakTensorBytes, tensorBytes, reuse }: CompileReport["tot
 const plural = (number: number, word: string): string =>
   `${number} ${word}${number === 1 ? "" : "s"}`;
 
-/** One line for each operator on the CPU; equal reasons are said once. */
+/** One line for each kind of operator and constraint on the CPU, with the first reason; --report json has them all. */
 function fallbackLines(operators: readonly OperatorReport[]): string[] {
   const groups = new Map<string, OperatorReport[]>();
   for (const operator of operators)
     if (operator.place === "cpu") {
-      const key = `${operator.name} ${operator.constraint}: ${operator.reason}`;
+      const key = `${operator.name} ${operator.constraint}`;
       groups.set(key, [...(groups.get(key) ?? []), operator]);
     }
   return [...groups.values()].map((group) => {
     const { name, constraint, reason } = group[0]!;
+    const others = group.filter((operator) => operator.reason !== reason).length;
     const places = group.map(({ op }) => `#${op}`);
     const shown = places.length > 6 ? [...places.slice(0, 6), "…"] : places;
-    return `${out.yellow("on the CPU:")} ${name} ${shown.join(" ")} (${constraint}): ${reason}`;
+    return `${out.yellow("on the CPU:")} ${name} ${shown.join(" ")} (${constraint}): ${reason}${others > 0 ? ` (${others} more with another value)` : ""}`;
   });
 }
 
