@@ -13,6 +13,7 @@ export function summaryText(report: CompileReport): string {
       `${plural(totals.partitions, "partition")}, ${plural(totals.jobs, "job")}, ` +
       `${share} % of ${count(totals.macs)} multiply-accumulates`,
     `coefficients ${size(totals.coefficientBytes)}, tensors ${tensorsText(totals)}`,
+    ...evidenceLines(report.operators),
     ...fallbackLines(report.operators),
     ...report.warnings.map((warning) => `${out.yellow("warning:")} ${warning}`),
   ];
@@ -24,6 +25,17 @@ function tensorsText({ peakTensorBytes, tensorBytes, reuse }: CompileReport["tot
   const peak = size(peakTensorBytes);
   if (reuse >= 1) return peak;
   return `${peak} (reuse: ${(reuse * 100).toFixed(0)} % of ${size(tensorBytes)})`;
+}
+
+/** Operators whose mechanism no capture shows, by evidence word. */
+function evidenceLines(operators: readonly OperatorReport[]): string[] {
+  const words = ["never captured", "newer driver, not captured"] as const;
+  return words.flatMap((word) => {
+    const group = operators.filter(({ evidence }) => evidence === word);
+    if (group.length === 0) return [];
+    const names = [...new Set(group.map(({ name }) => name))].join(", ");
+    return `${out.yellow(`${word}:`)} ${plural(group.length, "operator")} on the NPU (${names}); --captured-only leaves them to the CPU`;
+  });
 }
 
 const plural = (number: number, word: string): string =>
