@@ -1,7 +1,7 @@
 // Lowering as the reference driver does it, its quirks included (spec/lowering.md 2-6; spec/quirks.md).
 // The reference calls TFLite dimension 1 "width" although it is the slow axis; here s = slow, f = fast throughout.
 // SPDX-License-Identifier: MIT
-import { NnJob } from "../../assembly/abi.ts";
+import { NnJob, TpJob } from "../../assembly/abi.ts";
 import type { Chip } from "../../hw/chips.ts";
 import { bytesOf } from "../../ir/extent.ts";
 import type { Graph, Op, Tensor } from "../../ir/graph.ts";
@@ -97,8 +97,16 @@ class CompatibleLowering {
     sourceOp: number,
     ids: [input: number, output: number],
     sizes: [inBytes: number, outBytes: number],
-    programs: TpProgram[],
+    exact: TpProgram[],
   ): void {
+    const programs = exact.map(wrapFields);
+    const wrapped = exact.flatMap((program, i) => changedMembers(program, programs[i]!));
+    if (wrapped.length > 0)
+      this.quirks.push({
+        job: this.jobCount,
+        quirk: wrapped.some((value) => value < 0) ? "Q44" : "Q43",
+        why: `${wrapped.join(", ")} of the TP job does not fit its 16-bit field and wraps`,
+      });
     this.drafts.push({
       kind: "TP",
       inputs: [ids[0]],
@@ -311,6 +319,38 @@ class CompatibleLowering {
       outBytes: outC,
     });
   }
+}
+
+/** Members with fields of 32 bits, and window starts, which are small and signed. */
+const WIDE: ReadonlySet<number> = new Set([
+  TpJob.IN_SLICE,
+  TpJob.INC_0,
+  TpJob.INC_1,
+  TpJob.INC_2,
+  TpJob.INC_3,
+  TpJob.INC_4,
+  TpJob.INC_5,
+  TpJob.INC_6,
+  TpJob.WINDOW_X_START,
+  TpJob.WINDOW_Y_START,
+]);
+
+/** The reference stores everything else modulo 2^16 (Q43). */
+function wrapFields(program: TpProgram): TpProgram {
+  const record = Object.fromEntries(
+    Object.entries(program.record).map(([member, value]) => [
+      member,
+      WIDE.has(Number(member)) ? value : value! & 0xffff,
+    ]),
+  );
+  return { ...program, record };
+}
+
+/** Values of `exact` that are others in `stored`. */
+function changedMembers(exact: TpProgram, stored: TpProgram): number[] {
+  return Object.entries(exact.record)
+    .filter(([member, value]) => value !== stored.record[Number(member) as TpJob])
+    .map(([, value]) => value!);
 }
 
 function activationOf(op: Op): string {

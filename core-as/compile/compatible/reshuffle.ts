@@ -5,8 +5,6 @@ import { ceilDiv } from "../lower-shared.ts";
 import type { Extent } from "../../ir/extent.ts";
 import { reshuffleRecord } from "../tp-programs.ts";
 
-const WRAP_16 = 0xffff;
-
 interface ReshuffleOptions {
   kernel: number;
   same: boolean;
@@ -63,13 +61,13 @@ export function reshufflePrograms(
       inOffset,
       // Along z the reference multiplies by this core's tile, not by the planes before.
       outOffset: axis === 2 ? outDone * tileX * tileY : outOffset,
-      // A last core without rows left gets a size below zero, which wraps (Q44).
+      // A last core without rows left gets a size below zero, which wraps in its field (Q44).
       record: reshuffleRecord(
-        { size: partIn[0] & WRAP_16, outputs: partOut[0], start: -padX },
-        { size: partIn[1] & WRAP_16, outputs: partOut[1], start: -padY },
+        { size: partIn[0], outputs: partOut[0], start: -padX },
+        { size: partIn[1], outputs: partOut[1], start: -padY },
         partIn[2],
         {
-          stride: from.f & WRAP_16,
+          stride: from.f,
           slice: inX * inY,
           rows: outY,
           columns: outX,
