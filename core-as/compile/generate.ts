@@ -236,27 +236,22 @@ export function prepareWeights(core: Core, plan: WeightPlan): { ptr: number; byt
       if (flip !== 0) core.invoke("flipBytes", src, src, length, flip);
       return { ptr: src, bytes: length };
     }
-    case "widened": {
-      const ptr = core.alloc(outC * 4);
-      core.invoke("widenPointwise", src, ptr, outC, pad, flip);
-      return { ptr, bytes: outC * 4 };
-    }
+    case "widened":
+      return { ptr: widen(core, src, plan, flip), bytes: outC * 4 };
     case "transposed": {
       const ptr = core.alloc(length);
       core.invoke("transposeWeights", src, ptr, outC, taps, inC, flip);
       return { ptr, bytes: length };
     }
     case "destrided": {
-      const from = plan.widen ? core.alloc(outC * 4) : src;
-      if (plan.widen) core.invoke("widenPointwise", src, from, outC, pad, 0);
+      const from = plan.widen ? widen(core, src, plan, 0) : src;
       const bytes = outC * inC * folded;
       const ptr = core.alloc(bytes);
       core.invoke("destrideWeights", from, ptr, outC, kS, kF, inC, y, x, pad, flip);
       return { ptr, bytes };
     }
     case "depthwise": {
-      const from = plan.widen ? core.alloc(outC * 4) : src;
-      if (plan.widen) core.invoke("widenPointwise", src, from, outC, pad, 0);
+      const from = plan.widen ? widen(core, src, plan, 0) : src;
       const small = plan.channels * taps;
       const gathered = core.alloc(small);
       core.invoke("gatherDepthwise", from, gathered, plan.channels, taps, inC, flip);
@@ -267,6 +262,13 @@ export function prepareWeights(core: Core, plan: WeightPlan): { ptr: number; byt
       return expand(core, plan, ptr, bytes);
     }
   }
+}
+
+/** 1x1 kernels of one channel as 2x2 kernels. */
+function widen(core: Core, src: number, { outC, pad }: WeightPlan, flip: number): number {
+  const ptr = core.alloc(outC * 4);
+  core.invoke("widenPointwise", src, ptr, outC, pad, flip);
+  return ptr;
 }
 
 /** Depthwise kernels with the planes of all input channels, if the plan wants them. */

@@ -1,6 +1,6 @@
 // What lowering produces: NN and TP jobs over tensor buffers, before a single bit is written.
 // SPDX-License-Identifier: MIT
-import type { CoefOrder, NnJob, TpJob, WeightSource } from "../assembly/abi.ts";
+import type { NnJob, TpJob } from "../assembly/abi.ts";
 
 /** A tensor buffer of a partition: plain bytes in GPU memory. */
 export interface TensorBuffer {
@@ -115,5 +115,3 @@ export interface Lowered {
   /** Jobs whose coefficients the reference reads past its arrays (Q1): defined only in a fresh buffer. */
   undefinedJobs: number[];
 }
-
-export type { CoefOrder, WeightSource };
