@@ -65,6 +65,31 @@ export const ERROR_CODES = {
   TW_IO_ABORTED: "The operation was aborted by its AbortSignal.",
   TW_IO_CLOSED: "The transport or the loaded executable was closed before.",
   TW_IO_TIMEOUT: "The operation did not end within its time limit.",
+  TW_IO_ADDON:
+    "The native addon for /dev/dri is missing for this system or does not load; build it or use another transport.",
+  TW_IO_PERMISSION: "The user may not open the device.",
+  TW_IO_NOT_NPU: "The device exists, but none of its cores is an NPU.",
+  TW_IO_UNKNOWN_CHIP: "The device's ids are not in the table of known NPUs.",
+  TW_IO_KERNEL: "The kernel driver is too old or lacks something that NPU submits need.",
+  TW_IO_MEMORY: "The device or the system has no memory left for a buffer.",
+  TW_IO_DEVICE: "The kernel driver refused a request; the message holds the request and errno.",
+  TW_IO_HANG: "A job did not finish; the kernel's watchdog or the time limit ended it.",
+  TW_IO_DEVICE_LOST: "The device has gone away.",
+  TW_IO_CONNECT: "The board or the queue server cannot be reached.",
+  TW_IO_AUTH: "The board refused the token, or wants one.",
+  TW_IO_PROTOCOL: "A frame from the other side breaks the protocol.",
+  TW_IO_VERSION: "The two sides speak different versions of the protocol.",
+  TW_IO_LIMIT: "A limit of the board or of the connection was reached.",
+  TW_IO_UPLOAD: "An uploaded executable is not what its digest says.",
+  TW_IO_LOST:
+    "The connection or the board died after a run was accepted; whether it ran is unknown.",
+  TW_IO_RECORD: "A recording is damaged, or what is replayed differs from what was recorded.",
+  TW_CHECK_STREAM: "A command stream holds a command that an NPU submit must not contain.",
+  TW_CHECK_STATE: "A command stream writes a state that an NPU submit must not write.",
+  TW_CHECK_ADDRESS:
+    "A job would access memory outside the buffers of its submit, or against their direction.",
+  TW_CHECK_DESCRIPTOR: "A descriptor has a value from which its accesses cannot be bounded.",
+  TW_CHECK_LIMIT: "A submit is larger than the kernel or the hardware takes.",
   TW_CAPTURE_FORMAT: "A capture directory is incomplete or contradicts itself.",
   TW_DIFF_MISMATCH: "Two results that must agree do not.",
   TW_USAGE: "A command line option or argument is wrong.",
@@ -181,6 +206,17 @@ export class SimFault extends NpuError {
     where: ErrorLocation = {},
   ) {
     super(message, { code, stage: "simulate", where });
+  }
+}
+
+/** The check before a submit refused it: job, word, field and address say where. */
+export class SubmitCheckError extends NpuError {
+  constructor(
+    code: Extract<ErrorCode, `TW_CHECK_${string}`>,
+    message: string,
+    where: ErrorLocation = {},
+  ) {
+    super(message, { code, stage: "check", where });
   }
 }
 

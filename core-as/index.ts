@@ -38,6 +38,7 @@ export { inputInfos, outputInfos, type TensorInfo } from "./runtime/tensor-info.
 export type {
   DisconnectReason,
   Evidence,
+  JobProfile,
   LoadedExecutable,
   StepTiming,
   SubmitOptions,
@@ -91,6 +92,7 @@ export {
   NpuError,
   PlanError,
   SimFault,
+  SubmitCheckError,
   TransportError,
   UnsupportedError,
   UsageError,

@@ -18,6 +18,8 @@ export interface SubmitOptions {
   signal?: AbortSignal;
   /** Give up after this many milliseconds; default: never. */
   timeoutMs?: number;
+  /** Run every NPU job as a submit of its own and report each one's time; slower. Default: false. */
+  profile?: boolean;
 }
 
 /** Wall clock time of one step of the executable on the host of the transport. */
@@ -28,6 +30,18 @@ export interface StepTiming {
   milliseconds: number;
 }
 
+/** One NPU job of a profiled inference. */
+export interface JobProfile {
+  /** Index in Executable.partitions. */
+  partition: number;
+  /** Index in the partition's jobs. */
+  job: number;
+  /** From submit to fence, seen by the host of the transport; worth what the result's evidence says. */
+  milliseconds: number;
+  /** Differences of the kernel's performance counters over the job, by "DOMAIN.SIGNAL"; empty where there are none. */
+  counters: Readonly<Record<string, number>>;
+}
+
 export interface SubmitResult {
   /** Bytes of every graph output, in the graph's order, as TFLite stores them. */
   outputs: Uint8Array[];
@@ -35,6 +49,8 @@ export interface SubmitResult {
   evidence: Evidence;
   /** One entry a step, in order; empty when the transport cannot tell. */
   timings: StepTiming[];
+  /** With `profile`: one entry an NPU job, in order; absent when the transport cannot profile. */
+  jobs?: JobProfile[];
 }
 
 /** Runs executables for one chip. Loading and running are whole-model calls, so a board needs one round trip each. */
