@@ -16,7 +16,16 @@ import { VERSION } from "./version.ts";
 /** Exit codes (see docs/errors.md for the codes behind them). */
 export const EXIT = { ok: 0, failure: 1, usage: 2, device: 3, bug: 70 } as const;
 
-const DEVICE_CODES: readonly ErrorCode[] = ["TW_IO_CLOSED", "TW_IO_TIMEOUT"];
+/** TW_IO_ codes that are about files and inputs; all others are about a device or a board. */
+const FILE_CODES: readonly ErrorCode[] = [
+  "TW_IO_NOT_FOUND",
+  "TW_IO_INPUT",
+  "TW_IO_PICTURE",
+  "TW_IO_RECORD",
+];
+
+const isDeviceCode = (code: ErrorCode): boolean =>
+  code.startsWith("TW_IO_") && !FILE_CODES.includes(code);
 
 function buildProgram(): Command {
   const program = new Command("tilewright")
@@ -71,7 +80,7 @@ function usageOf(error: CommanderError): UsageError {
 function exitCodeOf(error: unknown): number {
   if (!(error instanceof NpuError) || error.code === "TW_BUG") return EXIT.bug;
   if (error.code === "TW_USAGE") return EXIT.usage;
-  return DEVICE_CODES.includes(error.code) ? EXIT.device : EXIT.failure;
+  return isDeviceCode(error.code) ? EXIT.device : EXIT.failure;
 }
 
 function reportError(error: unknown, verbose: boolean): void {

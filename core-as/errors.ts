@@ -59,7 +59,7 @@ export const ERROR_CODES = {
     "A coefficient stream ends early or late, or contradicts its descriptor.",
   TW_SIM_DOUBLE_WRITE: "A job writes the same output byte twice.",
   TW_SIM_LIMIT: "A job asks for more work or memory than the simulator's fixed limits allow.",
-  TW_IO_NOT_FOUND: "A file or device does not exist or cannot be read.",
+  TW_IO_NOT_FOUND: "A file does not exist or cannot be read.",
   TW_IO_INPUT: "An input does not fit the model: wrong count, size or format.",
   TW_IO_PICTURE: "A picture could not be decoded.",
   TW_IO_ABORTED: "The operation was aborted by its AbortSignal.",
@@ -67,6 +67,7 @@ export const ERROR_CODES = {
   TW_IO_TIMEOUT: "The operation did not end within its time limit.",
   TW_IO_ADDON:
     "The native addon for /dev/dri is missing for this system or does not load; build it or use another transport.",
+  TW_IO_NO_DEVICE: "The device node does not exist, or no render node belongs to etnaviv.",
   TW_IO_PERMISSION: "The user may not open the device.",
   TW_IO_NOT_NPU: "The device exists, but none of its cores is an NPU.",
   TW_IO_UNKNOWN_CHIP: "The device's ids are not in the table of known NPUs.",

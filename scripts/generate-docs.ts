@@ -17,7 +17,8 @@ const FAMILIES: readonly (readonly [prefix: string, className: string, meaning: 
   ["TW_ENC_", "EncodeError", "A value could not be written into hardware form."],
   ["TW_EXE_", "ExecutableError", "The .twx file is not usable here."],
   ["TW_SIM_", "SimFault", "The simulator stopped; the fault's place is in `where`."],
-  ["TW_IO_", "TransportError", "Files, pictures, devices."],
+  ["TW_CHECK_", "SubmitCheckError", "A submit was refused before it reached the device."],
+  ["TW_IO_", "TransportError", "Files, pictures, devices, boards."],
   ["TW_CAPTURE_", "TransportError", "A capture directory is not usable."],
   ["TW_DIFF_", "MismatchError", "A comparison found a difference."],
   ["TW_USAGE", "UsageError", "The command line is wrong."],
@@ -44,7 +45,7 @@ The command line prints one line with the code (\`-v\` adds stack and causes) an
 | 0 | success |
 | 1 | the model, an input or a file is wrong, or results differ |
 | 2 | the command line is wrong (TW_USAGE) |
-| 3 | the device or its connection failed (TW_IO_CLOSED, TW_IO_TIMEOUT) |
+| 3 | the device or its connection failed (TW_IO_ codes but those about files: TW_IO_NOT_FOUND, TW_IO_INPUT, TW_IO_PICTURE, TW_IO_RECORD) |
 | 70 | a bug in Tilewright (TW_BUG, or any error without a code) |
 
 ${sections.join("\n")}`;
