@@ -170,7 +170,7 @@ export class SubmitChecker {
     if (job >= 0) where.job = job;
     if (fault[Fault.WORD_INDEX]! >= 0) where.wordIndex = fault[Fault.WORD_INDEX]!;
     if (fault[Fault.ADDRESS]! !== -1) where.addrGpu = fault[Fault.ADDRESS]! >>> 0;
-    const name = field?.name ?? (job < 0 ? stateName(status, refusal.state) : undefined);
+    const name = fieldName(status, refusal);
     if (name !== undefined) where.field = name;
 
     const kind = KINDS[report[CheckReport.KIND]!] ?? "";
@@ -185,9 +185,11 @@ export class SubmitChecker {
   }
 }
 
-function stateName(status: Status, state: number): string | undefined {
-  if (status !== Status.CHECK_STATE && status !== Status.CHECK_STREAM) return undefined;
-  return STATE_NAMES[state];
+/** The descriptor's field that a refusal is about, or the state where it is about the stream. */
+function fieldName(status: Status, { field, state }: Refusal): string | undefined {
+  if (status === Status.CHECK_LIMIT) return undefined;
+  if (status === Status.CHECK_DESCRIPTOR) return field;
+  return status === Status.CHECK_ADDRESS && field !== undefined ? field : STATE_NAMES[state];
 }
 
 const isUint32 = (value: number): boolean =>
