@@ -144,7 +144,7 @@ const SENTENCES: Readonly<Record<number, Sentence>> = {
     `coefficients would be read at ${hex(r.from)} to ${hex(r.to - 1)} by their table of sizes: more than is known of their buffer`,
 
   [CheckReason.SURPLUS_OUTSIDE]: (r, b) =>
-    `kernel ${r.detail} of the coefficients has its plane behind the output's last channel (as quirk Q1 makes them): were it written, at ${hex(r.from)} to ${hex(r.to - 1)}, it would leave the memory of ${r.buffer < 0 ? "the output" : bufferText(b, r.buffer)}. Map more behind the buffer, or compile in optimised mode`,
+    `kernel ${r.detail} of the coefficients has its plane behind the output's last channel (quirk Q1, or streams in another order than the descriptor says, Q59): were it written, at ${hex(r.from)} to ${hex(r.to - 1)}, it would leave the memory of ${r.buffer < 0 ? "the output" : bufferText(b, r.buffer)}. Map more behind the buffer, or compile in optimised mode`,
 
   [CheckReason.STRAY_BITS]: (r) =>
     `word ${r.detail} of the descriptor has bits ${hex(r.value)} set, which no field has`,
