@@ -14,8 +14,12 @@ export interface UnderMockOptions extends MockKernelOptions {
   env?: Readonly<Record<string, string>>;
 }
 
-interface ChildResult {
-  /** Why the child itself failed, or null. */
+export interface ChildResult {
+  passed: number;
+  failed: number;
+  /** Suites that the child skipped by name. */
+  skipped: string[];
+  /** Why the child's results cannot be taken as they are, or null. */
   broken: string | null;
   output: string;
 }
@@ -41,21 +45,34 @@ async function runChild(
   }, timeoutMs);
   const [code, signal] = (await once(child, "close")) as [number | null, string | null];
   clearTimeout(timer);
-  if (late) return { broken: `no end within ${timeoutMs} ms`, output };
-  if (signal !== null) return { broken: `ended by ${signal}`, output };
+  if (late) return resultOf(output, `no end within ${timeoutMs} ms`);
+  if (signal !== null) return resultOf(output, `ended by ${signal}`);
   // 1 is the code for failed tests, which the last line counts.
-  return { broken: code === 0 || code === 1 ? null : `exit code ${code}`, output };
+  return resultOf(output, code === 0 || code === 1 ? null : `exit code ${code}`);
 }
 
-interface Counts {
-  passed: number;
-  failed: number;
-}
-
-function countsOf({ broken, output }: ChildResult): Counts {
+function resultOf(output: string, broken: string | null): ChildResult {
   const last = /^(\d+) passed, (\d+) failed/.exec(output.trimEnd().split("\n").at(-1) ?? "");
-  if (broken !== null || last === null) return { passed: 0, failed: 0 };
-  return { passed: Number(last[1]), failed: Number(last[2]) };
+  const skipped = [...output.matchAll(/^skipped: (.*)$/gm)].map(([, name]) => name!);
+  const [passed, failed] = [Number(last?.[1] ?? 0), Number(last?.[2] ?? 0)];
+  let why = broken;
+  if (last === null) why ??= "no summary of the test runner";
+  else if (passed + failed + skipped.length === 0) why ??= "no test ran";
+  return { passed, failed, skipped, broken: why, output };
+}
+
+/** Runs a test file in a process under a mock kernel of its own. */
+export async function runFileUnderMock(
+  file: string,
+  options: UnderMockOptions = {},
+): Promise<ChildResult> {
+  const kernel = await startMockKernel(options);
+  try {
+    const env = { ...kernel.env, ...options.env };
+    return await runChild(file, env, options.timeoutMs ?? 120_000);
+  } finally {
+    kernel.stop();
+  }
 }
 
 /**
@@ -70,28 +87,15 @@ export async function runUnderMock(
   options: UnderMockOptions = {},
 ): Promise<void> {
   if (!needMockKernel(suiteName)) return;
-  const kernel = await startMockKernel(options);
-  let result: ChildResult;
-  try {
-    result = await runChild(file, { ...kernel.env, ...options.env }, options.timeoutMs ?? 120_000);
-  } finally {
-    kernel.stop();
-  }
-  queueResult(suiteName, file, result);
-}
-
-function queueResult(suiteName: string, file: string, result: ChildResult): void {
-  const { passed, failed } = countsOf(result);
-  const skipped = [...result.output.matchAll(/^skipped: (.*)$/gm)];
-  for (const [, name] of skipped) skipSuite(name!, file);
+  const { passed, failed, skipped, broken, output } = await runFileUnderMock(file, options);
+  for (const name of skipped) skipSuite(name, `in ${file}`);
   const test = suite(`${suiteName} (under the mock kernel)`);
   for (let i = 0; i < passed; i++) test(`${file} ${i + 1}`, () => {});
-  const why = result.broken ?? (failed > 0 ? `${failed} failed` : null);
-  if (why !== null || passed + skipped.length === 0)
+  if (broken !== null || failed > 0)
     test(file, () => {
-      throw new Error(`${file}: ${why ?? "no test ran"}\n${result.output}`);
+      throw new Error(`${file}: ${broken ?? `${failed} failed`}\n${output}`);
     });
-  // Failures that the child counts and one test cannot.
+  // The other failures that the child counts; the text above has them all.
   for (let i = 1; i < failed; i++)
     test(`${file}, failure ${i + 1}`, () => {
       throw new Error("see the first one");

@@ -26,6 +26,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+// Memory of alloc, which lives as long as the client.
+static struct block {
+  struct block *next;
+  uint8_t bytes[];
+} *blocks;
+
+static void *new_block(size_t bytes) {
+  struct block *block = calloc(1, sizeof *block + bytes);
+  if (block == NULL) exit(2);
+  block->next = blocks;
+  blocks = block;
+  return block->bytes;
+}
+
 static void answer(long result) {
   if (result < 0)
     printf("errno %d", errno);
@@ -174,7 +188,7 @@ static bool memory_command(const char *name, long a, long b, long c, const char 
   } else if (strcmp(name, "munmap") == 0) {
     answer(munmap((void *)a, (size_t)b));
   } else if (strcmp(name, "alloc") == 0) {
-    answer((long)calloc(1, (size_t)a));
+    answer((long)new_block((size_t)a));
   } else if (strcmp(name, "write") == 0) {
     answer((long)parse_hex(hex, (uint8_t *)a, SIZE_MAX));
   } else if (strcmp(name, "read") == 0) {
@@ -206,5 +220,9 @@ int main(void) {
     fflush(stdout);
   }
   free(line);
+  for (struct block *next; blocks != NULL; blocks = next) {
+    next = blocks->next;
+    free(blocks);
+  }
   return 0;
 }
