@@ -11,7 +11,7 @@ import { checkPartition, type SubmitChecker } from "../core-as/runtime/submit-ch
 import type { BufferObject } from "./buffer-object.ts";
 import { intactMark, markOutputs, type Mark } from "./completion.ts";
 import type { DrmContext, ListedBuffer, Submit } from "./context.ts";
-import { delay, waitFor, type WaitLimits } from "./time.ts";
+import { atMost, delay, waitFor, type WaitLimits } from "./time.ts";
 import { BO, WATCHDOG_MS } from "./uapi.ts";
 
 export interface PartitionSettings {
@@ -95,8 +95,10 @@ export class DrmPartitions implements PartitionExecutor {
    * @returns when that is done, or after `limitMs`; then it is done later, or when the device is closed
    */
   async release(limitMs: number): Promise<void> {
-    const freed = this.busy.then(() => this.free());
-    await Promise.race([freed, delay(limitMs)]);
+    await atMost(
+      this.busy.then(() => this.free()),
+      limitMs,
+    );
   }
 
   private limits(options: PartitionRunOptions, what: string, jobs: number): WaitLimits {
