@@ -40,6 +40,15 @@ export {
 export { createReplayTransport, type ReplayTransport } from "./runtime/replay-transport.ts";
 export { createSimTransport, type SimTransportOptions } from "./runtime/sim-transport.ts";
 export { Simulator, type SimulatorOptions } from "./runtime/simulator.ts";
+export {
+  checkPartition,
+  partitionSubmit,
+  SubmitChecker,
+  type CheckBuffer,
+  type CheckOptions,
+  type PartitionSubmit,
+  type SubmitCheckerOptions,
+} from "./runtime/submit-check.ts";
 export { mapCapture, parseCapture, runCapture, type Capture } from "./runtime/capture.ts";
 export { inputInfos, outputInfos, type TensorInfo } from "./runtime/tensor-info.ts";
 export type {
