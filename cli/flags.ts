@@ -8,6 +8,7 @@ import {
   DEFAULT_TARGET,
   type CompileMode,
 } from "../core-as/index.ts";
+import { parsePlace, type Place } from "./on.ts";
 
 /** What the compiler is told; the members are named as in CompileOptions. */
 export interface CompileFlags {
@@ -25,15 +26,56 @@ function targetName(text: string): string {
   return text;
 }
 
+/** --target, with TW_CHIP as its default. */
+export function targetOption(
+  description = 'chip to compile for, see "tilewright targets"',
+): Option {
+  return new Option("--target <chip>", description)
+    .argParser(targetName)
+    .default(DEFAULT_TARGET)
+    .env("TW_CHIP");
+}
+
+/** Where to run, and how to get there. */
+export interface TransportFlags {
+  on: Place;
+  tokenFile?: string;
+  ca?: string;
+  record?: string;
+}
+
+/** Adds --on, --token-file and --ca. */
+export function addTransportFlags(command: Command): Command {
+  command.addOption(
+    new Option(
+      "--on <place>",
+      "where to run: sim, null, drm[:PATH], ws://HOST:PORT, wss://…, nats://HOST:PORT/POOL, replay:FILE",
+    )
+      .argParser(parsePlace)
+      .default({ kind: "sim" }, "sim")
+      .env("TW_TRANSPORT"),
+  );
+  return addAccessFlags(command);
+}
+
+/** Adds --token-file and --ca: what reaching a board may take. */
+export function addAccessFlags(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--token-file <file>", "file with the token that a board asks for").env(
+        "TW_TOKEN_FILE",
+      ),
+    )
+    .option(
+      "--ca <file>",
+      "certificates (PEM) to trust beside the system's, for wss:// and tls://",
+    );
+}
+
 /** Adds --target, --mode and --allow-quirks. */
 export function addCompileFlags(command: Command): Command {
   return command
-    .option(
-      "--target <chip>",
-      'chip to compile for, see "tilewright targets"',
-      targetName,
-      DEFAULT_TARGET,
-    )
+    .addOption(targetOption())
     .addOption(
       new Option(
         "--mode <mode>",
