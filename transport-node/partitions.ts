@@ -35,6 +35,7 @@ interface Placed {
 const COUNTERS_LIMIT_MS = 200;
 
 export class DrmPartitions implements PartitionExecutor {
+  readonly profiles = true;
   private readonly placed: Placed[] = [];
   /** Ends, never fails, when no run uses the buffers any more. */
   private busy: Promise<void> = Promise.resolve();
@@ -222,7 +223,7 @@ export class DrmPartitions implements PartitionExecutor {
       await this.runSubmit(counted ?? submit);
       const milliseconds = performance.now() - start;
       const counters = counted === null ? {} : await this.readCounters();
-      options.onJob?.({ partition: index, job, milliseconds, counters });
+      options.onJob({ partition: index, job, milliseconds, counters });
     }
   }
 
