@@ -184,6 +184,6 @@ class Drm implements DrmTransport {
     const all = [...this.loaded];
     this.loaded.clear();
     await Promise.all(all.map((partitions) => partitions.release(closeMs)));
-    this.context.close();
+    await this.context.close(closeMs);
   }
 }

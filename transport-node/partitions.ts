@@ -11,7 +11,7 @@ import { checkPartition, type SubmitChecker } from "../core-as/runtime/submit-ch
 import type { BufferObject } from "./buffer-object.ts";
 import { intactMark, markOutputs, type Mark } from "./completion.ts";
 import type { DrmContext, ListedBuffer, Submit } from "./context.ts";
-import { atMost, delay, waitFor, type WaitLimits } from "./time.ts";
+import { atMost, breathe, delay, waitFor, type WaitLimits } from "./time.ts";
 import { BO, WATCHDOG_MS } from "./uapi.ts";
 
 export interface PartitionSettings {
@@ -31,6 +31,8 @@ interface Placed {
   listed: readonly ListedBuffer[];
 }
 
+/** Uploads let other events in after this many bytes. */
+const BREATH_BYTES = 512 * 1024;
 /** How long the kernel may take to store the counters after the fence. */
 const COUNTERS_LIMIT_MS = 200;
 
@@ -39,6 +41,7 @@ export class DrmPartitions implements PartitionExecutor {
   private readonly placed: Placed[] = [];
   /** Ends, never fails, when no run uses the buffers any more. */
   private busy: Promise<void> = Promise.resolve();
+  private released = false;
   private counterBuffer: BufferObject | null = null;
   private sequence = 0;
 
@@ -79,7 +82,7 @@ export class DrmPartitions implements PartitionExecutor {
     await waitFor(this.busy, this.limits(options, "an earlier run that was given up", 0));
     context.check();
     const placed = this.placed[index];
-    if (placed === undefined)
+    if (this.released || placed === undefined)
       throw new TransportError("TW_IO_CLOSED", "the executable was released");
     const work = this.work(index, placed, inputs, options).catch((cause: unknown) => {
       throw context.explain(cause);
@@ -96,10 +99,20 @@ export class DrmPartitions implements PartitionExecutor {
    * @returns when that is done, or after `limitMs`; then it is done later, or when the device is closed
    */
   async release(limitMs: number): Promise<void> {
+    this.released = true;
     await atMost(
-      this.busy.then(() => this.free()),
+      this.idle().then(() => this.free()),
       limitMs,
     );
+  }
+
+  /** Resolves when nothing uses the buffers; a run that found them free a moment ago may have begun since. */
+  private async idle(): Promise<void> {
+    let last: Promise<void>;
+    do {
+      last = this.busy;
+      await last;
+    } while (last !== this.busy);
   }
 
   private limits(options: PartitionRunOptions, what: string, jobs: number): WaitLimits {
@@ -140,11 +153,17 @@ export class DrmPartitions implements PartitionExecutor {
     placed.listed = listed(placed, partition.jobs);
     this.checkStream(index, partition, addresses, contents);
     const ports = new Set([...partition.inputs, ...partition.outputs].map(({ buffer }) => buffer));
+    let copied = 0;
     for (const [i, bytes] of contents.entries()) {
       const object = objects[i] ?? null;
       if (object === null || bytes === null) continue;
+      if (i === 0 || copied > BREATH_BYTES) {
+        await breathe();
+        copied = 0;
+      }
       throwIfAborted(signal, "loading");
       await object.write([{ offset: 0, bytes }]);
+      copied += bytes.length;
       if (!ports.has(i)) object.unmap();
     }
   }
