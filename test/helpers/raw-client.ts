@@ -32,7 +32,12 @@ export interface Answer {
   rest: string[];
 }
 
-const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
+/** The first name of each number: EAGAIN, not EWOULDBLOCK. */
+const ERRNO_NAMES = new Map(
+  Object.entries(constants.errno)
+    .reverse()
+    .map(([name, value]) => [value, name]),
+);
 
 /** Fields of a structure as [bits, value]. */
 export type Field = readonly [8 | 16 | 32 | 64, number | bigint];
@@ -131,7 +136,9 @@ export class RawClient {
     return { code, stderr: this.stderr };
   }
 
+  /** At once, whatever it does; harmless when it has ended. */
   async kill(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const ended = once(this.child, "close");
     this.child.kill("SIGKILL");
     await ended;
