@@ -11,6 +11,7 @@ import {
   targetChip,
   type Chip,
   type ChipIdentity,
+  type Evidence,
   type Executable,
   type Transport,
 } from "../core-as/index.ts";
@@ -28,6 +29,8 @@ export interface Connection {
   recorded?: string;
   /** Of a board: sim, or the path of its device. */
   device?: string;
+  /** What results will be worth, where that is known before the first one. */
+  evidence?: Evidence;
   close(): Promise<void>;
 }
 
@@ -55,9 +58,9 @@ export async function openPlace(
   });
   switch (place.kind) {
     case "sim":
-      return of(createSimTransport(chip));
+      return of(createSimTransport(chip), { evidence: "simulated" });
     case "null":
-      return of(createNullTransport(chip));
+      return of(createNullTransport(chip), { evidence: "none" });
     case "replay": {
       const replay = await createReplayTransport(readBytes(place.file));
       return of(replay, { recorded: replay.recordedTransport });
@@ -66,7 +69,7 @@ export async function openPlace(
       // Only now: the other verbs do without the addon.
       const { openDrm } = await import("../transport-node/index.ts");
       const drm = await openDrm(place.path === undefined ? {} : { path: place.path });
-      return { ...of(drm), place: { ...place, path: drm.path } };
+      return { ...of(drm, { evidence: drm.evidence }), place: { ...place, path: drm.path } };
     }
     case "board":
     case "pool": {
