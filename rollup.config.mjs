@@ -12,7 +12,8 @@ const EXPORTS = Object.fromEntries(
   Object.entries({
     index: "core-as/index.ts",
     node: "transport-node/index.ts",
-    ws: "transport-ws/client.ts",
+    ws: "transport-ws/index.ts",
+    "ws-node": "transport-ws/server/node.ts",
     "ws-server": "transport-ws/server/index.ts",
     "ws-pool": "transport-ws/pool/index.ts",
   }).filter(([, path]) => existsSync(path)),

@@ -4,7 +4,8 @@ import type { Command } from "commander";
 import { NpuError, UsageError } from "../core-as/index.ts";
 import { addAccessFlags, addJsonFlag } from "./flags.ts";
 import { parseAddress, type RemotePlace } from "./on.ts";
-import { describeBoard, listPool, type BoardDescription, type PoolBoard } from "./remote.ts";
+import { listPool, type PoolBoard } from "./pool.ts";
+import { accessOf, describeBoard, type BoardDescription } from "./remote.ts";
 import { err, note, out, print, printJson, size, table } from "./terminal.ts";
 
 interface BoardsArguments {
@@ -107,7 +108,7 @@ function boardTable(boards: readonly { address: string; board: BoardDescription 
 }
 
 async function showPool(place: RemotePlace, flags: BoardsArguments): Promise<void> {
-  const boards = await listPool(place, flags);
+  const boards = await listPool(place.url, accessOf(flags));
   if (flags.json) return printJson(boards);
   if (boards.length === 0)
     return print(

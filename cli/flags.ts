@@ -68,7 +68,7 @@ export function addAccessFlags(command: Command): Command {
     )
     .option(
       "--ca <file>",
-      "certificates (PEM) to trust beside the system's, for wss:// and tls://",
+      "certificates (PEM) to trust instead of the system's, for wss:// and tls://",
     );
 }
 

@@ -7,8 +7,8 @@ import {
   type Transport,
 } from "../core-as/index.ts";
 import type { BoardCapabilities, BoardTransport } from "../transport-ws/client.ts";
-import type { BoardHealth } from "../transport-ws/pool/index.ts";
 import { readText } from "./files.ts";
+import { openPoolTransport } from "./pool.ts";
 import type { RemotePlace } from "./on.ts";
 import { Progress } from "./terminal.ts";
 import { readToken } from "./token.ts";
@@ -17,8 +17,6 @@ export interface Access {
   tokenFile?: string;
   ca?: string;
 }
-
-export type PoolBoard = BoardHealth;
 
 /** What an address offers. */
 export interface BoardDescription {
@@ -39,10 +37,8 @@ export async function openRemote(
   place: RemotePlace,
   access: Access,
 ): Promise<{ transport: Transport; device?: string; evidence?: Evidence }> {
-  if (place.kind === "pool") {
-    const { openPool } = await import("../transport-ws/pool/index.ts");
-    return { transport: await openPool(place.url, accessOf(access)) };
-  }
+  if (place.kind === "pool")
+    return { transport: await openPoolTransport(place.url, accessOf(access)) };
   const board = await openBoard(place.url, access);
   const { device, evidence } = board.capabilities;
   return { transport: board, device, evidence };
@@ -60,7 +56,7 @@ async function openBoard(url: string, access: Access): Promise<BoardTransport> {
   });
 }
 
-function accessOf({ tokenFile, ca }: Access): { token?: string; ca?: string } {
+export function accessOf({ tokenFile, ca }: Access): { token?: string; ca?: string } {
   return {
     ...(tokenFile === undefined ? {} : { token: readToken(tokenFile) }),
     ...(ca === undefined ? {} : { ca: readText(ca) }),
@@ -88,16 +84,5 @@ export async function describeBoard(place: RemotePlace, access: Access): Promise
     };
   } finally {
     await board.close();
-  }
-}
-
-/** Every board of a pool and how it is. */
-export async function listPool(place: RemotePlace, access: Access): Promise<BoardHealth[]> {
-  const { openPool } = await import("../transport-ws/pool/index.ts");
-  const pool = await openPool(place.url, accessOf(access));
-  try {
-    return await pool.boards();
-  } finally {
-    await pool.close();
   }
 }

@@ -1,7 +1,7 @@
 // tilewright serve: an NPU or a simulator for others, on a port or in a pool.
 // SPDX-License-Identifier: MIT
 import { hostname, networkInterfaces } from "node:os";
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import {
   chipByIdentity,
   targetChip,
@@ -17,6 +17,7 @@ import { openPlace } from "./connect.ts";
 import { readText } from "./files.ts";
 import { addAccessFlags, targetOption, wholeNumber } from "./flags.ts";
 import { parseAddress } from "./on.ts";
+import { joinPoolAs } from "./pool.ts";
 import { createServeLog, type ServeLog } from "./serve-log.ts";
 import {
   DEFAULT_LISTEN,
@@ -62,9 +63,11 @@ export function addServe(program: Command): void {
       `address to listen on; default: ${listenText(DEFAULT_LISTEN)}, nothing with --pool. Any but this machine's own needs --token-file`,
       parseListen,
     )
-    .option("--device <device>", "sim, drm, /dev/dri/renderD128, or null", parseDevice, {
-      kind: "sim",
-    } as ServedDevice)
+    .addOption(
+      new Option("--device <device>", "sim, drm, /dev/dri/renderD128, or null")
+        .argParser(parseDevice)
+        .default({ kind: "sim" }, "sim"),
+    )
     .addOption(targetOption("chip of --device sim and null"))
     .option("--tls-cert <file>", "certificate (PEM), for wss://")
     .option("--tls-key <file>", "its key (PEM)")
@@ -73,7 +76,11 @@ export function addServe(program: Command): void {
       'origins of pages that may connect, e.g. https://example.org; "*" = all',
     )
     .option("--cache <dir>", "keep uploaded executables there; default: in memory")
-    .option("--cache-size <bytes>", "largest size of the cache", parseSize, 256 * 2 ** 20)
+    .addOption(
+      new Option("--cache-size <bytes>", "largest size of the cache")
+        .argParser(parseSize)
+        .default(256 * 2 ** 20, "256MiB"),
+    )
     .option("--pool <address>", "join this pool, nats://HOST:PORT/POOL", checkPool)
     .option("--pool-token <file>", "file with the token of the queue server")
     .option("--name <name>", "name of this board in a pool; default: the machine's")
@@ -160,8 +167,10 @@ function optionsOf(flags: ServeArguments): Network {
 const isThisMachine = (host: string): boolean => /^(localhost|127(\.\d+){3}|::1)$/.test(host);
 
 async function openCache(directory: string, maxBytes: number): Promise<ServerOptions["cache"]> {
-  const { openDiskCache } = await import("../transport-ws/server/index.ts");
-  return openDiskCache(directory, { maxBytes });
+  throw new UsageError(
+    `--cache ${directory} of ${maxBytes} bytes: not part of this build`,
+    "cache",
+  );
 }
 
 async function start(
@@ -189,10 +198,7 @@ async function start(
     serving.agent = new Agent(board.transport, board);
   }
   if (flags.pool === undefined) return;
-  const { joinPool } = await import("../transport-ws/pool/index.ts");
-  const member = await joinPool({
-    servers: flags.pool,
-    agent: serving.agent,
+  const member = await joinPoolAs(flags.pool, serving.agent, {
     name: flags.name ?? hostname(),
     ...(flags.poolToken === undefined ? {} : { token: readToken(flags.poolToken) }),
     ...(flags.ca === undefined ? {} : { ca: readText(flags.ca) }),
