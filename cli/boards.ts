@@ -2,16 +2,14 @@
 // SPDX-License-Identifier: MIT
 import type { Command } from "commander";
 import { NpuError, UsageError } from "../core-as/index.ts";
-import { addAccessFlags, addJsonFlag } from "./flags.ts";
+import { addAccessFlags, addJsonFlag, type AccessFlags } from "./flags.ts";
 import { parseAddress, type RemotePlace } from "./on.ts";
 import { listPool, type PoolBoard } from "./pool.ts";
 import { accessOf, describeBoard, type BoardDescription } from "./remote.ts";
 import { err, note, out, print, printJson, size, table } from "./terminal.ts";
 
-interface BoardsArguments {
+interface BoardsArguments extends AccessFlags {
   pool?: string;
-  tokenFile?: string;
-  ca?: string;
   json?: boolean;
 }
 

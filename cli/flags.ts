@@ -36,11 +36,16 @@ export function targetOption(
     .env("TW_CHIP");
 }
 
-/** Where to run, and how to get there. */
-export interface TransportFlags {
-  on: Place;
+/** What reaching a board may take. */
+export interface AccessFlags {
   tokenFile?: string;
+  allowPlaintextToken?: boolean;
   ca?: string;
+}
+
+/** Where to run, and how to get there. */
+export interface TransportFlags extends AccessFlags {
+  on: Place;
   record?: string;
 }
 
@@ -61,15 +66,23 @@ export function addTransportFlags(command: Command): Command {
 /** Adds --token-file and --ca: what reaching a board may take. */
 export function addAccessFlags(command: Command): Command {
   return command
-    .addOption(
-      new Option("--token-file <file>", "file with the token that a board asks for").env(
-        "TW_TOKEN_FILE",
-      ),
-    )
+    .addOption(tokenFileOption("file with the token that the board asks for"))
     .option(
-      "--ca <file>",
-      "certificates (PEM) to trust instead of the system's, for wss:// and tls://",
-    );
+      "--allow-plaintext-token",
+      "send the token through ws:// to another machine, where others can read it",
+    )
+    .addOption(caOption());
+}
+
+export function tokenFileOption(description: string): Option {
+  return new Option("--token-file <file>", description).env("TW_TOKEN_FILE");
+}
+
+export function caOption(): Option {
+  return new Option(
+    "--ca <file>",
+    "certificates (PEM) to trust instead of the system's, for wss:// and tls://",
+  );
 }
 
 /** Adds --target, --mode and --allow-quirks. */

@@ -8,15 +8,11 @@ import {
 } from "../core-as/index.ts";
 import type { BoardCapabilities, BoardTransport } from "../transport-ws/client.ts";
 import { readText } from "./files.ts";
+import type { AccessFlags } from "./flags.ts";
 import { openPoolTransport } from "./pool.ts";
 import type { RemotePlace } from "./on.ts";
 import { Progress } from "./terminal.ts";
 import { readToken } from "./token.ts";
-
-export interface Access {
-  tokenFile?: string;
-  ca?: string;
-}
 
 /** What an address offers. */
 export interface BoardDescription {
@@ -35,7 +31,7 @@ export interface BoardDescription {
 /** Opens a board or a pool as a transport. */
 export async function openRemote(
   place: RemotePlace,
-  access: Access,
+  access: AccessFlags,
 ): Promise<{ transport: Transport; device?: string; evidence?: Evidence }> {
   if (place.kind === "pool")
     return { transport: await openPoolTransport(place.url, accessOf(access)) };
@@ -44,7 +40,7 @@ export async function openRemote(
   return { transport: board, device, evidence };
 }
 
-async function openBoard(url: string, access: Access): Promise<BoardTransport> {
+async function openBoard(url: string, access: AccessFlags): Promise<BoardTransport> {
   const { connectBoard } = await import("../transport-ws/server/index.ts");
   const progress = new Progress("uploading");
   return connectBoard(url, {
@@ -56,15 +52,23 @@ async function openBoard(url: string, access: Access): Promise<BoardTransport> {
   });
 }
 
-export function accessOf({ tokenFile, ca }: Access): { token?: string; ca?: string } {
+export function accessOf({ tokenFile, allowPlaintextToken, ca }: AccessFlags): {
+  token?: string;
+  allowPlaintextToken?: boolean;
+  ca?: string;
+} {
   return {
     ...(tokenFile === undefined ? {} : { token: readToken(tokenFile) }),
+    ...(allowPlaintextToken === true ? { allowPlaintextToken } : {}),
     ...(ca === undefined ? {} : { ca: readText(ca) }),
   };
 }
 
 /** Asks a board what it is. */
-export async function describeBoard(place: RemotePlace, access: Access): Promise<BoardDescription> {
+export async function describeBoard(
+  place: RemotePlace,
+  access: AccessFlags,
+): Promise<BoardDescription> {
   const board = await openBoard(place.url, access);
   try {
     const pingMs = await board.ping();

@@ -11,11 +11,11 @@ import {
   type Transport,
 } from "../core-as/index.ts";
 import type { Agent } from "../transport-ws/agent.ts";
-import type { AgentLimits } from "../transport-ws/agent/limits.ts";
+import { withDefaults, type AgentLimits } from "../transport-ws/agent/limits.ts";
 import type { BoardServer, ServerOptions } from "../transport-ws/server/index.ts";
 import { openPlace } from "./connect.ts";
 import { readText } from "./files.ts";
-import { addAccessFlags, targetOption, wholeNumber } from "./flags.ts";
+import { caOption, targetOption, tokenFileOption, wholeNumber } from "./flags.ts";
 import { parseAddress } from "./on.ts";
 import { joinPoolAs } from "./pool.ts";
 import { createServeLog, type ServeLog } from "./serve-log.ts";
@@ -69,6 +69,7 @@ export function addServe(program: Command): void {
         .default({ kind: "sim" }, "sim"),
     )
     .addOption(targetOption("chip of --device sim and null"))
+    .addOption(tokenFileOption("file with the token that clients must have"))
     .option("--tls-cert <file>", "certificate (PEM), for wss://")
     .option("--tls-key <file>", "its key (PEM)")
     .option(
@@ -83,6 +84,7 @@ export function addServe(program: Command): void {
     )
     .option("--pool <address>", "join this pool, nats://HOST:PORT/POOL", checkPool)
     .option("--pool-token <file>", "file with the token of the queue server")
+    .addOption(caOption())
     .option("--name <name>", "name of this board in a pool; default: the machine's")
     .option("--limit <name=value...>", "change a limit; see below", parseLimit)
     .option(
@@ -94,7 +96,7 @@ export function addServe(program: Command): void {
     .option("--quiet", "no line for each event")
     .option("--json", "one JSON object a line")
     .addHelpText("after", limitsHelp());
-  addAccessFlags(command).action(runServe);
+  command.action(runServe);
 }
 
 function checkPool(text: string): string {
@@ -151,6 +153,11 @@ function optionsOf(flags: ServeArguments): Network {
         `--allow-origin ${JSON.stringify(origin)} is not like https://example.org or http://localhost:8080`,
         "allow-origin",
       );
+  try {
+    withDefaults(flags.limit);
+  } catch (error) {
+    throw error instanceof RangeError ? new UsageError(error.message, "limit") : error;
+  }
   const address = flags.listen ?? (flags.pool === undefined ? DEFAULT_LISTEN : undefined);
   if (tokenFile === undefined && address !== undefined && !isThisMachine(address.host))
     throw new UsageError(
@@ -180,15 +187,12 @@ async function start(
   flags: ServeArguments,
   log: ServeLog,
 ): Promise<void> {
-  const { chip } = board.transport;
-  const name = targetNameOf(board.transport);
-  const details = { chip: name, ids: chip, device: board.device, evidence: board.evidence };
-  log.state("device", `${name} on ${board.device}, evidence: ${board.evidence}`, details);
   const address = flags.listen ?? (flags.pool === undefined ? DEFAULT_LISTEN : null);
   const { startServer } = await import("../transport-ws/server/index.ts");
   if (address !== null) {
     serving.server = await startServer({ ...board, ...network, ...address });
     serving.agent = serving.server.agent;
+    logDevice(board, log);
     const urls = urlsOf(serving.server.url, address.host);
     const token = network.token === undefined ? "" : " --token-file FILE";
     log.state("listening", urls.join("\n"), { urls, token: network.token !== undefined });
@@ -196,6 +200,7 @@ async function start(
   } else {
     const { Agent } = await import("../transport-ws/agent.ts");
     serving.agent = new Agent(board.transport, board);
+    logDevice(board, log);
   }
   if (flags.pool === undefined) return;
   const member = await joinPoolAs(flags.pool, serving.agent, {
@@ -208,6 +213,16 @@ async function start(
   log.state("joined", `in the pool ${flags.pool} as ${flags.name ?? hostname()}`, {
     pool: flags.pool,
   });
+}
+
+function logDevice(
+  { transport, device, evidence }: { transport: Transport; device: string; evidence: Evidence },
+  log: ServeLog,
+): void {
+  const { chip } = transport;
+  const name = chipByIdentity(chip)?.name ?? "an unknown chip";
+  const details = { chip: name, ids: chip, device, evidence };
+  log.state("device", `${name} on ${device}, evidence: ${evidence}`, details);
 }
 
 /** Returns when somebody asks to end. @throws TransportError TW_IO_DEVICE_LOST when the device goes away before */
@@ -229,10 +244,6 @@ async function stop({ server, agent, leave }: Serving, graceMs: number): Promise
   // The pool first: it sends its runs elsewhere while those that were taken end.
   await leave?.();
   await (server ?? agent)?.close(graceMs);
-}
-
-function targetNameOf({ chip }: Transport): string {
-  return chipByIdentity(chip)?.name ?? "an unknown chip";
 }
 
 /** Addresses for others: an agent that listens on all of the machine's is reached at each of them. */
