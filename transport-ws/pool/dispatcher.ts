@@ -33,6 +33,10 @@ export interface DispatcherEvents {
   answered(board: string): void;
   /** A board lost a run or its device; the link is no longer used, and was not closed. */
   failed(link: Link, error: NpuError): void;
+  /** The last run of a link that takes no new ones has ended; the link was not closed. */
+  drained(link: Link): void;
+  /** Whether there are boards that no link was opened to yet. */
+  moreBoards(): boolean;
   /** Why there is no board, for the error of runs that waited too long. */
   noBoard(): NpuError;
 }
@@ -81,17 +85,18 @@ export class Dispatcher {
     this.pump();
   }
 
-  /** The board takes no new runs from here; calls back when the last one has ended. */
-  drainLink(board: string, done: (link: Link) => void): void {
+  /** The board gets no new runs from here; `drained` follows when the last one has ended. */
+  drainLink(board: string): void {
     const state = this.links.get(board);
-    if (state === undefined || state.drained !== null) return;
-    state.drained = () => {
-      if (this.links.get(board) !== state) return;
-      this.links.delete(board);
-      done(state.link);
-    };
-    if (state.outstanding === 0) state.drained();
+    if (state === undefined) return;
+    state.draining = true;
+    this.finishDraining(state);
     this.pump();
+  }
+
+  /** The known boards may have changed. */
+  boardsChanged(): void {
+    if (this.queue.length > 0) this.pump();
   }
 
   /** The link is dead: what runs on it is lost, and sent to another board. */
@@ -229,16 +234,16 @@ export class Dispatcher {
   }
 
   private askForLinks(): void {
-    const links = [...this.links.values()].filter(({ drained }) => drained === null);
+    const links = [...this.links.values()].filter(({ leaving }) => !leaving);
     const busy = links.length > 0 && links.every(({ outstanding }) => outstanding > 0);
     if (this.queue.length > 0 || busy) this.events.wanted();
     if (this.queue.length > 0 && links.length === 0 && this.starving === undefined)
       this.starving = setTimeout(() => this.starve(), this.limits.noBoardMs);
   }
 
-  /** Why no board can run it: each of those at hand has refused its executable. */
+  /** Why no board can run it: each has refused its executable. */
   private refusalOf({ model }: Run): NpuError | null {
-    if (this.links.size === 0 || model.refused.size === 0) return null;
+    if (model.refused.size === 0 || this.links.size === 0 || this.events.moreBoards()) return null;
     let last: NpuError | null = null;
     for (const board of this.links.keys()) {
       if (!hasRefused(model, board)) return null;
@@ -264,7 +269,7 @@ export class Dispatcher {
       this.events.answered(state.board);
       this.settle(run, outcome.result);
     } else this.judge(run, state, outcome);
-    if (state.drained !== null && state.outstanding === 0) state.drained();
+    this.finishDraining(state);
     this.pump();
   }
 
@@ -284,7 +289,12 @@ export class Dispatcher {
         }
         return this.redeliver(run, state, error);
       case "lost":
+        // `removeLink` follows; nothing goes there until then.
+        state.retired = true;
         return this.redeliver(run, state, error);
+      case "closing":
+        this.drainLink(state.board);
+        return this.requeue(run);
       case "full":
         return this.pause(run, state);
       case "unsuitable": {
@@ -351,6 +361,13 @@ export class Dispatcher {
   private wakeProducers(): void {
     if (this.queue.length >= this.limits.maxQueued || this.bytes >= this.limits.maxBytes) return;
     for (const { resolve } of this.waiters.splice(0)) resolve();
+  }
+
+  private finishDraining(state: LinkState): void {
+    if (!state.draining || state.outstanding > 0) return;
+    if (this.links.get(state.board) !== state) return;
+    this.links.delete(state.board);
+    this.events.drained(state.link);
   }
 
   private starve(): void {

@@ -23,8 +23,10 @@ export class LinkState {
   readonly board: string;
   /** The board says that it is full. */
   paused = false;
-  /** Called when the last run has ended; null: the link takes new runs. */
-  drained: (() => void) | null = null;
+  /** It takes no new runs. */
+  draining = false;
+  /** It is dead, as a run has told. */
+  retired = false;
   /** Runs answered here. */
   answered = 0;
   private lastUse = 0;
@@ -39,8 +41,13 @@ export class LinkState {
     return this.running.size;
   }
 
+  /** No run will be given to it any more. */
+  get leaving(): boolean {
+    return this.draining || this.retired;
+  }
+
   get usable(): boolean {
-    return this.drained === null && !this.paused;
+    return !this.leaving && !this.paused;
   }
 
   get free(): boolean {

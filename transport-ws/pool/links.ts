@@ -37,6 +37,8 @@ export interface LinksOptions {
   removed(board: string, reason: string): void;
   /** The board asks for no new runs. */
   leaving(board: string): void;
+  /** An attempt found no board. */
+  failed(): void;
 }
 
 /** Boards that are asked one by one in an attempt before the queue group is. */
@@ -72,6 +74,12 @@ export class Links {
   want(): void {
     this.wanted = true;
     if (this.timer === undefined) void this.attempt();
+  }
+
+  /** Whether there are boards without a link that may be asked now. */
+  get more(): boolean {
+    if (this.links.size >= this.options.maxLinks) return false;
+    return this.options.book.candidates(new Set(this.links.keys())).length > 0;
   }
 
   /** Waits for the first link. @throws NpuError why there is none after `timeoutMs` */
@@ -162,6 +170,7 @@ export class Links {
     this.wake();
     if (this.closed) return;
     this.failures = found ? 0 : this.failures + 1;
+    if (!found) this.options.failed();
     if (found) {
       if (this.wanted) void this.attempt();
       return;
