@@ -61,7 +61,7 @@ export async function openChannel(options: OpenOptions): Promise<Opened> {
   try {
     const parsed = parseOpenAnswer(answer.data);
     if (parsed.ok) {
-      channel.start(agree(parsed.terms, terms));
+      channel.start(agree(parsed.terms, terms), parsed.board.patienceMs);
       return { kind: "open", channel, board: parsed.board };
     }
     channel.abandon();

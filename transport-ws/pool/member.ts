@@ -9,6 +9,7 @@ import {
   agree,
   encodeHealth,
   encodeOpenAnswer,
+  MAX_PATIENCE_MS,
   parseOpenRequest,
   type BoardHealth,
   type BoardState,
@@ -36,6 +37,8 @@ export interface PoolBoard {
   /** Tilewright's version, and that of the board protocol. */
   readonly version: string;
   readonly protocol: number;
+  /** How long it may be silent because it computes, in milliseconds. */
+  readonly patienceMs: number;
   load(): BoardLoad;
   /** Speaks the board protocol on a channel from now on. */
   accept(channel: FrameChannel, peer: string): void;
@@ -117,7 +120,7 @@ export class PoolMember {
   }
 
   health(): BoardHealth {
-    const { name, chip, device, evidence, version, protocol } = this.board;
+    const { name, chip, device, evidence, version, protocol, patienceMs } = this.board;
     const { model, revision, productId, ecoId, customerId } = chip;
     return {
       id: this.id,
@@ -127,6 +130,7 @@ export class PoolMember {
       device,
       evidence,
       state: this.state,
+      patienceMs: Math.min(patienceMs, MAX_PATIENCE_MS),
       uptimeMs: Date.now() - this.joined,
       connections: this.channels.size,
       maxConnections: this.options.maxConnections,

@@ -13,6 +13,9 @@ export const MAX_TEXT_BYTES = 16 * 1024;
 /** Boards that a client may say it has channels to. */
 export const MAX_HAVE = 256;
 
+/** Longest silence that a board may ask for. */
+export const MAX_PATIENCE_MS = 3_600_000;
+
 /** Smallest and largest values that are agreed on. */
 export const BOUNDS = {
   windowBytes: [64 * 1024, 64 * 1024 * 1024],
@@ -35,6 +38,8 @@ export interface BoardHealth {
   device: string;
   evidence: Evidence;
   state: BoardState;
+  /** How long it may be silent because it computes. */
+  patienceMs: number;
   /** Since it joined. */
   uptimeMs: number;
   /** Channels of clients, and how many it takes. */
@@ -214,6 +219,7 @@ function healthOf(fields: Fields): BoardHealth {
     device: textOf(fields, "device", 256),
     evidence: oneOf(fields, "evidence", ["simulated", "measured", "none"]),
     state: oneOf(fields, "state", ["ready", "full", "leaving"]),
+    patienceMs: integerIn(fields, "patienceMs", 0, MAX_PATIENCE_MS),
     uptimeMs: count(fields, "uptimeMs"),
     connections: count(fields, "connections"),
     maxConnections: count(fields, "maxConnections"),

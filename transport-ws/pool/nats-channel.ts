@@ -21,6 +21,7 @@ export interface NatsChannelOptions {
   sendTo: string;
   /** The other side in texts. */
   peer: string;
+  /** Largest frame that is taken from the other side. */
   maxFrameBytes: number;
   /** Called when the channel has ended, after the handlers. */
   ended?: () => void;
@@ -38,6 +39,8 @@ export interface Terms {
 
 /** Signs of life that may be missed before the other side counts as gone. */
 const SILENT_BEATS = 10;
+/** Largest frame that a length field holds without a doubt about its sign. */
+const FRAME_MAX = 2 ** 31 - 1;
 /** Beats that queued frames get to leave after `close`. */
 const CLOSING_BEATS = 5;
 
@@ -65,6 +68,7 @@ export class NatsChannel implements FrameChannel {
   private receivedBytes = 0;
   private reportedBytes = 0;
   private silentBeats = 0;
+  private silentLimit = SILENT_BEATS;
   private closingBeats = 0;
   private sentSinceBeat = false;
   private closing: ChannelEnd | null = null;
@@ -88,10 +92,14 @@ export class NatsChannel implements FrameChannel {
     ];
   }
 
-  /** The other side listens, on these terms. Called once. */
-  start(terms: Terms): void {
+  /**
+   * The other side listens, on these terms. Called once.
+   * @param patienceMs time for which the other side may be silent beyond missed signs of life, because it computes
+   */
+  start(terms: Terms, patienceMs = 0): void {
     if (this.ended !== null) return;
     this.terms = terms;
+    this.silentLimit = SILENT_BEATS + Math.ceil(patienceMs / terms.heartbeatMs);
     this.fragmentBytes = Math.min(terms.maxPayload, this.bus.maxPayload) - HEADER_BYTES;
     this.beat = setInterval(() => this.onBeat(), terms.heartbeatMs);
     this.pump();
@@ -125,8 +133,8 @@ export class NatsChannel implements FrameChannel {
 
   send(frame: Uint8Array): void {
     if (this.ended !== null || this.closing !== null) return;
-    if (frame.length === 0 || frame.length > this.options.maxFrameBytes) {
-      const limit = `frames have 1 to ${this.options.maxFrameBytes} bytes`;
+    if (frame.length === 0 || frame.length > FRAME_MAX) {
+      const limit = `frames have 1 to ${FRAME_MAX} bytes`;
       this.fail({ code: 1009, reason: `a frame of ${frame.length} bytes; ${limit}` });
       return;
     }
@@ -275,8 +283,8 @@ export class NatsChannel implements FrameChannel {
       this.fail({ code: 1006, reason: `${this.peer} did not take what was queued before the end` });
       return;
     }
-    if (++this.silentBeats > SILENT_BEATS) {
-      const silent = SILENT_BEATS * (this.terms?.heartbeatMs ?? 0);
+    if (++this.silentBeats > this.silentLimit) {
+      const silent = this.silentLimit * (this.terms?.heartbeatMs ?? 0);
       this.fail({ code: 1006, reason: `no sign of life of ${this.peer} for ${silent} ms` });
       return;
     }

@@ -140,8 +140,14 @@ class NatsBus implements Bus {
     handler: (message: BusMessage) => void,
     { queue, refused }: { queue?: string; refused?: (error: Error) => void } = {},
   ): BusSubscription {
-    if (this.connection.isClosed())
-      throw new TransportError("TW_IO_CLOSED", `the connection to ${this.address} is closed`);
+    if (this.connection.isClosed()) {
+      const error = new TransportError(
+        "TW_IO_CLOSED",
+        `the connection to ${this.address} is closed`,
+      );
+      queueMicrotask(() => refused?.(error));
+      return { unsubscribe: () => {} };
+    }
     let active = true;
     const finish = (): boolean => {
       if (!active) return false;
@@ -189,6 +195,7 @@ class NatsBus implements Bus {
   }
 
   async close(): Promise<void> {
+    this.connected = false;
     await this.connection.close();
     await this.watching;
   }

@@ -17,6 +17,7 @@ const health = (id: string, more: Partial<BoardHealth> = {}): BoardHealth => ({
   device: "sim",
   evidence: "simulated",
   state: "ready",
+  patienceMs: 0,
   uptimeMs: 0,
   connections: 0,
   maxConnections: 8,

@@ -30,6 +30,7 @@ const HEALTH: BoardHealth = {
   device: "sim",
   evidence: "simulated",
   state: "ready",
+  patienceMs: 0,
   uptimeMs: 12,
   connections: 1,
   maxConnections: 16,
