@@ -7,28 +7,16 @@ import { splitJobs } from "../core-as/executable/split-jobs.ts";
 import { submitOrder } from "../core-as/executable/submit-order.ts";
 import { throwIfAborted } from "../core-as/runtime/abort.ts";
 import type { PartitionExecutor, PartitionRunOptions } from "../core-as/runtime/runner.ts";
+import { checkPartition, type SubmitChecker } from "../core-as/runtime/submit-check.ts";
 import type { BufferObject } from "./buffer-object.ts";
 import { intactMark, markOutputs, type Mark } from "./completion.ts";
 import type { DrmContext, ListedBuffer, Submit } from "./context.ts";
-import { delay, waitFor, type WaitLimits } from "./time.ts";
+import { atMost, delay, waitFor, type WaitLimits } from "./time.ts";
 import { BO, WATCHDOG_MS } from "./uapi.ts";
 
-/** A buffer as the check before a submit sees it. */
-export interface CheckedBuffer {
-  address: number;
-  bytes: number;
-  access: number;
-  /** Bytes that the device will see; null for tensors. */
-  contents: Uint8Array | null;
-}
-
-/** Refuses streams that would do what they may not. */
-export interface StreamChecker {
-  check(stream: Uint32Array, buffers: readonly CheckedBuffer[]): void;
-}
-
 export interface PartitionSettings {
-  checker: StreamChecker | null;
+  /** Refuses streams that would do what they may not; null: submit unchecked. */
+  checker: SubmitChecker | null;
   /** A device that ends nothing for so long hangs, in addition to the watchdog's time for each job of the run. */
   hangMs: number;
 }
@@ -47,6 +35,7 @@ interface Placed {
 const COUNTERS_LIMIT_MS = 200;
 
 export class DrmPartitions implements PartitionExecutor {
+  readonly profiles = true;
   private readonly placed: Placed[] = [];
   /** Ends, never fails, when no run uses the buffers any more. */
   private busy: Promise<void> = Promise.resolve();
@@ -107,8 +96,10 @@ export class DrmPartitions implements PartitionExecutor {
    * @returns when that is done, or after `limitMs`; then it is done later, or when the device is closed
    */
   async release(limitMs: number): Promise<void> {
-    const freed = this.busy.then(() => this.free());
-    await Promise.race([freed, delay(limitMs)]);
+    await atMost(
+      this.busy.then(() => this.free()),
+      limitMs,
+    );
   }
 
   private limits(options: PartitionRunOptions, what: string, jobs: number): WaitLimits {
@@ -143,13 +134,11 @@ export class DrmPartitions implements PartitionExecutor {
     this.placed.push(placed);
     for (const { role, bytes } of partition.buffers)
       objects.push(role === "stream" ? null : this.context.createBuffer(bytes));
-    const contents = relocate(
-      partition,
-      objects.map((object) => object?.address ?? null),
-    );
+    const addresses = objects.map((object) => object?.address ?? null);
+    const contents = relocate(partition, addresses);
     placed.stream = contents[partition.stream]!;
     placed.listed = listed(placed, partition.jobs);
-    this.checkStream(index, placed, contents);
+    this.checkStream(index, partition, addresses, contents);
     const ports = new Set([...partition.inputs, ...partition.outputs].map(({ buffer }) => buffer));
     for (const [i, bytes] of contents.entries()) {
       const object = objects[i] ?? null;
@@ -162,18 +151,16 @@ export class DrmPartitions implements PartitionExecutor {
 
   private checkStream(
     index: number,
-    { partition, objects, stream }: Placed,
+    partition: ExecutablePartition,
+    addresses: readonly (number | null)[],
     contents: readonly (Uint8Array | null)[],
   ): void {
-    const buffers = submitOrder(partition).map((buffer) => {
-      const { bytes, access, role } = partition.buffers[buffer]!;
-      const address = objects[buffer]!.address;
-      return { address, bytes, access, contents: role === "tensor" ? null : contents[buffer]! };
-    });
+    const { checker } = this.settings;
+    if (checker === null) return;
     try {
-      this.settings.checker?.check(wordsOf(stream), buffers);
+      checkPartition(checker, partition, addresses, contents);
     } catch (cause) {
-      if (cause instanceof NpuError) cause.message += ` (partition ${index})`;
+      if (cause instanceof NpuError) cause.message = `partition ${index}: ${cause.message}`;
       throw cause;
     }
   }
@@ -236,7 +223,7 @@ export class DrmPartitions implements PartitionExecutor {
       await this.runSubmit(counted ?? submit);
       const milliseconds = performance.now() - start;
       const counters = counted === null ? {} : await this.readCounters();
-      options.onJob?.({ partition: index, job, milliseconds, counters });
+      options.onJob({ partition: index, job, milliseconds, counters });
     }
   }
 

@@ -151,12 +151,19 @@ function addRefusalTests(test: Test, rig: Rig): void {
     rig.using(async (transport) => {
       const model = await rig.model("twoOutputs");
       const good = await createSession(model.executable, transport);
-      const bad = await createSession(withBadCoefficients(model), transport);
-      // A simulator sees the fault, a check before the submit may see it, a device hangs or loses its work.
-      const { code, message } = await failureOf(bad.run(model.inputs(0)));
+      const executable = withBadCoefficients(model);
+      // A simulator sees the fault; a check before the submit sees it when loading; a device hangs or loses its work.
+      const run = async (): Promise<void> => {
+        const bad = await createSession(executable, transport);
+        try {
+          await bad.run(model.inputs(0));
+        } finally {
+          await rig.expectRun(good, model, 0);
+          await bad.close();
+        }
+      };
+      const { code, message } = await failureOf(run());
       assert.match(code, /^TW_SIM_|^TW_CHECK_|^TW_IO_(HANG|DEVICE)$/, message);
-      await rig.expectRun(good, model, 0);
-      await bad.close();
       await rig.expectRun(good, model, 1);
     }));
 }
