@@ -2,10 +2,11 @@
 // SPDX-License-Identifier: MIT
 import type { Command } from "commander";
 import { NpuError, UsageError } from "../core-as/index.ts";
+import type { BoardHealth } from "../transport-ws/pool/index.ts";
 import { addAccessFlags, addJsonFlag, type AccessFlags } from "./flags.ts";
 import { parseAddress, type RemotePlace } from "./on.ts";
-import { listPool, type PoolBoard } from "./pool.ts";
-import { accessOf, describeBoard, type BoardDescription } from "./remote.ts";
+import { listPool } from "./pool.ts";
+import { describeBoard, type BoardDescription } from "./remote.ts";
 import { err, note, out, print, printJson, size, table } from "./terminal.ts";
 
 interface BoardsArguments extends AccessFlags {
@@ -106,7 +107,7 @@ function boardTable(boards: readonly { address: string; board: BoardDescription 
 }
 
 async function showPool(place: RemotePlace, flags: BoardsArguments): Promise<void> {
-  const boards = await listPool(place.url, accessOf(flags));
+  const boards = await listPool(place.url, flags);
   if (flags.json) return printJson(boards);
   if (boards.length === 0)
     return print(
@@ -173,7 +174,7 @@ async function showPool(place: RemotePlace, flags: BoardsArguments): Promise<voi
 
 const latency = (ms: number | undefined): string => (ms === undefined ? "" : `${ms.toFixed(1)} ms`);
 
-function poolSummary(boards: readonly PoolBoard[]): string {
+function poolSummary(boards: readonly BoardHealth[]): string {
   const ready = boards.filter(({ state }) => state === "ready").length;
   return `${boards.length} ${boards.length === 1 ? "board" : "boards"}, ${ready} ready; times from acceptance to answer on the board`;
 }

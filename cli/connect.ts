@@ -43,12 +43,14 @@ export interface Prepared {
 /**
  * Opens a transport.
  * @param chip of simulators and of the null transport; devices and boards have their own
+ * @param only boards of a pool that are to be used: those with this chip; undefined: any
  * @throws TransportError TW_IO_ codes; exit code 3 but for files
  */
 export async function openPlace(
   place: Place,
   flags: TransportFlags,
   chip: Chip,
+  only?: ChipIdentity,
 ): Promise<Connection> {
   const of = (transport: Transport, more: Partial<Connection> = {}): Connection => ({
     place,
@@ -73,8 +75,8 @@ export async function openPlace(
     }
     case "board":
     case "pool": {
-      const { transport, device } = await openRemote(place, flags);
-      return of(transport, device === undefined ? {} : { device });
+      const { transport, ...about } = await openRemote(place, flags, only);
+      return of(transport, about);
     }
   }
 }
@@ -92,7 +94,8 @@ export async function prepare(
   const bytes = readBytes(path);
   const given = isExecutable(path, bytes) ? parseExecutable(bytes) : null;
   const chip = given === null ? targetChip(flags.target) : knownChip(given.chip);
-  const connection = await openPlace(flags.on, flags, chip);
+  const isGiven = given !== null || isTargetGiven(command);
+  const connection = await openPlace(flags.on, flags, chip, isGiven ? chip : undefined);
   try {
     const executable = given ?? (await compileFor(connection, bytes, flags, command));
     return { executable, connection: await recording(connection, flags.record) };
@@ -101,6 +104,10 @@ export async function prepare(
     throw error;
   }
 }
+
+/** What TW_CHIP says is a default, not a demand. */
+const isTargetGiven = (command: Command): boolean =>
+  command.getOptionValueSource("target") === "cli";
 
 function knownChip(identity: Executable["chip"]): Chip {
   const chip = chipByIdentity(identity);
@@ -116,8 +123,7 @@ async function compileFor(
   command: Command,
 ): Promise<Executable> {
   const target = chipOf(transport.chip, place);
-  const isGiven = command.getOptionValueSource("target") === "cli";
-  if (isGiven && targetChip(flags.target).name !== target.name)
+  if (isTargetGiven(command) && targetChip(flags.target).name !== target.name)
     throw new ExecutableError(
       "TW_EXE_CHIP",
       `--target ${flags.target}, but ${placeText(place)} has the chip ${target.name}; leave --target away, or run elsewhere`,

@@ -36,11 +36,17 @@ export function targetOption(
     .env("TW_CHIP");
 }
 
+/** What reaching a queue server may take. */
+export interface PoolFlags {
+  poolTokenFile?: string;
+  poolCreds?: string;
+  ca?: string;
+}
+
 /** What reaching a board may take. */
-export interface AccessFlags {
+export interface AccessFlags extends PoolFlags {
   tokenFile?: string;
   allowPlaintextToken?: boolean;
-  ca?: string;
 }
 
 /** Where to run, and how to get there. */
@@ -49,7 +55,7 @@ export interface TransportFlags extends AccessFlags {
   record?: string;
 }
 
-/** Adds --on, --token-file and --ca. */
+/** Adds --on and what reaching it may take. */
 export function addTransportFlags(command: Command): Command {
   command.addOption(
     new Option(
@@ -63,26 +69,30 @@ export function addTransportFlags(command: Command): Command {
   return addAccessFlags(command);
 }
 
-/** Adds --token-file and --ca: what reaching a board may take. */
+/** Adds what reaching a board or a pool may take. */
 export function addAccessFlags(command: Command): Command {
-  return command
+  command
     .addOption(tokenFileOption("file with the token that the board asks for"))
     .option(
       "--allow-plaintext-token",
       "send the token through ws:// to another machine, where others can read it",
-    )
-    .addOption(caOption());
+    );
+  return addPoolFlags(command);
+}
+
+/** Adds what reaching a queue server may take, and --ca. */
+export function addPoolFlags(command: Command): Command {
+  return command
+    .option("--pool-token-file <file>", "file with the token of the pool's queue server")
+    .option("--pool-creds <file>", "credentials file of the pool's queue server")
+    .option(
+      "--ca <file>",
+      "certificates (PEM) to trust instead of the system's, for wss:// and tls://",
+    );
 }
 
 export function tokenFileOption(description: string): Option {
   return new Option("--token-file <file>", description).env("TW_TOKEN_FILE");
-}
-
-export function caOption(): Option {
-  return new Option(
-    "--ca <file>",
-    "certificates (PEM) to trust instead of the system's, for wss:// and tls://",
-  );
 }
 
 /** Adds --target, --mode and --allow-quirks. */

@@ -12,7 +12,7 @@ import type { AccessFlags } from "./flags.ts";
 import { openPoolTransport } from "./pool.ts";
 import type { RemotePlace } from "./on.ts";
 import { Progress } from "./terminal.ts";
-import { readToken } from "./token.ts";
+import { tokenOf } from "./token.ts";
 
 /** What an address offers. */
 export interface BoardDescription {
@@ -28,13 +28,16 @@ export interface BoardDescription {
   pingMs: number;
 }
 
-/** Opens a board or a pool as a transport. */
+/**
+ * Opens a board or a pool as a transport.
+ * @param chip which boards of a pool to use
+ */
 export async function openRemote(
   place: RemotePlace,
   access: AccessFlags,
+  chip?: ChipIdentity,
 ): Promise<{ transport: Transport; device?: string; evidence?: Evidence }> {
-  if (place.kind === "pool")
-    return { transport: await openPoolTransport(place.url, accessOf(access)) };
+  if (place.kind === "pool") return { transport: await openPoolTransport(place.url, access, chip) };
   const board = await openBoard(place.url, access);
   const { device, evidence } = board.capabilities;
   return { transport: board, device, evidence };
@@ -44,24 +47,14 @@ async function openBoard(url: string, access: AccessFlags): Promise<BoardTranspo
   const { connectBoard } = await import("../transport-ws/server/index.ts");
   const progress = new Progress("uploading");
   return connectBoard(url, {
-    ...accessOf(access),
+    ...tokenOf(access),
+    ...(access.allowPlaintextToken === true ? { allowPlaintextToken: true } : {}),
+    ...(access.ca === undefined ? {} : { ca: readText(access.ca) }),
     onUploadProgress: (sent, total) => {
       progress.update("executable", sent / total);
       if (sent === total) progress.end();
     },
   });
-}
-
-export function accessOf({ tokenFile, allowPlaintextToken, ca }: AccessFlags): {
-  token?: string;
-  allowPlaintextToken?: boolean;
-  ca?: string;
-} {
-  return {
-    ...(tokenFile === undefined ? {} : { token: readToken(tokenFile) }),
-    ...(allowPlaintextToken === true ? { allowPlaintextToken } : {}),
-    ...(ca === undefined ? {} : { ca: readText(ca) }),
-  };
 }
 
 /** Asks a board what it is. */

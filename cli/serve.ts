@@ -15,7 +15,13 @@ import { withDefaults, type AgentLimits } from "../transport-ws/agent/limits.ts"
 import type { BoardServer, ServerOptions } from "../transport-ws/server/index.ts";
 import { openPlace } from "./connect.ts";
 import { readText } from "./files.ts";
-import { caOption, targetOption, tokenFileOption, wholeNumber } from "./flags.ts";
+import {
+  addPoolFlags,
+  targetOption,
+  tokenFileOption,
+  wholeNumber,
+  type PoolFlags,
+} from "./flags.ts";
 import { parseAddress } from "./on.ts";
 import { joinPoolAs } from "./pool.ts";
 import { createServeLog, type ServeLog } from "./serve-log.ts";
@@ -34,19 +40,17 @@ import { firstSignal } from "./signals.ts";
 import { HOW_TO_MAKE_ONE, readToken } from "./token.ts";
 import { VERSION } from "./version.ts";
 
-interface ServeArguments {
+interface ServeArguments extends PoolFlags {
   listen?: ListenAddress;
   device: ServedDevice;
   target: string;
   tokenFile?: string;
-  ca?: string;
   tlsCert?: string;
   tlsKey?: string;
   allowOrigin?: string[];
   cache?: string;
   cacheSize: number;
   pool?: string;
-  poolToken?: string;
   name?: string;
   limit?: Partial<AgentLimits>;
   grace: number;
@@ -83,8 +87,6 @@ export function addServe(program: Command): void {
         .default(256 * 2 ** 20, "256MiB"),
     )
     .option("--pool <address>", "join this pool, nats://HOST:PORT/POOL", checkPool)
-    .option("--pool-token <file>", "file with the token of the queue server")
-    .addOption(caOption())
     .option("--name <name>", "name of this board in a pool; default: the machine's")
     .option("--limit <name=value...>", "change a limit; see below", parseLimit)
     .option(
@@ -96,7 +98,7 @@ export function addServe(program: Command): void {
     .option("--quiet", "no line for each event")
     .option("--json", "one JSON object a line")
     .addHelpText("after", limitsHelp());
-  command.action(runServe);
+  addPoolFlags(command).action(runServe);
 }
 
 function checkPool(text: string): string {
@@ -203,14 +205,10 @@ async function start(
     logDevice(board, log);
   }
   if (flags.pool === undefined) return;
-  const member = await joinPoolAs(flags.pool, serving.agent, {
-    name: flags.name ?? hostname(),
-    ...(flags.poolToken === undefined ? {} : { token: readToken(flags.poolToken) }),
-    ...(flags.ca === undefined ? {} : { ca: readText(flags.ca) }),
-    log: log.line,
-  });
+  const name = flags.name ?? hostname().slice(0, 64);
+  const member = await joinPoolAs(flags.pool, serving.agent, flags, { name, log: log.line });
   serving.leave = () => member.leave();
-  log.state("joined", `in the pool ${flags.pool} as ${flags.name ?? hostname()}`, {
+  log.state("joined", `in the pool ${flags.pool} as ${name}`, {
     pool: flags.pool,
   });
 }
