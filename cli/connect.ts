@@ -11,6 +11,7 @@ import {
   targetChip,
   type Chip,
   type ChipIdentity,
+  type Evidence,
   type Executable,
   type Transport,
 } from "../core-as/index.ts";
@@ -28,6 +29,8 @@ export interface Connection {
   recorded?: string;
   /** Of a board: sim, or the path of its device. */
   device?: string;
+  /** What results will be worth, where that is known before the first one. */
+  evidence?: Evidence;
   close(): Promise<void>;
 }
 
@@ -40,12 +43,14 @@ export interface Prepared {
 /**
  * Opens a transport.
  * @param chip of simulators and of the null transport; devices and boards have their own
+ * @param only boards of a pool that are to be used: those with this chip; undefined: any
  * @throws TransportError TW_IO_ codes; exit code 3 but for files
  */
 export async function openPlace(
   place: Place,
   flags: TransportFlags,
   chip: Chip,
+  only?: ChipIdentity,
 ): Promise<Connection> {
   const of = (transport: Transport, more: Partial<Connection> = {}): Connection => ({
     place,
@@ -55,9 +60,9 @@ export async function openPlace(
   });
   switch (place.kind) {
     case "sim":
-      return of(createSimTransport(chip));
+      return of(createSimTransport(chip), { evidence: "simulated" });
     case "null":
-      return of(createNullTransport(chip));
+      return of(createNullTransport(chip), { evidence: "none" });
     case "replay": {
       const replay = await createReplayTransport(readBytes(place.file));
       return of(replay, { recorded: replay.recordedTransport });
@@ -66,12 +71,12 @@ export async function openPlace(
       // Only now: the other verbs do without the addon.
       const { openDrm } = await import("../transport-node/index.ts");
       const drm = await openDrm(place.path === undefined ? {} : { path: place.path });
-      return { ...of(drm), place: { ...place, path: drm.path } };
+      return { ...of(drm, { evidence: drm.evidence }), place: { ...place, path: drm.path } };
     }
     case "board":
     case "pool": {
-      const { transport, device } = await openRemote(place, flags);
-      return of(transport, device === undefined ? {} : { device });
+      const { transport, ...about } = await openRemote(place, flags, only);
+      return of(transport, about);
     }
   }
 }
@@ -89,7 +94,8 @@ export async function prepare(
   const bytes = readBytes(path);
   const given = isExecutable(path, bytes) ? parseExecutable(bytes) : null;
   const chip = given === null ? targetChip(flags.target) : knownChip(given.chip);
-  const connection = await openPlace(flags.on, flags, chip);
+  const isGiven = given !== null || isTargetGiven(command);
+  const connection = await openPlace(flags.on, flags, chip, isGiven ? chip : undefined);
   try {
     const executable = given ?? (await compileFor(connection, bytes, flags, command));
     return { executable, connection: await recording(connection, flags.record) };
@@ -98,6 +104,10 @@ export async function prepare(
     throw error;
   }
 }
+
+/** What TW_CHIP says is a default, not a demand. */
+const isTargetGiven = (command: Command): boolean =>
+  command.getOptionValueSource("target") === "cli";
 
 function knownChip(identity: Executable["chip"]): Chip {
   const chip = chipByIdentity(identity);
@@ -113,8 +123,7 @@ async function compileFor(
   command: Command,
 ): Promise<Executable> {
   const target = chipOf(transport.chip, place);
-  const isGiven = command.getOptionValueSource("target") === "cli";
-  if (isGiven && targetChip(flags.target).name !== target.name)
+  if (isTargetGiven(command) && targetChip(flags.target).name !== target.name)
     throw new ExecutableError(
       "TW_EXE_CHIP",
       `--target ${flags.target}, but ${placeText(place)} has the chip ${target.name}; leave --target away, or run elsewhere`,

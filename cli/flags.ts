@@ -36,15 +36,26 @@ export function targetOption(
     .env("TW_CHIP");
 }
 
-/** Where to run, and how to get there. */
-export interface TransportFlags {
-  on: Place;
-  tokenFile?: string;
+/** What reaching a queue server may take. */
+export interface PoolFlags {
+  poolTokenFile?: string;
+  poolCreds?: string;
   ca?: string;
+}
+
+/** What reaching a board may take. */
+export interface AccessFlags extends PoolFlags {
+  tokenFile?: string;
+  allowPlaintextToken?: boolean;
+}
+
+/** Where to run, and how to get there. */
+export interface TransportFlags extends AccessFlags {
+  on: Place;
   record?: string;
 }
 
-/** Adds --on, --token-file and --ca. */
+/** Adds --on and what reaching it may take. */
 export function addTransportFlags(command: Command): Command {
   command.addOption(
     new Option(
@@ -58,18 +69,30 @@ export function addTransportFlags(command: Command): Command {
   return addAccessFlags(command);
 }
 
-/** Adds --token-file and --ca: what reaching a board may take. */
+/** Adds what reaching a board or a pool may take. */
 export function addAccessFlags(command: Command): Command {
+  command
+    .addOption(tokenFileOption("file with the token that the board asks for"))
+    .option(
+      "--allow-plaintext-token",
+      "send the token through ws:// to another machine, where others can read it",
+    );
+  return addPoolFlags(command);
+}
+
+/** Adds what reaching a queue server may take, and --ca. */
+export function addPoolFlags(command: Command): Command {
   return command
-    .addOption(
-      new Option("--token-file <file>", "file with the token that a board asks for").env(
-        "TW_TOKEN_FILE",
-      ),
-    )
+    .option("--pool-token-file <file>", "file with the token of the pool's queue server")
+    .option("--pool-creds <file>", "credentials file of the pool's queue server")
     .option(
       "--ca <file>",
-      "certificates (PEM) to trust beside the system's, for wss:// and tls://",
+      "certificates (PEM) to trust instead of the system's, for wss:// and tls://",
     );
+}
+
+export function tokenFileOption(description: string): Option {
+  return new Option("--token-file <file>", description).env("TW_TOKEN_FILE");
 }
 
 /** Adds --target, --mode and --allow-quirks. */

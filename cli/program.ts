@@ -3,6 +3,7 @@
 import { Command, CommanderError } from "commander";
 import { NpuError, UsageError, type ErrorCode } from "../core-as/errors.ts";
 import { addBench } from "./bench.ts";
+import { addBoards } from "./boards.ts";
 import { addCanonical } from "./canonical.ts";
 import { addCapture } from "./capture.ts";
 import { addCompare } from "./compare.ts";
@@ -11,6 +12,7 @@ import { addDemo } from "./demo.ts";
 import { environmentHelp } from "./env.ts";
 import { addInspect } from "./inspect.ts";
 import { addRun } from "./run.ts";
+import { addServe } from "./serve.ts";
 import { addTargets } from "./targets.ts";
 import { err, note } from "./terminal.ts";
 import { VERSION } from "./version.ts";
@@ -42,6 +44,8 @@ function buildProgram(): Command {
     addCompile,
     addRun,
     addBench,
+    addServe,
+    addBoards,
     addInspect,
     addCanonical,
     addCapture,

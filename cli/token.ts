@@ -16,20 +16,26 @@ export const HOW_TO_MAKE_ONE =
 
 /**
  * Reads a token: the file's text without white space around it. Warns when others can read the file.
+ * @param least fewest characters; others' tokens have their own rules
  * @throws TransportError TW_IO_NOT_FOUND
  * @throws UsageError when the text is no token
  */
-export function readToken(path: string): string {
+export function readToken(path: string, least = MIN_BYTES): string {
   const token = readText(path).trim();
   const bad = (what: string): UsageError =>
     new UsageError(`the token in ${path} ${what}; ${HOW_TO_MAKE_ONE}`, "token-file");
   if (token === "") throw bad("is empty");
   if (!/^[\x21-\x7e]+$/.test(token)) throw bad("holds more than printable ASCII characters");
-  if (token.length < MIN_BYTES) throw bad(`is shorter than ${MIN_BYTES} characters`);
+  if (token.length < least) throw bad(`is shorter than ${least} characters`);
   if (token.length > MAX_BYTES) throw bad(`is longer than ${MAX_BYTES} characters`);
   if (isReadableByOthers(path))
     note(`${err.yellow("warning:")} ${path} can be read by others; chmod 600 ${path}`);
   return token;
+}
+
+/** The token of --token-file as an option of whatever asks for one. */
+export function tokenOf({ tokenFile }: { tokenFile?: string }): { token?: string } {
+  return tokenFile === undefined ? {} : { token: readToken(tokenFile) };
 }
 
 function isReadableByOthers(path: string): boolean {

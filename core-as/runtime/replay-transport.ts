@@ -198,9 +198,9 @@ class Tape {
       return say(
         "these inputs together, though with each of them: they were recorded in other pairs",
       );
+    const others = `${known.length} ${known.length === 1 ? "other" : "others"}`;
     return say(
-      `these bytes as input ${strange} (sha256 ${short(digests[strange]!)}); it has ${known.length} other ` +
-        `${known.length === 1 ? "one" : "ones"}: give the recorded input, or record this one`,
+      `these bytes as input ${strange} (sha256 ${short(digests[strange]!)}), but with ${others}: give a recorded input, or record this one`,
     );
   }
 }

@@ -145,7 +145,7 @@ test("says what is different from the recording", async () => {
   };
   await expectMessage(
     session.run(model.inputs(1)),
-    /input 0 \(sha256 [0-9a-f]{12}\); it has 1 other/,
+    /input 0 \(sha256 [0-9a-f]{12}\), but with 1 other:/,
   );
   await expectMessage(
     session.run(model.inputs(0), { profile: true }),
