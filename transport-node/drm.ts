@@ -128,7 +128,7 @@ class Drm implements DrmTransport {
     this.lifetime.check();
     checkChip(executable, this.chip);
     const { wasm, hangMs = DEFAULT_HANG_MS, closeMs = DEFAULT_CLOSE_MS } = this.options;
-    const settings = { checker: this.checker, hangMs };
+    const settings = { chip: this.chip, checker: this.checker, hangMs };
     const partitions = await DrmPartitions.create(this.context, executable, settings, signal);
     let runner: ExecutableRunner | null;
     try {

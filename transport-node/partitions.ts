@@ -2,12 +2,18 @@
 // SPDX-License-Identifier: MIT
 import { NpuError, TransportError } from "../core-as/errors.ts";
 import type { Executable, ExecutablePartition } from "../core-as/executable/executable.ts";
+import type { Chip } from "../core-as/hw/chips.ts";
 import { relocate } from "../core-as/executable/relocate.ts";
 import { splitJobs } from "../core-as/executable/split-jobs.ts";
 import { submitOrder } from "../core-as/executable/submit-order.ts";
 import { throwIfAborted } from "../core-as/runtime/abort.ts";
 import type { PartitionExecutor, PartitionRunOptions } from "../core-as/runtime/runner.ts";
-import { checkPartition, type SubmitChecker } from "../core-as/runtime/submit-check.ts";
+import { mappedSizes } from "../core-as/runtime/mapped-sizes.ts";
+import {
+  checkPartition,
+  type PartitionOptions,
+  type SubmitChecker,
+} from "../core-as/runtime/submit-check.ts";
 import type { BufferObject } from "./buffer-object.ts";
 import { intactMark, markOutputs, type Mark } from "./completion.ts";
 import type { DrmContext, ListedBuffer, Submit } from "./context.ts";
@@ -15,6 +21,7 @@ import { atMost, breathe, delay, waitFor, type WaitLimits } from "./time.ts";
 import { BO, WATCHDOG_MS } from "./uapi.ts";
 
 export interface PartitionSettings {
+  chip: Chip;
   /** Refuses streams that would do what they may not; null: submit unchecked. */
   checker: SubmitChecker | null;
   /** A device that ends nothing for so long hangs, in addition to the watchdog's time for each job of the run. */
@@ -145,13 +152,15 @@ export class DrmPartitions implements PartitionExecutor {
     // Known to free() from the first buffer on.
     const placed: Placed = { partition, objects, stream: new Uint8Array(0), listed: [] };
     this.placed.push(placed);
-    for (const { role, bytes } of partition.buffers)
-      objects.push(role === "stream" ? null : this.context.createBuffer(bytes));
+    // Larger than the buffer where kernels without a channel store behind its end (quirk Q1).
+    const mapped = mappedSizes(partition, this.settings.chip);
+    for (const [i, { role }] of partition.buffers.entries())
+      objects.push(role === "stream" ? null : this.context.createBuffer(mapped[i]!));
     const addresses = objects.map((object) => object?.address ?? null);
     const contents = relocate(partition, addresses);
     placed.stream = contents[partition.stream]!;
     placed.listed = listed(placed, partition.jobs);
-    this.checkStream(index, partition, addresses, contents);
+    this.checkStream(index, partition, addresses, { relocated: contents, mapped });
     const ports = new Set([...partition.inputs, ...partition.outputs].map(({ buffer }) => buffer));
     let copied = 0;
     for (const [i, bytes] of contents.entries()) {
@@ -172,12 +181,12 @@ export class DrmPartitions implements PartitionExecutor {
     index: number,
     partition: ExecutablePartition,
     addresses: readonly (number | null)[],
-    contents: readonly (Uint8Array | null)[],
+    options: PartitionOptions,
   ): void {
     const { checker } = this.settings;
     if (checker === null) return;
     try {
-      checkPartition(checker, partition, addresses, contents);
+      checkPartition(checker, partition, addresses, options);
     } catch (cause) {
       if (cause instanceof NpuError) cause.message = `partition ${index}: ${cause.message}`;
       throw cause;
