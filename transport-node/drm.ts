@@ -15,12 +15,13 @@ import type {
   SubmitResult,
   Transport,
 } from "../core-as/runtime/transport.ts";
+import { SubmitChecker } from "../core-as/runtime/submit-check.ts";
 import type { BufferStats } from "./buffer-object.ts";
 import { DrmContext } from "./context.ts";
 import type { DeviceFiles } from "./device-file.ts";
 import { findNpu, type FoundNpu } from "./discovery.ts";
 import type { DriverInfo } from "./identify.ts";
-import { DrmPartitions, type StreamChecker } from "./partitions.ts";
+import { DrmPartitions } from "./partitions.ts";
 import type { PerfDomain } from "./perfmon.ts";
 
 export interface DrmOptions {
@@ -63,14 +64,13 @@ const DEFAULT_CLOSE_MS = 5_000;
 /** Opens an NPU among the given devices; `openDrm` without the system. */
 export async function openDrmAmong(
   devices: DeviceFiles,
-  options: DrmOptions,
-  checkerOf: (chip: Chip) => Promise<StreamChecker>,
+  options: DrmOptions = {},
 ): Promise<DrmTransport> {
   throwIfAborted(options.signal, "opening the device");
   const found = findNpu(devices, options.path, options.core);
   const transport = new Drm(found, options);
   try {
-    const checker = options.check === false ? null : await checkerOf(found.chip);
+    const checker = options.check === false ? null : await createChecker(found.chip, options);
     await transport.start(checker);
     throwIfAborted(options.signal, "opening the device");
     return transport;
@@ -78,6 +78,10 @@ export async function openDrmAmong(
     await transport.close();
     throw cause;
   }
+}
+
+function createChecker(chip: Chip, { wasm }: DrmOptions): Promise<SubmitChecker> {
+  return SubmitChecker.create({ chip, ...(wasm !== undefined && { wasm }) });
 }
 
 class Drm implements DrmTransport {
@@ -91,7 +95,7 @@ class Drm implements DrmTransport {
   private readonly lifetime: Lifetime;
   private readonly context: DrmContext;
   private readonly loaded = new Set<DrmPartitions>();
-  private checker: StreamChecker | null = null;
+  private checker: SubmitChecker | null = null;
   private closing: Promise<void> | null = null;
 
   constructor(
@@ -111,7 +115,7 @@ class Drm implements DrmTransport {
   }
 
   /** Sets the core up. */
-  async start(checker: StreamChecker | null): Promise<void> {
+  async start(checker: SubmitChecker | null): Promise<void> {
     this.checker = checker;
     await this.context.initialise();
   }
@@ -124,7 +128,7 @@ class Drm implements DrmTransport {
     this.lifetime.check();
     checkChip(executable, this.chip);
     const { wasm, hangMs = DEFAULT_HANG_MS, closeMs = DEFAULT_CLOSE_MS } = this.options;
-    const settings = { checker: this.checker, hangMs };
+    const settings = { chip: this.chip, checker: this.checker, hangMs };
     const partitions = await DrmPartitions.create(this.context, executable, settings, signal);
     let runner: ExecutableRunner | null;
     try {
@@ -180,6 +184,6 @@ class Drm implements DrmTransport {
     const all = [...this.loaded];
     this.loaded.clear();
     await Promise.all(all.map((partitions) => partitions.release(closeMs)));
-    this.context.close();
+    await this.context.close(closeMs);
   }
 }

@@ -1,10 +1,8 @@
 // The package export "tilewright/node": NPUs of this machine.
 // SPDX-License-Identifier: MIT
-import type { Chip } from "../core-as/hw/chips.ts";
 import { systemDevices } from "./addon.ts";
 import { listCores, type DeviceInfo } from "./discovery.ts";
 import { openDrmAmong, type DrmOptions, type DrmTransport } from "./drm.ts";
-import type { StreamChecker } from "./partitions.ts";
 
 export type { BufferStats } from "./buffer-object.ts";
 export type { DeviceInfo } from "./discovery.ts";
@@ -26,9 +24,5 @@ export async function listDevices(): Promise<DeviceInfo[]> {
  * TW_IO_HANG, TW_IO_ABORTED
  */
 export async function openDrm(options: DrmOptions = {}): Promise<DrmTransport> {
-  return openDrmAmong(systemDevices(), options, createChecker);
-}
-
-async function createChecker(_chip: Chip): Promise<StreamChecker> {
-  return { check: () => {} };
+  return openDrmAmong(systemDevices(), options);
 }

@@ -2,33 +2,28 @@
 // SPDX-License-Identifier: MIT
 import { NpuError, TransportError } from "../core-as/errors.ts";
 import type { Executable, ExecutablePartition } from "../core-as/executable/executable.ts";
+import type { Chip } from "../core-as/hw/chips.ts";
 import { relocate } from "../core-as/executable/relocate.ts";
 import { splitJobs } from "../core-as/executable/split-jobs.ts";
 import { submitOrder } from "../core-as/executable/submit-order.ts";
 import { throwIfAborted } from "../core-as/runtime/abort.ts";
 import type { PartitionExecutor, PartitionRunOptions } from "../core-as/runtime/runner.ts";
+import { mappedSizes } from "../core-as/runtime/mapped-sizes.ts";
+import {
+  checkPartition,
+  type PartitionOptions,
+  type SubmitChecker,
+} from "../core-as/runtime/submit-check.ts";
 import type { BufferObject } from "./buffer-object.ts";
 import { intactMark, markOutputs, type Mark } from "./completion.ts";
 import type { DrmContext, ListedBuffer, Submit } from "./context.ts";
-import { delay, waitFor, type WaitLimits } from "./time.ts";
+import { atMost, breathe, delay, waitFor, type WaitLimits } from "./time.ts";
 import { BO, WATCHDOG_MS } from "./uapi.ts";
 
-/** A buffer as the check before a submit sees it. */
-export interface CheckedBuffer {
-  address: number;
-  bytes: number;
-  access: number;
-  /** Bytes that the device will see; null for tensors. */
-  contents: Uint8Array | null;
-}
-
-/** Refuses streams that would do what they may not. */
-export interface StreamChecker {
-  check(stream: Uint32Array, buffers: readonly CheckedBuffer[]): void;
-}
-
 export interface PartitionSettings {
-  checker: StreamChecker | null;
+  chip: Chip;
+  /** Refuses streams that would do what they may not; null: submit unchecked. */
+  checker: SubmitChecker | null;
   /** A device that ends nothing for so long hangs, in addition to the watchdog's time for each job of the run. */
   hangMs: number;
 }
@@ -43,13 +38,17 @@ interface Placed {
   listed: readonly ListedBuffer[];
 }
 
+/** Uploads let other events in after this many bytes. */
+const BREATH_BYTES = 512 * 1024;
 /** How long the kernel may take to store the counters after the fence. */
 const COUNTERS_LIMIT_MS = 200;
 
 export class DrmPartitions implements PartitionExecutor {
+  readonly profiles = true;
   private readonly placed: Placed[] = [];
   /** Ends, never fails, when no run uses the buffers any more. */
   private busy: Promise<void> = Promise.resolve();
+  private released = false;
   private counterBuffer: BufferObject | null = null;
   private sequence = 0;
 
@@ -90,7 +89,7 @@ export class DrmPartitions implements PartitionExecutor {
     await waitFor(this.busy, this.limits(options, "an earlier run that was given up", 0));
     context.check();
     const placed = this.placed[index];
-    if (placed === undefined)
+    if (this.released || placed === undefined)
       throw new TransportError("TW_IO_CLOSED", "the executable was released");
     const work = this.work(index, placed, inputs, options).catch((cause: unknown) => {
       throw context.explain(cause);
@@ -107,8 +106,20 @@ export class DrmPartitions implements PartitionExecutor {
    * @returns when that is done, or after `limitMs`; then it is done later, or when the device is closed
    */
   async release(limitMs: number): Promise<void> {
-    const freed = this.busy.then(() => this.free());
-    await Promise.race([freed, delay(limitMs)]);
+    this.released = true;
+    await atMost(
+      this.idle().then(() => this.free()),
+      limitMs,
+    );
+  }
+
+  /** Resolves when nothing uses the buffers; a run that found them free a moment ago may have begun since. */
+  private async idle(): Promise<void> {
+    let last: Promise<void>;
+    do {
+      last = this.busy;
+      await last;
+    } while (last !== this.busy);
   }
 
   private limits(options: PartitionRunOptions, what: string, jobs: number): WaitLimits {
@@ -141,39 +152,43 @@ export class DrmPartitions implements PartitionExecutor {
     // Known to free() from the first buffer on.
     const placed: Placed = { partition, objects, stream: new Uint8Array(0), listed: [] };
     this.placed.push(placed);
-    for (const { role, bytes } of partition.buffers)
-      objects.push(role === "stream" ? null : this.context.createBuffer(bytes));
-    const contents = relocate(
-      partition,
-      objects.map((object) => object?.address ?? null),
-    );
+    // Larger than the buffer where kernels without a channel store behind its end (quirk Q1).
+    const mapped = mappedSizes(partition, this.settings.chip);
+    for (const [i, { role }] of partition.buffers.entries())
+      objects.push(role === "stream" ? null : this.context.createBuffer(mapped[i]!));
+    const addresses = objects.map((object) => object?.address ?? null);
+    const contents = relocate(partition, addresses);
     placed.stream = contents[partition.stream]!;
     placed.listed = listed(placed, partition.jobs);
-    this.checkStream(index, placed, contents);
+    this.checkStream(index, partition, addresses, { relocated: contents, mapped });
     const ports = new Set([...partition.inputs, ...partition.outputs].map(({ buffer }) => buffer));
+    let copied = 0;
     for (const [i, bytes] of contents.entries()) {
       const object = objects[i] ?? null;
       if (object === null || bytes === null) continue;
+      if (i === 0 || copied > BREATH_BYTES) {
+        await breathe();
+        copied = 0;
+      }
       throwIfAborted(signal, "loading");
       await object.write([{ offset: 0, bytes }]);
+      copied += bytes.length;
       if (!ports.has(i)) object.unmap();
     }
   }
 
   private checkStream(
     index: number,
-    { partition, objects, stream }: Placed,
-    contents: readonly (Uint8Array | null)[],
+    partition: ExecutablePartition,
+    addresses: readonly (number | null)[],
+    options: PartitionOptions,
   ): void {
-    const buffers = submitOrder(partition).map((buffer) => {
-      const { bytes, access, role } = partition.buffers[buffer]!;
-      const address = objects[buffer]!.address;
-      return { address, bytes, access, contents: role === "tensor" ? null : contents[buffer]! };
-    });
+    const { checker } = this.settings;
+    if (checker === null) return;
     try {
-      this.settings.checker?.check(wordsOf(stream), buffers);
+      checkPartition(checker, partition, addresses, options);
     } catch (cause) {
-      if (cause instanceof NpuError) cause.message += ` (partition ${index})`;
+      if (cause instanceof NpuError) cause.message = `partition ${index}: ${cause.message}`;
       throw cause;
     }
   }
@@ -236,7 +251,7 @@ export class DrmPartitions implements PartitionExecutor {
       await this.runSubmit(counted ?? submit);
       const milliseconds = performance.now() - start;
       const counters = counted === null ? {} : await this.readCounters();
-      options.onJob?.({ partition: index, job, milliseconds, counters });
+      options.onJob({ partition: index, job, milliseconds, counters });
     }
   }
 

@@ -13,19 +13,21 @@ export interface PartitionRunOptions extends SubmitOptions {
   /** Value of performance.now() at which `timeoutMs` is over; Infinity: never. */
   deadline: number;
   /** With `profile`: called with every job, in order, by executors that can tell. */
-  onJob?(job: JobProfile): void;
+  onJob(job: JobProfile): void;
 }
 
 /** What an inference gives back, whoever ran it. */
 export interface RunResult {
   outputs: Uint8Array[];
   timings: StepTiming[];
-  /** With `profile`, unless the executor never reports jobs. */
+  /** With `profile`, when the executor reports jobs. */
   jobs?: JobProfile[];
 }
 
 /** Submits partitions: the part of a transport that differs between simulator and devices. */
 export interface PartitionExecutor {
+  /** It reports the jobs of profiles. */
+  readonly profiles: boolean;
   /**
    * Uploads, submits, waits, downloads.
    * @param partition index in Executable.partitions
@@ -57,6 +59,7 @@ export class ExecutableRunner {
   private constructor(
     private readonly executable: Executable,
     private readonly steps: readonly RunnerStep[],
+    private readonly profiles: boolean,
   ) {}
 
   /**
@@ -80,7 +83,7 @@ export class ExecutableRunner {
         .filter((id) => needed.has(id));
       return cpuStep(new CpuProgram(core!, executable.graph, step.ops, results));
     });
-    return new ExecutableRunner(executable, steps);
+    return new ExecutableRunner(executable, steps, npu.profiles);
   }
 
   /**
@@ -117,7 +120,7 @@ export class ExecutableRunner {
     const outputs = graph.outputs.map((id) =>
       (tensors.get(id) ?? graph.tensors[id]!.constant ?? new Uint8Array(0)).slice(),
     );
-    return { outputs, timings, ...(jobs.length > 0 && { jobs }) };
+    return { outputs, timings, ...(options.profile === true && this.profiles && { jobs }) };
   }
 }
 

@@ -81,6 +81,7 @@ interface Mapped {
 
 /** All partitions of an executable, side by side in one simulated memory. */
 class SimulatedPartitions implements PartitionExecutor {
+  readonly profiles = true;
   private readonly mapped: readonly Mapped[];
 
   constructor(
@@ -117,7 +118,7 @@ class SimulatedPartitions implements PartitionExecutor {
       const start = performance.now();
       this.simulator.submit(piece, listed);
       const milliseconds = performance.now() - start;
-      options.onJob?.({ partition: index, job, milliseconds, counters: {} });
+      options.onJob({ partition: index, job, milliseconds, counters: {} });
     }
   }
 
