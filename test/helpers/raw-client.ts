@@ -142,5 +142,8 @@ export class RawClient {
     const ended = once(this.child, "close");
     this.child.kill("SIGKILL");
     await ended;
+    // A checker has already said what it found.
+    if (process.env["MOCK_CLIENT_WRAPPER"] !== undefined && this.stderr !== "")
+      throw new Error(this.stderr);
   }
 }

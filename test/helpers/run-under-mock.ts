@@ -36,8 +36,13 @@ async function runChild(
     { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] },
   );
   let output = "";
+  // The summary is looked for here: standard error may come in between.
+  let stdout = "";
   for (const stream of [child.stdout, child.stderr])
-    stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+    stream.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+      if (stream === child.stdout) stdout += chunk.toString();
+    });
   let late = false;
   const timer = setTimeout(() => {
     late = true;
@@ -45,15 +50,17 @@ async function runChild(
   }, timeoutMs);
   const [code, signal] = (await once(child, "close")) as [number | null, string | null];
   clearTimeout(timer);
-  if (late) return resultOf(output, `no end within ${timeoutMs} ms`);
-  if (signal !== null) return resultOf(output, `ended by ${signal}`);
-  // 1 is the code for failed tests, which the last line counts.
-  return resultOf(output, code === 0 || code === 1 ? null : `exit code ${code}`);
+  if (late) return resultOf(stdout, output, `no end within ${timeoutMs} ms`);
+  if (signal !== null) return resultOf(stdout, output, `ended by ${signal}`);
+  const result = resultOf(stdout, output, null);
+  // 1 is the code for failed tests.
+  if (code !== (result.failed > 0 ? 1 : 0)) result.broken ??= `exit code ${code}`;
+  return result;
 }
 
-function resultOf(output: string, broken: string | null): ChildResult {
-  const last = /^(\d+) passed, (\d+) failed/.exec(output.trimEnd().split("\n").at(-1) ?? "");
-  const skipped = [...output.matchAll(/^skipped: (.*)$/gm)].map(([, name]) => name!);
+function resultOf(stdout: string, output: string, broken: string | null): ChildResult {
+  const last = /^(\d+) passed, (\d+) failed/.exec(stdout.trimEnd().split("\n").at(-1) ?? "");
+  const skipped = [...stdout.matchAll(/^skipped: (.*)$/gm)].map(([, name]) => name!);
   const [passed, failed] = [Number(last?.[1] ?? 0), Number(last?.[2] ?? 0)];
   let why = broken;
   if (last === null) why ??= "no summary of the test runner";
