@@ -31,6 +31,13 @@ export type {
 // Running
 export { createSession, type Session } from "./runtime/session.ts";
 export { createNullTransport } from "./runtime/null-transport.ts";
+export {
+  createRecordTransport,
+  type RecordOptions,
+  type RecordSink,
+  type RecordTransport,
+} from "./runtime/record-transport.ts";
+export { createReplayTransport, type ReplayTransport } from "./runtime/replay-transport.ts";
 export { createSimTransport, type SimTransportOptions } from "./runtime/sim-transport.ts";
 export { Simulator, type SimulatorOptions } from "./runtime/simulator.ts";
 export {

@@ -49,6 +49,8 @@ export interface SubmitResult {
   evidence: Evidence;
   /** One entry a step, in order; empty when the transport cannot tell. */
   timings: StepTiming[];
+  /** Wall clock of the whole inference on the host of the transport; absent when the caller is that host. */
+  milliseconds?: number;
   /** With `profile`: one entry an NPU job, in order; absent when the transport cannot profile. */
   jobs?: JobProfile[];
 }

@@ -9,7 +9,7 @@
 //   # ZEROS: <file> <bytes>                          writes zeros
 //   # TEXT: <file> <one line>                        writes a text
 //   # HEX: <file> <hexadecimal bytes>                writes bytes
-// Other lines are remarks. Output holds stdout, stderr and exit code of each RUN; times are replaced by "N ms".
+// Other lines are remarks. Output holds stdout, stderr and exit code of each RUN; times are replaced by "N ms", digests by "SHA".
 // SPDX-License-Identifier: MIT
 import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -45,7 +45,8 @@ function tilewright(args: readonly string[], cwd: string, input?: string): Promi
   });
 }
 
-const steady = (text: string): string => text.replace(/\b[\d.]+ ms\b/g, "N ms");
+const steady = (text: string): string =>
+  text.replace(/\b[\d.]+ ms\b/g, "N ms").replace(/\b[\da-f]{12}\b/g, "SHA");
 
 async function perform(verb: string, rest: string, folder: string): Promise<string> {
   const [name = "", ...words] = rest.split(" ");
