@@ -74,10 +74,10 @@ export class RawClient {
   }
 
   /**
-   * @param env of the mock kernel
-   * @param wrapper command that runs it, e.g. valgrind
+   * @param env of the mock kernel. MOCK_CLIENT_WRAPPER of our own environment is a command to run it by, e.g. valgrind
    */
-  static start(env: Record<string, string>, wrapper: readonly string[] = []): RawClient {
+  static start(env: Record<string, string>): RawClient {
+    const wrapper = process.env["MOCK_CLIENT_WRAPPER"]?.split(" ") ?? [];
     const program = buildC("client", ["client.c"], ["-pthread"]);
     const [command, ...args] = [...wrapper, program];
     return new RawClient(spawn(command!, args, { env: { ...process.env, ...env } }));
@@ -142,5 +142,8 @@ export class RawClient {
     const ended = once(this.child, "close");
     this.child.kill("SIGKILL");
     await ended;
+    // A checker has already said what it found.
+    if (process.env["MOCK_CLIENT_WRAPPER"] !== undefined && this.stderr !== "")
+      throw new Error(this.stderr);
   }
 }

@@ -1,4 +1,4 @@
-// The control file, shared with the test: counters of all processes, what each holds, faults to inject.
+// The control file, shared with the test: counters, what each process holds, faults to inject.
 // SPDX-License-Identifier: MIT
 //
 // Little endian, 8192 bytes; test/mock-kernel/control.ts has the same layout.

@@ -98,9 +98,11 @@ if (needMockKernel(NAME)) {
       const device = await RawDevice.open(client);
       const { bos, output } = await loadTranspose(device);
       control.inject({ on: "submit", fault: "late", milliseconds: 250 });
+      const before = performance.now();
       const { fence } = well(await device.submit({ bos, stream }));
-      assert.is((await device.waitFence(fence, null)).error, "EBUSY");
       well(await device.waitFence(fence, 20_000));
+      // Never sooner; how much later is the machine's business.
+      assert.ok(performance.now() - before >= 250);
       sameBytes(await client.read(output.pointer, 24), TRANSPOSE.expected);
     }));
 
