@@ -4,6 +4,7 @@ import { hostname, networkInterfaces } from "node:os";
 import { Option, type Command } from "commander";
 import {
   chipByIdentity,
+  NpuError,
   targetChip,
   TransportError,
   UsageError,
@@ -11,10 +12,11 @@ import {
   type Transport,
 } from "../core-as/index.ts";
 import type { Agent } from "../transport-ws/agent.ts";
+import type { ExecutableCache } from "../transport-ws/agent/cache.ts";
 import { withDefaults, type AgentLimits } from "../transport-ws/agent/limits.ts";
 import type { BoardServer, ServerOptions } from "../transport-ws/server/index.ts";
 import { openPlace } from "./connect.ts";
-import { readText } from "./files.ts";
+import { fileError, readText } from "./files.ts";
 import {
   addPoolFlags,
   targetOption,
@@ -160,6 +162,8 @@ function optionsOf(flags: ServeArguments): Network {
   } catch (error) {
     throw error instanceof RangeError ? new UsageError(error.message, "limit") : error;
   }
+  if (flags.cacheSize === 0)
+    throw new UsageError("--cache-size 0 keeps nothing; leave --cache away", "cache-size");
   const address = flags.listen ?? (flags.pool === undefined ? DEFAULT_LISTEN : undefined);
   if (tokenFile === undefined && address !== undefined && !isThisMachine(address.host))
     throw new UsageError(
@@ -175,11 +179,13 @@ function optionsOf(flags: ServeArguments): Network {
 
 const isThisMachine = (host: string): boolean => /^(localhost|127(\.\d+){3}|::1)$/.test(host);
 
-async function openCache(directory: string, maxBytes: number): Promise<ServerOptions["cache"]> {
-  throw new UsageError(
-    `--cache ${directory} of ${maxBytes} bytes: not part of this build`,
-    "cache",
-  );
+async function openCache(directory: string, maxBytes: number): Promise<ExecutableCache> {
+  const { openDiskCache } = await import("../transport-ws/server/index.ts");
+  try {
+    return await openDiskCache(directory, { maxBytes });
+  } catch (cause) {
+    throw cause instanceof NpuError ? cause : fileError("cannot use as a cache", directory, cause);
+  }
 }
 
 async function start(
