@@ -209,11 +209,19 @@ export class Links {
     return false;
   }
 
-  private async askAll(): Promise<void> {
+  /** Asks all boards how they are; resolves when one of them could be opened, or when all have had their time. */
+  private askAll(): Promise<void> {
     const { bus, subjects, healthMs, book } = this.options;
-    const boards = await collectHealth(bus, subjects, healthMs);
-    for (const board of boards) book.saw(board);
-    this.others = boards;
+    this.others = [];
+    return new Promise((resolve) => {
+      const saw = (board: BoardHealth): void => {
+        book.saw(board);
+        this.others.push(board);
+        if (this.more) resolve();
+      };
+      // The rest of the answers is still noted when an attempt goes on.
+      void collectHealth(bus, subjects, healthMs, saw).then(() => resolve());
+    });
   }
 
   private async open(target: { chip: ChipIdentity } | { board: string }): Promise<boolean> {

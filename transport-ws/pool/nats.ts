@@ -224,7 +224,8 @@ class NatsBus implements Bus {
 
 function busMessage({ data, reply, headers }: Msg): BusMessage {
   return {
-    data,
+    // The client gives Buffers, whose slice and subarray behave differently.
+    data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
     reply: reply === undefined || reply === "" ? null : reply,
     nobody: data.length === 0 && headers?.code === 503,
   };
