@@ -89,7 +89,7 @@ export function poolSettings(options: Partial<PoolTuning>): PoolSettings {
   check("maxFrameBytes", tuning.maxFrameBytes, 8192, 2 ** 31 - 1);
   return {
     boardMs,
-    healthMs: 500,
+    healthMs: 250,
     connectMs: 15_000,
     runsPerBoard,
     backOff: { firstMs: 250, maxMs: 30_000 },
