@@ -192,6 +192,22 @@ function faults(): void {
     await own.stop();
   });
 
+  test("closing and leaving while the queue server is away takes no longer than else", async () => {
+    const own = await startNatsServer();
+    const local = await localBoard(own.url, "a");
+    const pool = await openPool(own.url);
+    const loaded = await pool.load(model.executable);
+    await own.halt();
+    await until("the pool has noticed", () => pool.stats().boards.length === 0);
+    const waiting = codeOf(loaded.submit(model.inputs(0)));
+    await pool.close();
+    assert.is(await waiting, "TW_IO_CLOSED");
+    assert.is(await codeOf(loaded.submit(model.inputs(0))), "TW_IO_CLOSED");
+    await local.stop();
+    assert.match(await local.member.left, "left the pool");
+    await own.stop();
+  });
+
   test("the agent is closed without leaving the pool: its runs are answered or done elsewhere", async () => {
     const url = `${server.url}/close`;
     const boards = await Promise.all(

@@ -22,6 +22,17 @@ import { needTool } from "../helpers/tools.ts";
 import { transportSuite } from "./cts.ts";
 
 const NAME = "pool (NATS, 2 boards on sim)";
+/** The permissions that docs/pool.md gives for the pool "kitchen". */
+const PERMISSIONS = `authorization { users: [
+  { user: board, password: "pass-board", permissions: {
+    subscribe: ["tilewright.kitchen.health", "tilewright.kitchen.open.*", "tilewright.kitchen.board.*.open",
+                "tilewright.kitchen.channel.*.board"]
+    publish: ["tilewright.kitchen.news", "tilewright.kitchen.inbox.>", "tilewright.kitchen.channel.*.client"] } }
+  { user: client, password: "pass-client", permissions: {
+    publish: ["tilewright.kitchen.health", "tilewright.kitchen.open.*", "tilewright.kitchen.board.*.open",
+              "tilewright.kitchen.channel.*.board"]
+    subscribe: ["tilewright.kitchen.news", "tilewright.kitchen.inbox.>", "tilewright.kitchen.channel.*.client"] } }
+] }`;
 const sim = (chip = "a311d"): ReturnType<typeof createSimTransport> =>
   createSimTransport(chipByName(chip)!);
 
@@ -262,25 +273,26 @@ function queueOfTests(): void {
   });
 
   test("the queue server's own credentials, and subjects that it does not permit", async () => {
-    const locked = await startNatsServer(
-      `authorization { users: [
-        { user: fleet, password: "pass-phrase", permissions: { publish: ["tilewright.kitchen.>"], subscribe: ["tilewright.kitchen.>"] } }
-      ] }`,
-    );
-    const credentials = { user: "fleet", password: "pass-phrase" };
+    const locked = await startNatsServer(PERMISSIONS);
+    const asBoard = { user: "board", password: "pass-board" };
+    const asClient = { user: "client", password: "pass-client" };
     const url = `${locked.url}/kitchen`;
-    for (const wrong of [{}, { user: "fleet", password: "pass-word" }]) {
+    for (const wrong of [{}, { user: "client", password: "pass-word" }]) {
       const error = await errorOf(openPool(url, wrong));
       assert.is(error!.code, "TW_IO_AUTH");
       assert.not.match(`${error!.message} ${String(error!.cause)}`, "pass-");
     }
-    const board = await localBoard(url, "a", { join: credentials });
-    const pool = await openPool(url, credentials);
+    const board = await localBoard(url, "a", { join: asBoard });
+    const pool = await openPool(url, asClient);
     const session = await createSession(model.executable, pool);
     model.check(2, await session.run(model.inputs(2)));
+    assert.is((await pool.boards()).length, 1);
     await pool.close();
+    // A client that may not be a board, and a board in a pool that is not its own.
+    const posing = joinPool({ servers: url, agent: board.agent, ...asClient });
+    assert.is(await codeOf(posing), "TW_IO_AUTH");
     const elsewhere = await errorOf(
-      joinPool({ servers: `${locked.url}/cellar`, agent: board.agent, ...credentials }),
+      joinPool({ servers: `${locked.url}/cellar`, agent: board.agent, ...asBoard }),
     );
     assert.is(elsewhere!.code, "TW_IO_AUTH");
     assert.match(elsewhere!.message, "docs/pool.md");

@@ -109,9 +109,8 @@ export class Links {
     void link.close();
   }
 
-  /** The board was drained. */
+  /** The board was drained, because it leaves or because it is not needed. */
   release(link: Link): void {
-    this.options.book.gone(link.board);
     this.remove(link.board);
     void link.close();
   }

@@ -187,6 +187,7 @@ class NatsBus implements Bus {
   }
 
   async flush(): Promise<void> {
+    if (!this.connected) throw new TransportError("TW_IO_CONNECT", `${this.address} is lost`);
     await this.connection.flush();
   }
 
