@@ -184,7 +184,7 @@ async function openCache(directory: string, maxBytes: number): Promise<Executabl
   try {
     return await openDiskCache(directory, { maxBytes });
   } catch (cause) {
-    throw cause instanceof NpuError ? cause : fileError("cannot use as a cache", directory, cause);
+    throw cause instanceof NpuError ? cause : fileError("cannot use the cache", directory, cause);
   }
 }
 
