@@ -1,6 +1,7 @@
 // tilewright serve: an NPU or a simulator for others, on a port or in a pool.
 // SPDX-License-Identifier: MIT
 import { hostname, networkInterfaces } from "node:os";
+import { createSecureContext } from "node:tls";
 import { Option, type Command } from "commander";
 import {
   chipByIdentity,
@@ -172,9 +173,22 @@ function optionsOf(flags: ServeArguments): Network {
     );
   return {
     ...(tokenFile === undefined ? {} : { token: readToken(tokenFile) }),
-    ...(tlsCert === undefined ? {} : { tls: { cert: readText(tlsCert), key: readText(tlsKey!) } }),
+    ...(tlsCert === undefined ? {} : { tls: readCertificate(tlsCert, tlsKey!) }),
     ...(allowOrigin === undefined ? {} : { allowOrigins: allowOrigin }),
   };
+}
+
+function readCertificate(certPath: string, keyPath: string): { cert: string; key: string } {
+  const pair = { cert: readText(certPath), key: readText(keyPath) };
+  try {
+    createSecureContext(pair);
+  } catch (cause) {
+    throw new UsageError(
+      `${certPath} and ${keyPath} are no certificate with its key, both PEM: ${(cause as Error).message}`,
+      "tls-cert",
+    );
+  }
+  return pair;
 }
 
 const isThisMachine = (host: string): boolean => /^(localhost|127(\.\d+){3}|::1)$/.test(host);

@@ -1,5 +1,6 @@
 // tilewright serve, and run, bench and boards against it, as processes over loopback.
 // SPDX-License-Identifier: MIT
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +13,7 @@ import { connectBoard } from "../../transport-ws/server/index.ts";
 import { cliModel } from "../helpers/cli-models.ts";
 import { tilewright, withServed, type Outcome, type Served } from "../helpers/cli-process.ts";
 import { rng } from "../helpers/prng.mjs";
+import { needTool, works } from "../helpers/tools.ts";
 
 const test = suite("serve");
 const folder = mkdtempSync(join(tmpdir(), "tilewright-serve-"));
@@ -29,7 +31,8 @@ test.before(() => {
   put("token", `${TOKEN}\n`);
   put("wrong", "incorrect-horse-battery-staple\n");
 });
-test.after(() => rmSync(folder, { recursive: true, force: true }));
+// Two suites share it.
+process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 
 const run = (args: string[], env: Record<string, string> = {}): Promise<Outcome> =>
   tilewright(args, { cwd: folder, env });
@@ -287,4 +290,38 @@ test(
   }),
 );
 
+/** Makes a certificate for this machine; false without the tool. */
+function makeCertificate(): boolean {
+  const args = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
+  args.push("-nodes", "-days", "2", "-subj", "/CN=localhost");
+  args.push("-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost");
+  args.push("-keyout", "key.pem", "-out", "cert.pem");
+  return spawnSync("openssl", args, { cwd: folder, stdio: "ignore" }).status === 0;
+}
+
 test.run();
+
+if (needTool("serve with TLS", "openssl", works("openssl", "version"))) {
+  const tls = suite("serve with TLS");
+  const options = ["--tls-cert", "cert.pem", "--tls-key", "key.pem"];
+
+  tls("an encrypted board is reached with its certificate, and not without", async () => {
+    assert.ok(makeCertificate());
+    const args = ["--listen", "127.0.0.1:0", "--token-file", "token", ...options];
+    await serving(args, async (served) => {
+      assert.match(served.url, /^wss:/);
+      expectOk(await runModel(served.url, "--ca", "cert.pem", "--token-file", "token"));
+      expectError(await runModel(served.url, "--token-file", "token"), 3, "TW_IO_CONNECT");
+      const plain = served.url.replace("wss:", "ws:");
+      expectError(await runModel(plain, "--token-file", "token"), 3, "TW_IO_CONNECT");
+      assert.is(await served.stop(), 0);
+    })();
+  });
+
+  tls("what is no certificate is refused by name", async () => {
+    const args = ["serve", "--listen", "0", "--tls-cert", "token", "--tls-key", "key.pem"];
+    expectError(await run(args), 2, "TW_USAGE");
+  });
+
+  tls.run();
+}
