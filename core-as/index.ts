@@ -46,9 +46,11 @@ export {
   SubmitChecker,
   type CheckBuffer,
   type CheckOptions,
+  type PartitionOptions,
   type PartitionSubmit,
   type SubmitCheckerOptions,
 } from "./runtime/submit-check.ts";
+export { mappedSizes } from "./runtime/mapped-sizes.ts";
 export { mapCapture, parseCapture, runCapture, type Capture } from "./runtime/capture.ts";
 export { inputInfos, outputInfos, type TensorInfo } from "./runtime/tensor-info.ts";
 export type {

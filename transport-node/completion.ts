@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: MIT
 import type { ExecutablePartition, Port } from "../core-as/executable/executable.ts";
 
-/** Bytes of one mark: long enough that an output equals a random mark by chance less than once in 2^63 runs. */
+/** Bytes of one mark: long enough that an output equals a random mark by chance less than once in 2^60 runs. */
 const MARK_BYTES = 8;
-/** Shorter outputs would equal a mark by chance now and then. */
+/** Shorter pieces would equal a mark by chance now and then. */
 const MIN_BYTES = 5;
 
 /** Random bytes put into an output before a submit. */
@@ -19,39 +19,50 @@ export interface Mark {
   bytes: Uint8Array;
 }
 
-/** Outputs of a partition whose bytes can be marked: nothing that the submit reads first may lie there. */
-function markable({ buffers, inputs, outputs }: ExecutablePartition): [Port, number][] {
-  const overlaps = (a: Port, b: Port): boolean =>
-    a.buffer === b.buffer && a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
-  return outputs
-    .map((port, index): [Port, number] => [port, index])
-    .filter(
-      ([port]) =>
-        port.bytes >= MIN_BYTES &&
-        buffers[port.buffer]!.contents === null &&
-        !inputs.some((input) => overlaps(input, port)),
-    );
+interface Span {
+  start: number;
+  end: number;
 }
 
 /**
- * Marks for one run of a partition, at the start, in the middle and at the end of its outputs. Outputs that share memory
- * with an input or hold initial bytes, and very short ones, get none.
+ * Marks for one run of a partition, at the start, in the middle and at the end of its outputs. Bytes that belong to an
+ * input, too, and outputs in buffers with initial bytes get none, because the submit reads them first; very short ones
+ * neither. Memory is shared over time, so a mark may also fall to a job before the one that writes the output: marks
+ * find submits of which nothing or little ran, not every one.
  */
-export function markOutputs(partition: ExecutablePartition): Mark[] {
-  return markable(partition).flatMap(([{ buffer, offset, bytes }, output]) => {
-    const size = Math.min(MARK_BYTES, bytes);
-    const places = new Set([0, (bytes - size) >> 1, bytes - size]);
-    return [...places].map((at) => ({
+export function markOutputs({ buffers, inputs, outputs }: ExecutablePartition): Mark[] {
+  return outputs.flatMap((port, output) => {
+    const { buffer, offset } = port;
+    if (buffers[buffer]!.contents !== null) return [];
+    const pieces = withoutInputs(port, inputs).filter(({ start, end }) => end - start >= MIN_BYTES);
+    const places = pieces.flatMap(({ start, end }) => {
+      const size = Math.min(MARK_BYTES, end - start);
+      const starts = new Set([start, start + ((end - start - size) >> 1), end - size]);
+      return [...starts].map((start): Span => ({ start, end: start + size }));
+    });
+    return places.map(({ start, end }) => ({
       output,
       buffer,
-      offset: offset + at,
-      at,
-      bytes: crypto.getRandomValues(new Uint8Array(size)),
+      offset: start,
+      at: start - offset,
+      bytes: crypto.getRandomValues(new Uint8Array(end - start)),
     }));
   });
 }
 
-/** The first mark that is still there after the run, or null: each of its bytes should have been overwritten. */
+/** The pieces of an output that no input shares, as places in its buffer. */
+function withoutInputs(port: Port, inputs: readonly Port[]): Span[] {
+  let pieces: Span[] = [{ start: port.offset, end: port.offset + port.bytes }];
+  for (const { buffer, offset, bytes } of inputs)
+    if (buffer === port.buffer)
+      pieces = pieces.flatMap(({ start, end }) => [
+        { start, end: Math.min(end, offset) },
+        { start: Math.max(start, offset + bytes), end },
+      ]);
+  return pieces.filter(({ start, end }) => start < end);
+}
+
+/** The first mark that is still there after the run, or null: each of them should have been overwritten. */
 export function intactMark(marks: readonly Mark[], outputs: readonly Uint8Array[]): Mark | null {
   const isIntact = ({ output, at, bytes }: Mark): boolean =>
     bytes.every((byte, i) => outputs[output]![at + i] === byte);

@@ -7,8 +7,9 @@ import { BufferObject, type BufferStats } from "./buffer-object.ts";
 import { ERRNO, kernelError, type DeviceFile } from "./device-file.ts";
 import type { FoundNpu } from "./discovery.ts";
 import { FenceQueue } from "./fences.ts";
+import { Progress } from "./progress.ts";
 import { CounterSet, queryDomains, type PerfDomain } from "./perfmon.ts";
-import { delay, waitFor, type WaitLimit } from "./time.ts";
+import { atMost, delay, waitFor, type WaitLimit } from "./time.ts";
 import { EXEC_STATE, GEM_SUBMIT, PM_REQUEST, SUBMIT, SUBMIT_BO, SUBMIT_LIMIT } from "./uapi.ts";
 
 /** A buffer of a submit's list. */
@@ -39,6 +40,7 @@ export class DrmContext {
   private readonly core: number;
   private readonly addresses: AddressSpace;
   private readonly fences: FenceQueue;
+  private readonly progress = new Progress();
   private readonly objects = new Set<BufferObject>();
   private initialised: Promise<void> | null = null;
   private counterSet: CounterSet | null = null;
@@ -53,7 +55,7 @@ export class DrmContext {
     this.file = file;
     this.core = core;
     this.addresses = new AddressSpace(softpinStart);
-    this.fences = new FenceQueue(file, core, (error) => this.noteLoss(error));
+    this.fences = new FenceQueue(file, core, this.progress, (error) => this.noteLoss(error));
   }
 
   /** @throws TransportError TW_IO_CLOSED, TW_IO_DEVICE_LOST after the end */
@@ -142,7 +144,9 @@ export class DrmContext {
         flags: SUBMIT.SOFTPIN,
         pmrsCount: pmrs.length / PM_REQUEST.bytes,
       });
-      const result = await this.file.ioctlAsync(request, argument, pointers);
+      const result = await this.progress.during(() =>
+        this.file.ioctlAsync(request, argument, pointers),
+      );
       if (result >= 0) return layout.read(argument).fence;
       const pause = RETRY_MS[attempt];
       if (!TRY_AGAIN.includes(-result) || pause === undefined) {
@@ -164,14 +168,18 @@ export class DrmContext {
     }
   }
 
-  /** Ends everything at once. Buffers that the device still uses stay with the kernel until it is through with them. */
-  close(): void {
-    const closed = new TransportError("TW_IO_CLOSED", `${this.file.path} was closed`);
+  /**
+   * Ends everything. Buffers that the device still uses stay with the kernel until it is through with them.
+   * @param limitMs waits at most this long for calls on other threads; the file is closed with the last of them
+   */
+  async close(limitMs: number): Promise<void> {
     if (this.ended?.code === "TW_IO_CLOSED") return;
+    const closed = new TransportError("TW_IO_CLOSED", `${this.file.path} was closed`);
     this.ended = closed;
     this.fences.end(closed);
     for (const object of this.objects) object.forget();
     this.objects.clear();
+    await atMost(this.fences.finished, limitMs);
     this.file.close();
   }
 
@@ -189,7 +197,7 @@ export class DrmContext {
   stallLimit(what: string, milliseconds: number): WaitLimit {
     return {
       milliseconds,
-      renew: () => milliseconds - this.fences.stalledMs,
+      renew: () => milliseconds - this.progress.stalledMs,
       error: () =>
         new TransportError(
           "TW_IO_HANG",

@@ -39,6 +39,11 @@ export interface DrmOptions {
    * watchdog acts after 500 without progress. Default: 10000.
    */
   hangMs?: number;
+  /**
+   * Put random marks into outputs before a run and fail with TW_IO_HANG when one is still there afterwards: the kernel does
+   * not say when its watchdog ended a job. Default: true.
+   */
+  verify?: boolean;
   /** Releasing and closing wait at most this long for runs that still go on; default: 5000. */
   closeMs?: number;
 }
@@ -128,7 +133,8 @@ class Drm implements DrmTransport {
     this.lifetime.check();
     checkChip(executable, this.chip);
     const { wasm, hangMs = DEFAULT_HANG_MS, closeMs = DEFAULT_CLOSE_MS } = this.options;
-    const settings = { checker: this.checker, hangMs };
+    const { verify = true } = this.options;
+    const settings = { chip: this.chip, checker: this.checker, hangMs, verify };
     const partitions = await DrmPartitions.create(this.context, executable, settings, signal);
     let runner: ExecutableRunner | null;
     try {
@@ -184,6 +190,6 @@ class Drm implements DrmTransport {
     const all = [...this.loaded];
     this.loaded.clear();
     await Promise.all(all.map((partitions) => partitions.release(closeMs)));
-    this.context.close();
+    await this.context.close(closeMs);
   }
 }

@@ -1,6 +1,7 @@
 // Waits for fences: one waiting call at a time on another thread, however many submits are in flight.
 // SPDX-License-Identifier: MIT
 import { ERRNO, kernelError, type DeviceFile } from "./device-file.ts";
+import type { Progress } from "./progress.ts";
 import { delay, monotonicIn } from "./time.ts";
 import { WAIT_FENCE } from "./uapi.ts";
 
@@ -22,25 +23,20 @@ const PAUSE_MS = 2;
 export class FenceQueue {
   private readonly queue: Waiting[] = [];
   private running = false;
+  private loop: Promise<void> = Promise.resolve();
   private ended: Error | null = null;
-  /** Value of performance.now() when a fence last signalled, or the queue last got its first one. */
-  private progress = 0;
 
   /** @param onFailure called with the error of a wait that failed, before the waiting ones get it */
   constructor(
     private readonly file: DeviceFile,
     private readonly core: number,
+    private readonly progress: Progress,
     private readonly onFailure: (error: Error) => void,
   ) {}
 
-  /** Fences that somebody waits for. */
-  get pending(): number {
-    return this.queue.length;
-  }
-
-  /** Milliseconds for which the device has ended nothing although it had something to do. */
-  get stalledMs(): number {
-    return this.queue.length === 0 ? 0 : performance.now() - this.progress;
+  /** Resolves when no call of the queue is on its way any more. */
+  get finished(): Promise<void> {
+    return this.loop;
   }
 
   /**
@@ -49,12 +45,12 @@ export class FenceQueue {
    */
   signalled(fence: number): Promise<void> {
     if (this.ended !== null) return Promise.reject(this.ended);
-    if (this.queue.length === 0) this.progress = performance.now();
+    this.progress.begin();
     const promise = new Promise<void>((resolve, reject) => {
       this.queue.push({ fence, resolve, reject });
     });
-    if (!this.running) void this.run();
-    return promise;
+    if (!this.running) this.loop = this.run();
+    return promise.finally(() => this.progress.end());
   }
 
   /** Nobody gets an answer any more; all waiting ones get the error. */
@@ -88,7 +84,6 @@ export class FenceQueue {
     if (this.queue[0] !== first) return;
     if (result >= 0) {
       this.queue.shift();
-      this.progress = performance.now();
       first.resolve();
     } else if (NOT_YET.includes(-result)) {
       if (performance.now() - start < SLICE_MS / 2) await delay(PAUSE_MS);

@@ -2,23 +2,32 @@
 // SPDX-License-Identifier: MIT
 import { NpuError, TransportError } from "../core-as/errors.ts";
 import type { Executable, ExecutablePartition } from "../core-as/executable/executable.ts";
+import type { Chip } from "../core-as/hw/chips.ts";
 import { relocate } from "../core-as/executable/relocate.ts";
 import { splitJobs } from "../core-as/executable/split-jobs.ts";
 import { submitOrder } from "../core-as/executable/submit-order.ts";
 import { throwIfAborted } from "../core-as/runtime/abort.ts";
 import type { PartitionExecutor, PartitionRunOptions } from "../core-as/runtime/runner.ts";
-import { checkPartition, type SubmitChecker } from "../core-as/runtime/submit-check.ts";
+import { mappedSizes } from "../core-as/runtime/mapped-sizes.ts";
+import {
+  checkPartition,
+  type PartitionOptions,
+  type SubmitChecker,
+} from "../core-as/runtime/submit-check.ts";
 import type { BufferObject } from "./buffer-object.ts";
 import { intactMark, markOutputs, type Mark } from "./completion.ts";
 import type { DrmContext, ListedBuffer, Submit } from "./context.ts";
-import { atMost, delay, waitFor, type WaitLimits } from "./time.ts";
+import { atMost, breathe, delay, waitFor, type WaitLimits } from "./time.ts";
 import { BO, WATCHDOG_MS } from "./uapi.ts";
 
 export interface PartitionSettings {
+  chip: Chip;
   /** Refuses streams that would do what they may not; null: submit unchecked. */
   checker: SubmitChecker | null;
   /** A device that ends nothing for so long hangs, in addition to the watchdog's time for each job of the run. */
   hangMs: number;
+  /** Look whether outputs were written. */
+  verify: boolean;
 }
 
 /** One partition with its buffers on the device. */
@@ -31,6 +40,8 @@ interface Placed {
   listed: readonly ListedBuffer[];
 }
 
+/** Uploads let other events in after this many bytes. */
+const BREATH_BYTES = 512 * 1024;
 /** How long the kernel may take to store the counters after the fence. */
 const COUNTERS_LIMIT_MS = 200;
 
@@ -39,6 +50,7 @@ export class DrmPartitions implements PartitionExecutor {
   private readonly placed: Placed[] = [];
   /** Ends, never fails, when no run uses the buffers any more. */
   private busy: Promise<void> = Promise.resolve();
+  private released = false;
   private counterBuffer: BufferObject | null = null;
   private sequence = 0;
 
@@ -79,7 +91,7 @@ export class DrmPartitions implements PartitionExecutor {
     await waitFor(this.busy, this.limits(options, "an earlier run that was given up", 0));
     context.check();
     const placed = this.placed[index];
-    if (placed === undefined)
+    if (this.released || placed === undefined)
       throw new TransportError("TW_IO_CLOSED", "the executable was released");
     const work = this.work(index, placed, inputs, options).catch((cause: unknown) => {
       throw context.explain(cause);
@@ -96,10 +108,20 @@ export class DrmPartitions implements PartitionExecutor {
    * @returns when that is done, or after `limitMs`; then it is done later, or when the device is closed
    */
   async release(limitMs: number): Promise<void> {
+    this.released = true;
     await atMost(
-      this.busy.then(() => this.free()),
+      this.idle().then(() => this.free()),
       limitMs,
     );
+  }
+
+  /** Resolves when nothing uses the buffers; a run that found them free a moment ago may have begun since. */
+  private async idle(): Promise<void> {
+    let last: Promise<void>;
+    do {
+      last = this.busy;
+      await last;
+    } while (last !== this.busy);
   }
 
   private limits(options: PartitionRunOptions, what: string, jobs: number): WaitLimits {
@@ -132,19 +154,27 @@ export class DrmPartitions implements PartitionExecutor {
     // Known to free() from the first buffer on.
     const placed: Placed = { partition, objects, stream: new Uint8Array(0), listed: [] };
     this.placed.push(placed);
-    for (const { role, bytes } of partition.buffers)
-      objects.push(role === "stream" ? null : this.context.createBuffer(bytes));
+    // Larger than the buffer where kernels without a channel store behind its end (quirk Q1).
+    const mapped = mappedSizes(partition, this.settings.chip);
+    for (const [i, { role }] of partition.buffers.entries())
+      objects.push(role === "stream" ? null : this.context.createBuffer(mapped[i]!));
     const addresses = objects.map((object) => object?.address ?? null);
     const contents = relocate(partition, addresses);
     placed.stream = contents[partition.stream]!;
     placed.listed = listed(placed, partition.jobs);
-    this.checkStream(index, partition, addresses, contents);
+    this.checkStream(index, partition, addresses, { relocated: contents, mapped });
     const ports = new Set([...partition.inputs, ...partition.outputs].map(({ buffer }) => buffer));
+    let copied = 0;
     for (const [i, bytes] of contents.entries()) {
       const object = objects[i] ?? null;
       if (object === null || bytes === null) continue;
+      if (i === 0 || copied > BREATH_BYTES) {
+        await breathe();
+        copied = 0;
+      }
       throwIfAborted(signal, "loading");
       await object.write([{ offset: 0, bytes }]);
+      copied += bytes.length;
       if (!ports.has(i)) object.unmap();
     }
   }
@@ -153,12 +183,12 @@ export class DrmPartitions implements PartitionExecutor {
     index: number,
     partition: ExecutablePartition,
     addresses: readonly (number | null)[],
-    contents: readonly (Uint8Array | null)[],
+    options: PartitionOptions,
   ): void {
     const { checker } = this.settings;
     if (checker === null) return;
     try {
-      checkPartition(checker, partition, addresses, contents);
+      checkPartition(checker, partition, addresses, options);
     } catch (cause) {
       if (cause instanceof NpuError) cause.message = `partition ${index}: ${cause.message}`;
       throw cause;
@@ -175,7 +205,7 @@ export class DrmPartitions implements PartitionExecutor {
     const { partition, objects } = placed;
     for (const [i, { buffer, offset }] of partition.inputs.entries())
       await objects[buffer]!.write([{ offset, bytes: inputs[i]! }]);
-    const marks = markOutputs(partition);
+    const marks = this.settings.verify ? markOutputs(partition) : [];
     for (const buffer of new Set(marks.map((mark) => mark.buffer)))
       await objects[buffer]!.write(marks.filter((mark) => mark.buffer === buffer));
     if (options.profile === true) await this.runJobs(index, placed, options);

@@ -27,6 +27,8 @@ export const enum CheckBuffer {
   HELD,
   /** Number in the caller's list. */
   INDEX,
+  /** Bytes of memory behind the address that are this buffer's alone; at least BYTES, whole pages. */
+  MAPPED,
   WORDS,
 }
 
@@ -40,6 +42,7 @@ export const enum CheckReason {
   BUFFER_COUNT,
   BUFFER_SIZE,
   BUFFER_ADDRESS,
+  BUFFER_MAPPED,
   BUFFER_SPACE,
   BUFFER_OVERLAP,
   TP_CORES,
@@ -72,6 +75,8 @@ export const enum CheckReason {
   READS_OUTPUT,
   /** Coefficient streams, FROM to TO - 1, leave their buffer. */
   STREAMS_OUTSIDE,
+  /** Kernel DETAIL, which has no channel, would write FROM to TO - 1 behind all that is mapped of BUFFER. */
+  SURPLUS_OUTSIDE,
   // ---- TW_CHECK_DESCRIPTOR ----
   /** VALUE = bits of descriptor word DETAIL that no field declares. */
   STRAY_BITS,

@@ -15,6 +15,11 @@ export interface CheckBuffer {
    * known or may still change, as in tensors.
    */
   contents: Uint8Array | null;
+  /**
+   * Bytes of memory behind `address` that are this buffer's alone, in whole pages; default: `bytes`, rounded up to
+   * 4096. Jobs may access `bytes` of it; only kernels without a channel (quirk Q1) may reach what is behind.
+   */
+  mapped?: number | undefined;
 }
 
 /** A refusal in plain numbers. */
@@ -90,6 +95,8 @@ const SENTENCES: Readonly<Record<number, Sentence>> = {
   [CheckReason.BUFFER_SIZE]: (r) => `buffer ${r.buffer} has no bytes`,
   [CheckReason.BUFFER_ADDRESS]: (r) =>
     `buffer ${r.buffer} is at ${hex(r.value)}; addresses are multiples of 4096 and not 0`,
+  [CheckReason.BUFFER_MAPPED]: (r, b) =>
+    `${bufferText(b, r.buffer)} has ${r.value} bytes mapped, not whole pages with room for it`,
   [CheckReason.BUFFER_SPACE]: (r, b) =>
     `${bufferText(b, r.buffer)} ends beyond the 32-bit address space`,
   [CheckReason.BUFFER_OVERLAP]: (r, b) =>
@@ -135,6 +142,9 @@ const SENTENCES: Readonly<Record<number, Sentence>> = {
     `output meets the input that the job reads, ${hex(r.from)} to ${hex(r.to - 1)}: the result would depend on the order of its tiles`,
   [CheckReason.STREAMS_OUTSIDE]: (r) =>
     `coefficients would be read at ${hex(r.from)} to ${hex(r.to - 1)} by their table of sizes: more than is known of their buffer`,
+
+  [CheckReason.SURPLUS_OUTSIDE]: (r, b) =>
+    `kernel ${r.detail} of the coefficients has its plane behind the output's last channel (quirk Q1, or streams in another order than the descriptor says, Q59): were it written, at ${hex(r.from)} to ${hex(r.to - 1)}, it would leave the memory of ${r.buffer < 0 ? "the output" : bufferText(b, r.buffer)}. Map more behind the buffer, or compile in optimised mode`,
 
   [CheckReason.STRAY_BITS]: (r) =>
     `word ${r.detail} of the descriptor has bits ${hex(r.value)} set, which no field has`,

@@ -11,6 +11,7 @@ import { Core, type CoreOptions } from "../core.ts";
 import { CoreBugError, SubmitCheckError, type ErrorLocation } from "../errors.ts";
 import { BLOCK_TABLES, STATE_NAMES } from "../inspect/gen/fields.ts";
 import type { ExecutableJob, ExecutablePartition } from "../executable/executable.ts";
+import { alignUp, PAGE_BYTES } from "../executable/format.ts";
 import { relocate } from "../executable/relocate.ts";
 import { submitOrder } from "../executable/submit-order.ts";
 import type { Chip } from "../hw/chips.ts";
@@ -42,6 +43,9 @@ const CODES: Partial<Record<Status, CheckCode>> = {
   [Status.CHECK_DESCRIPTOR]: "TW_CHECK_DESCRIPTOR",
   [Status.CHECK_LIMIT]: "TW_CHECK_LIMIT",
 };
+
+/** The most whole pages that a word can count, in bytes: no buffer, as address 0 is none, has more. */
+const PAGES_MAX = 2 ** 32 - PAGE_BYTES;
 
 const KINDS = ["NN", "TP"];
 
@@ -117,7 +121,13 @@ export class SubmitChecker {
     const order = [...buffers.keys()].sort((a, b) => buffers[a]!.address - buffers[b]!.address);
     const words = new Uint32Array(order.length * BufferWord.WORDS);
     for (const [place, index] of order.entries()) {
-      const { address, bytes, access, contents } = buffers[index]!;
+      const {
+        address,
+        bytes,
+        access,
+        contents,
+        mapped = alignUp(bytes, PAGE_BYTES),
+      } = buffers[index]!;
       const at = place * BufferWord.WORDS;
       words[at + BufferWord.ADDRESS] = address;
       words[at + BufferWord.BYTES] = bytes;
@@ -125,6 +135,7 @@ export class SubmitChecker {
       words[at + BufferWord.CONTENTS] = contents === null ? 0 : this.core.allocCopy(contents);
       words[at + BufferWord.HELD] = contents === null ? 0 : contents.length;
       words[at + BufferWord.INDEX] = index;
+      words[at + BufferWord.MAPPED] = Math.min(mapped, PAGES_MAX);
     }
     return words;
   }
@@ -159,7 +170,7 @@ export class SubmitChecker {
     if (job >= 0) where.job = job;
     if (fault[Fault.WORD_INDEX]! >= 0) where.wordIndex = fault[Fault.WORD_INDEX]!;
     if (fault[Fault.ADDRESS]! !== -1) where.addrGpu = fault[Fault.ADDRESS]! >>> 0;
-    const name = field?.name ?? (job < 0 ? stateName(status, refusal.state) : undefined);
+    const name = fieldName(status, refusal);
     if (name !== undefined) where.field = name;
 
     const kind = KINDS[report[CheckReport.KIND]!] ?? "";
@@ -174,21 +185,27 @@ export class SubmitChecker {
   }
 }
 
-function stateName(status: Status, state: number): string | undefined {
-  if (status !== Status.CHECK_STATE && status !== Status.CHECK_STREAM) return undefined;
-  return STATE_NAMES[state];
+/** The descriptor's field that a refusal is about, or the state where it is about the stream. */
+function fieldName(status: Status, { field, state }: Refusal): string | undefined {
+  if (status === Status.CHECK_LIMIT) return undefined;
+  if (status === Status.CHECK_DESCRIPTOR) return field;
+  return status === Status.CHECK_ADDRESS && field !== undefined ? field : STATE_NAMES[state];
 }
 
 const isUint32 = (value: number): boolean =>
   Number.isInteger(value) && value >= 0 && value < 2 ** 32;
 
 /** What a record cannot even hold. */
-function checkNumbers({ address, bytes, access, contents }: CheckBuffer, index: number): void {
+function checkNumbers(
+  { address, bytes, access, contents, mapped = 0 }: CheckBuffer,
+  index: number,
+): void {
   const refuse = (what: string): never => {
     throw new SubmitCheckError("TW_CHECK_LIMIT", `buffer ${index} ${what}`);
   };
   if (!isUint32(address)) refuse(`is at ${address}; GPU addresses have 32 bits`);
   if (!isUint32(bytes)) refuse(`has ${bytes} bytes; buffers have less than 2^32`);
+  if (!isUint32(mapped)) refuse(`has ${mapped} bytes mapped; buffers have less than 2^32`);
   if (access !== 0 && access !== 1 && access !== 2 && access !== 3)
     refuse(`has access ${access}, not 0 to 3`);
   if (contents !== null && contents.length > bytes)
@@ -201,34 +218,43 @@ export interface PartitionSubmit {
   buffers: CheckBuffer[];
 }
 
+export interface PartitionOptions {
+  /** The bytes of the buffers with addresses filled in, when the caller has them already. */
+  relocated?: readonly (Uint8Array | null)[];
+  /** Bytes of memory mapped for each buffer, as mappedSizes() gives them; default: its size in whole pages. */
+  mapped?: readonly number[];
+}
+
 /**
  * The submit of a partition whose buffers have addresses: every buffer with the exact size that its executable names, though
  * a device has whole pages. Contents count as known where neither host nor jobs write: in descriptors, coefficients and
  * tables.
  * @param addresses by buffer; null for the stream
- * @param relocated the bytes of the buffers with addresses filled in, when the caller has them already
  * @throws EncodeError TW_ENC_RELOC when a relocation is not possible
  * @throws SubmitCheckError TW_CHECK_LIMIT for a stream of no whole words or a listed buffer without an address
  */
 export function partitionSubmit(
   partition: ExecutablePartition,
   addresses: readonly (number | null)[],
-  relocated: readonly (Uint8Array | null)[] = relocate(partition, addresses),
+  { relocated = relocate(partition, addresses), mapped }: PartitionOptions = {},
 ): PartitionSubmit {
   const written = new Set(partition.inputs.map(({ buffer }) => buffer));
   const buffers = submitOrder(partition).map((index): CheckBuffer => {
-    const buffer = partition.buffers[index]!;
+    const { role, bytes, access } = partition.buffers[index]!;
     const address = addresses[index] ?? null;
     if (address === null)
       throw new SubmitCheckError(
         "TW_CHECK_LIMIT",
-        `buffer ${index} (${buffer.role}) of the partition has no address, but a job names it`,
+        `buffer ${index} (${role}) of the partition has no address, but a job names it`,
       );
-    const constant = buffer.role !== "tensor" && !written.has(index);
+    const constant = role !== "tensor" && !written.has(index);
     const contents = constant ? (relocated[index] ?? null) : null;
-    return { address, bytes: buffer.bytes, access: buffer.access, contents };
+    return { address, bytes, access, contents, mapped: mapped?.[index] };
   });
-  const bytes = relocated[partition.stream] ?? new Uint8Array(0);
+  return { stream: streamWords(relocated[partition.stream] ?? new Uint8Array(0)), buffers };
+}
+
+function streamWords(bytes: Uint8Array): Uint32Array {
   if (bytes.length % 4 !== 0)
     throw new SubmitCheckError(
       "TW_CHECK_LIMIT",
@@ -236,11 +262,12 @@ export function partitionSubmit(
     );
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const word = (_: unknown, index: number): number => view.getUint32(index * 4, true);
-  return { stream: Uint32Array.from({ length: bytes.length / 4 }, word), buffers };
+  return Uint32Array.from({ length: bytes.length / 4 }, word);
 }
 
 /**
  * Checks a partition as a transport is going to submit it.
+ * @returns what was checked
  * @throws SubmitCheckError as SubmitChecker.check; buffer numbers in messages are places in submitOrder(partition)
  * @throws EncodeError TW_ENC_RELOC when a relocation is not possible
  */
@@ -248,9 +275,9 @@ export function checkPartition(
   checker: SubmitChecker,
   partition: ExecutablePartition,
   addresses: readonly (number | null)[],
-  relocated?: readonly (Uint8Array | null)[],
+  options: PartitionOptions = {},
 ): PartitionSubmit {
-  const submit = partitionSubmit(partition, addresses, relocated);
+  const submit = partitionSubmit(partition, addresses, options);
   checker.check(submit.stream, submit.buffers, { jobs: partition.jobs });
   return submit;
 }

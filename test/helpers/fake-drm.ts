@@ -253,7 +253,8 @@ class FakeFile implements DeviceFile {
   private gemNew(argument: Uint8Array): number {
     const { layout } = uapi.GEM_NEW;
     const { size, flags } = layout.read(argument);
-    if (size === 0n || size % 4096n !== 0n || flags !== uapi.GEM.WRITE_COMBINED) return -ERRNO.EINVAL;
+    if (size === 0n || size % 4096n !== 0n || flags !== uapi.GEM.WRITE_COMBINED)
+      return -ERRNO.EINVAL;
     const handle = this.nextHandle++;
     this.bos.set(handle, { handle, bytes: new Uint8Array(Number(size)), address: null });
     layout.write(argument, { handle });
@@ -297,7 +298,12 @@ class FakeFile implements DeviceFile {
     const fence = this.newFence();
     const pmrs = behind("pmrs").slice();
     const fate = this.drm.fate(this.drm.submits.length);
-    this.drm.submits.push({ stream, pipe: values.pipe, pmrs: values.pmrsCount, buffers: values.bosCount });
+    this.drm.submits.push({
+      stream,
+      pipe: values.pipe,
+      pmrs: values.pmrsCount,
+      buffers: values.bosCount,
+    });
     layout.write(argument, { fence: fence.number });
     this.turn = this.turn.then(() => this.execute(core, stream, listed, pmrs, fate, fence));
     return 0;
@@ -350,7 +356,12 @@ class FakeFile implements DeviceFile {
     const domain = perf[iter];
     if (domain === undefined || this.node.cores?.[pipe] === undefined) return -ERRNO.EINVAL;
     const next = iter + 1 === perf.length ? 0xff : iter + 1;
-    layout.write(argument, { id: iter, signals: domain.signals.length, name: domain.name, iter: next });
+    layout.write(argument, {
+      id: iter,
+      signals: domain.signals.length,
+      name: domain.name,
+      iter: next,
+    });
     return 0;
   }
 
@@ -360,7 +371,11 @@ class FakeFile implements DeviceFile {
     const signals = this.node.perf?.[domain]?.signals ?? [];
     const name = signals[iter];
     if (name === undefined) return -ERRNO.EINVAL;
-    layout.write(argument, { id: iter, name, iter: iter + 1 === signals.length ? 0xffff : iter + 1 });
+    layout.write(argument, {
+      id: iter,
+      name,
+      iter: iter + 1 === signals.length ? 0xffff : iter + 1,
+    });
     return 0;
   }
 }

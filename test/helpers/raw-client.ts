@@ -32,7 +32,12 @@ export interface Answer {
   rest: string[];
 }
 
-const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
+/** The first name of each number: EAGAIN, not EWOULDBLOCK. */
+const ERRNO_NAMES = new Map(
+  Object.entries(constants.errno)
+    .reverse()
+    .map(([name, value]) => [value, name]),
+);
 
 /** Fields of a structure as [bits, value]. */
 export type Field = readonly [8 | 16 | 32 | 64, number | bigint];
@@ -69,10 +74,10 @@ export class RawClient {
   }
 
   /**
-   * @param env of the mock kernel
-   * @param wrapper command that runs it, e.g. valgrind
+   * @param env of the mock kernel. MOCK_CLIENT_WRAPPER of our own environment is a command to run it by, e.g. valgrind
    */
-  static start(env: Record<string, string>, wrapper: readonly string[] = []): RawClient {
+  static start(env: Record<string, string>): RawClient {
+    const wrapper = process.env["MOCK_CLIENT_WRAPPER"]?.split(" ") ?? [];
     const program = buildC("client", ["client.c"], ["-pthread"]);
     const [command, ...args] = [...wrapper, program];
     return new RawClient(spawn(command!, args, { env: { ...process.env, ...env } }));
@@ -131,9 +136,14 @@ export class RawClient {
     return { code, stderr: this.stderr };
   }
 
+  /** At once, whatever it does; harmless when it has ended. */
   async kill(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const ended = once(this.child, "close");
     this.child.kill("SIGKILL");
     await ended;
+    // A checker has already said what it found.
+    if (process.env["MOCK_CLIENT_WRAPPER"] !== undefined && this.stderr !== "")
+      throw new Error(this.stderr);
   }
 }

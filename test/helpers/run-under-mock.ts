@@ -14,8 +14,12 @@ export interface UnderMockOptions extends MockKernelOptions {
   env?: Readonly<Record<string, string>>;
 }
 
-interface ChildResult {
-  /** Why the child itself failed, or null. */
+export interface ChildResult {
+  passed: number;
+  failed: number;
+  /** Suites that the child skipped by name. */
+  skipped: string[];
+  /** Why the child's results cannot be taken as they are, or null. */
   broken: string | null;
   output: string;
 }
@@ -32,8 +36,13 @@ async function runChild(
     { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] },
   );
   let output = "";
+  // The summary is looked for here: standard error may come in between.
+  let stdout = "";
   for (const stream of [child.stdout, child.stderr])
-    stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+    stream.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+      if (stream === child.stdout) stdout += chunk.toString();
+    });
   let late = false;
   const timer = setTimeout(() => {
     late = true;
@@ -41,21 +50,36 @@ async function runChild(
   }, timeoutMs);
   const [code, signal] = (await once(child, "close")) as [number | null, string | null];
   clearTimeout(timer);
-  if (late) return { broken: `no end within ${timeoutMs} ms`, output };
-  if (signal !== null) return { broken: `ended by ${signal}`, output };
-  // 1 is the code for failed tests, which the last line counts.
-  return { broken: code === 0 || code === 1 ? null : `exit code ${code}`, output };
+  if (late) return resultOf(stdout, output, `no end within ${timeoutMs} ms`);
+  if (signal !== null) return resultOf(stdout, output, `ended by ${signal}`);
+  const result = resultOf(stdout, output, null);
+  // 1 is the code for failed tests.
+  if (code !== (result.failed > 0 ? 1 : 0)) result.broken ??= `exit code ${code}`;
+  return result;
 }
 
-interface Counts {
-  passed: number;
-  failed: number;
+function resultOf(stdout: string, output: string, broken: string | null): ChildResult {
+  const last = /^(\d+) passed, (\d+) failed/.exec(stdout.trimEnd().split("\n").at(-1) ?? "");
+  const skipped = [...stdout.matchAll(/^skipped: (.*)$/gm)].map(([, name]) => name!);
+  const [passed, failed] = [Number(last?.[1] ?? 0), Number(last?.[2] ?? 0)];
+  let why = broken;
+  if (last === null) why ??= "no summary of the test runner";
+  else if (passed + failed + skipped.length === 0) why ??= "no test ran";
+  return { passed, failed, skipped, broken: why, output };
 }
 
-function countsOf({ broken, output }: ChildResult): Counts {
-  const last = /^(\d+) passed, (\d+) failed/.exec(output.trimEnd().split("\n").at(-1) ?? "");
-  if (broken !== null || last === null) return { passed: 0, failed: 0 };
-  return { passed: Number(last[1]), failed: Number(last[2]) };
+/** Runs a test file in a process under a mock kernel of its own. */
+export async function runFileUnderMock(
+  file: string,
+  options: UnderMockOptions = {},
+): Promise<ChildResult> {
+  const kernel = await startMockKernel(options);
+  try {
+    const env = { ...kernel.env, ...options.env };
+    return await runChild(file, env, options.timeoutMs ?? 120_000);
+  } finally {
+    kernel.stop();
+  }
 }
 
 /**
@@ -70,28 +94,15 @@ export async function runUnderMock(
   options: UnderMockOptions = {},
 ): Promise<void> {
   if (!needMockKernel(suiteName)) return;
-  const kernel = await startMockKernel(options);
-  let result: ChildResult;
-  try {
-    result = await runChild(file, { ...kernel.env, ...options.env }, options.timeoutMs ?? 120_000);
-  } finally {
-    kernel.stop();
-  }
-  queueResult(suiteName, file, result);
-}
-
-function queueResult(suiteName: string, file: string, result: ChildResult): void {
-  const { passed, failed } = countsOf(result);
-  const skipped = [...result.output.matchAll(/^skipped: (.*)$/gm)];
-  for (const [, name] of skipped) skipSuite(name!, file);
+  const { passed, failed, skipped, broken, output } = await runFileUnderMock(file, options);
+  for (const name of skipped) skipSuite(name, `in ${file}`);
   const test = suite(`${suiteName} (under the mock kernel)`);
   for (let i = 0; i < passed; i++) test(`${file} ${i + 1}`, () => {});
-  const why = result.broken ?? (failed > 0 ? `${failed} failed` : null);
-  if (why !== null || passed + skipped.length === 0)
+  if (broken !== null || failed > 0)
     test(file, () => {
-      throw new Error(`${file}: ${why ?? "no test ran"}\n${result.output}`);
+      throw new Error(`${file}: ${broken ?? `${failed} failed`}\n${output}`);
     });
-  // Failures that the child counts and one test cannot.
+  // The other failures that the child counts; the text above has them all.
   for (let i = 1; i < failed; i++)
     test(`${file}, failure ${i + 1}`, () => {
       throw new Error("see the first one");

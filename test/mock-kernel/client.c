@@ -1,4 +1,4 @@
-// A client of the kernel interface that knows nothing of it: does single calls for a test, and says what came of them.
+// A client of the kernel interface: does single calls for a test and says what came of them.
 // SPDX-License-Identifier: MIT
 //
 // One command a line, numbers decimal or 0x…; one answer a line, "ok …" or "errno N …":
@@ -26,6 +26,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+// Memory of alloc, which lives as long as the client.
+static struct block {
+  struct block *next;
+  uint8_t bytes[];
+} *blocks;
+
+static void *new_block(size_t bytes) {
+  struct block *block = calloc(1, sizeof *block + bytes);
+  if (block == NULL) exit(2);
+  block->next = blocks;
+  blocks = block;
+  return block->bytes;
+}
+
 static void answer(long result) {
   if (result < 0)
     printf("errno %d", errno);
@@ -38,14 +52,17 @@ static void print_hex(const uint8_t *bytes, size_t count) {
   for (size_t i = 0; i < count; i++) printf("%02x", bytes[i]);
 }
 
+static unsigned nibble(char digit) {
+  if (digit >= '0' && digit <= '9') return (unsigned)(digit - '0');
+  if (digit >= 'a' && digit <= 'f') return (unsigned)(digit - 'a') + 10;
+  exit(2);
+}
+
 static size_t parse_hex(const char *text, uint8_t *bytes, size_t room) {
   size_t count = strlen(text) / 2;
   if (count > room) exit(2);
-  for (size_t i = 0; i < count; i++) {
-    unsigned byte;
-    if (sscanf(text + 2 * i, "%2x", &byte) != 1) exit(2);
-    bytes[i] = (uint8_t)byte;
-  }
+  for (size_t i = 0; i < count; i++)
+    bytes[i] = (uint8_t)(nibble(text[2 * i]) << 4 | nibble(text[2 * i + 1]));
   return count;
 }
 
@@ -174,7 +191,7 @@ static bool memory_command(const char *name, long a, long b, long c, const char 
   } else if (strcmp(name, "munmap") == 0) {
     answer(munmap((void *)a, (size_t)b));
   } else if (strcmp(name, "alloc") == 0) {
-    answer((long)calloc(1, (size_t)a));
+    answer((long)new_block((size_t)a));
   } else if (strcmp(name, "write") == 0) {
     answer((long)parse_hex(hex, (uint8_t *)a, SIZE_MAX));
   } else if (strcmp(name, "read") == 0) {
@@ -206,5 +223,9 @@ int main(void) {
     fflush(stdout);
   }
   free(line);
+  for (struct block *next; blocks != NULL; blocks = next) {
+    next = blocks->next;
+    free(blocks);
+  }
   return 0;
 }

@@ -1,4 +1,4 @@
-// The control file, shared with the test: counters of all processes, what each holds, faults to inject.
+// The control file, shared with the test: counters, what each process holds, faults to inject.
 // SPDX-License-Identifier: MIT
 //
 // Little endian, 8192 bytes; test/mock-kernel/control.ts has the same layout.
@@ -166,7 +166,7 @@ static bool fires(struct shared_fault *fault) {
   return true;
 }
 
-/** The first fault for this operation whose turn it is; every one counts the operation. */
+/** The first fault for this operation whose turn it is; those behind it do not see the call. */
 struct fault fault_for(unsigned op) {
   struct fault found = {FAULT_NONE, 0};
   for (unsigned i = 0; i < MAX_FAULTS; i++) {

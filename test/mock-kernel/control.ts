@@ -65,14 +65,14 @@ const IOCTL_COUNTERS: Record<string, number> = {
 const LEVELS = ["files", "buffers", "bytes", "mappings", "mappedBytes", "jobs"] as const;
 
 export interface MockFault {
-  /** The operation; each call of it counts. */
+  /** The operation whose calls fail. */
   on: keyof typeof OPERATIONS;
   /**
    * A name of an errno: the call fails with it. "hang": the job writes nothing, its fence comes with the watchdog;
    * "late": its fence comes `milliseconds` later. "lost": from this call on all fail with ENODEV.
    */
   fault: keyof typeof constants.errno | "hang" | "late" | "lost";
-  /** Calls that go well before; default 0. */
+  /** Calls that go well before; default 0. A call that an earlier fault takes does not count. */
   skip?: number;
   /** Calls that fail in a row; default 1. */
   times?: number | "always";

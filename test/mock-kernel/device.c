@@ -11,7 +11,7 @@
 
 enum { MAX_FDS = 65536 };
 
-/** Buffers of a file lie one behind the other in its memfd; the same number, moved, is the offset for mmap. */
+/** Buffers lie one behind the other in their file's memfd; mmap's offset is this and the position. */
 static const uint64_t MMAP_BASE = UINT64_C(1) << 32;
 
 // Recursive: an allocator that is not libc's may unmap memory while we hold it.

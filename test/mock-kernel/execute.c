@@ -1,4 +1,4 @@
-// The mock's side of the executor's socket: a job goes out, its end comes back (README.md, executor protocol).
+// The mock's side of the executor's socket: a job goes out, its end comes back (README.md).
 // SPDX-License-Identifier: MIT
 #include <stdio.h>
 #include <stdlib.h>

@@ -94,7 +94,11 @@ const server = createServer((socket) => {
   // A client that is killed cuts its connection: nothing to do but to forget it.
   socket.on("error", () => {});
   serve(socket)
-    .catch((error: unknown) => console.error(`mock kernel's executor: ${String(error)}`))
+    .catch((error: NodeJS.ErrnoException) => {
+      // A killed client takes its memory with it, and needs no answer.
+      if (!["ENOENT", "ECONNRESET", "EPIPE"].includes(error.code ?? ""))
+        console.error(`mock kernel's executor: ${String(error)}`);
+    })
     .finally(() => socket.destroy());
 });
 process.stdin.on("end", () => process.exit(0));

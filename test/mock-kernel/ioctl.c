@@ -1,4 +1,4 @@
-// Ioctls of the mock: how the DRM core calls a driver, and all commands but the submit (spec/uapi.md 1).
+// Ioctls of the mock: how the DRM core calls a driver; all commands but submit (spec/uapi.md 1).
 // SPDX-License-Identifier: MIT
 #include <string.h>
 #include <sys/uio.h>
@@ -62,7 +62,7 @@ struct param_args {
   uint64_t value;
 };
 
-/** Feature words and sizes of parameters 03..1A: the same for every core, and never used by an NPU. */
+/** Feature words and sizes, parameters 03 to 1A: the same for every core, of no use for an NPU. */
 static uint64_t feature(uint32_t param) {
   // 03: 3D pipe; the others: a small shader core, for clients that print them.
   static const uint32_t VALUES[] = {0xe0287cad, 0xc1799eff, 0xfefbfad9, 0xeb9d4fbf, 0xedfffced,
@@ -216,7 +216,7 @@ static int driver_command(struct file *file, unsigned number, void *data) {
   }
 }
 
-/** Size and direction of each driver command in the kernel; the client's may differ (older headers). */
+/** Size and direction of each driver command in the kernel; older clients' may differ. */
 static const struct {
   uint8_t size, in, out;
 } COMMANDS[12] = {{16, 1, 1}, {0, 0, 0}, {16, 1, 1}, {16, 1, 1}, {24, 1, 0}, {8, 1, 0},

@@ -183,7 +183,7 @@ static int wait_goal(const struct goal *goal, struct timeout timeout) {
 
 int wait_fence(struct core *core, uint32_t fence, struct timeout timeout) {
   struct goal goal = {core->node, {0}};
-  // Fence numbers wrap; their distance to the newest one does not, as long as 2^31 jobs are not behind.
+  // Fence numbers wrap; their distance to the newest one does not, within 2^31 jobs.
   int32_t ahead = (int32_t)(fence - (config.fence_start + (uint32_t)core->issued));
   if (ahead > 0) {
     // The kernel takes fences it does not know for retired ones.

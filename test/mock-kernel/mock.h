@@ -1,11 +1,11 @@
-// The mock kernel: an etnaviv render node made of libc interposition, for tests. Shared declarations.
+// The mock kernel: an etnaviv render node by interposing libc, for tests. Shared declarations.
 // SPDX-License-Identifier: MIT
 //
-// Loaded with LD_PRELOAD it replaces /dev/dri by the nodes of TW_MOCK_NODES. README.md of this folder
-// describes behaviour and limits. Environment:
+// Loaded with LD_PRELOAD it replaces /dev/dri by the nodes of TW_MOCK_NODES. README.md of this
+// folder describes behaviour and limits. Environment:
 //
 //   TW_MOCK_NODES     nodes, separated by ';', each a number and words (default "128"):
-//                       core=MODEL:REVISION:PRODUCT:ECO:CUSTOMER  one core, hexadecimal ids; up to four
+//                       core=MODEL:REVISION:PRODUCT:ECO:CUSTOMER  a core, ids in hex; up to four
 //                       driver=NAME      default etnaviv; any other answers VERSION only
 //                       version=A.B.C    DRM version, default 1.4.0
 //                       softpin=HEX|none start of the GPU addresses, default c00000; none: MMUv1
@@ -14,8 +14,8 @@
 //                     "none": there is no /dev/dri; "empty": an empty one
 //   TW_MOCK_DESC      VERSION's description, default "Tilewright mock kernel (simulated)"
 //   TW_MOCK_EXECUTOR  path of the executor's unix socket; without one every job hangs
-//   TW_MOCK_CONTROL   control file (control.c): faults, counters; without one a private area is used
-//   TW_MOCK_FAULTS    faults when there is no control file: "name:fault[:skip[:times]];…" (control.c)
+//   TW_MOCK_CONTROL   control file (control.c): faults, counters; without one a private area
+//   TW_MOCK_FAULTS    faults without a control file: "name:fault[:skip[:times]];…" (control.c)
 //   TW_MOCK_LOG       file to which lines of JSON are appended
 //   TW_MOCK_WATCHDOG_MS  after this time a hung job is given up, default 500 as in the kernel
 //   TW_MOCK_MEMORY    bytes of buffers that one file may have, default 1 GiB
@@ -167,7 +167,8 @@ struct bo *bo_find(struct file *file, uint32_t handle);
 void bo_close(struct bo *bo);
 void bo_put(struct bo *bo);
 uint64_t bo_mmap_offset(const struct bo *bo);
-void *bo_mmap(struct file *file, void *address, size_t length, int prot, int flags, uint64_t offset);
+void *bo_mmap(struct file *file, void *address, size_t length, int prot, int flags,
+              uint64_t offset);
 void mappings_cut(void *address, size_t length);
 extern atomic_uint mapping_count;
 /** Gives the buffer a place in its file's address space. va 0: anywhere. Returns 0 or an errno. */

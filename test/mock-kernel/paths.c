@@ -97,7 +97,9 @@ FSTATAT(fstatat, stat)
 FSTATAT(fstatat64, stat64)
 
 // What programs built against glibc before 2.33 call; the first argument is the layout's version.
-int __xstat(int version, const char *path, struct stat *to) { return (void)version, stat(path, to); }
+int __xstat(int version, const char *path, struct stat *to) {
+  return (void)version, stat(path, to);
+}
 int __lxstat(int version, const char *path, struct stat *to) {
   return (void)version, lstat(path, to);
 }

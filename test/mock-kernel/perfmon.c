@@ -1,4 +1,4 @@
-// Performance monitor: domains and signals of spec/uapi.md 2.4, and values that are made up from a job's sizes.
+// Performance monitor: domains and signals (spec/uapi.md 2.4), values made up from a job's sizes.
 // SPDX-License-Identifier: MIT
 #include <string.h>
 #include <unistd.h>

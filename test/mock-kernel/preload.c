@@ -1,4 +1,4 @@
-// The functions of libc that the mock replaces: descriptors, ioctls and mappings. paths.c has those of paths.
+// The functions of libc that the mock replaces: descriptors, ioctls, mappings. paths.c: paths.
 // SPDX-License-Identifier: MIT
 #include "mock.h"
 
@@ -73,7 +73,7 @@ __attribute__((constructor)) static void load(void) {
 
 __attribute__((destructor)) static void unload(void) { control_exit(); }
 
-/** The file of a descriptor; NULL in a child that shares our memory but not our descriptors (vfork). */
+/** The file of a descriptor; NULL in a child that shares our memory but no descriptors (vfork). */
 static struct file *ours(int fd) {
   struct file *file = file_of(fd);
   return file != NULL && getpid() == owner ? file : NULL;

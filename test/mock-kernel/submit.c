@@ -50,7 +50,7 @@ static int check_args(const struct node *node, const struct submit_args *args) {
   return 0;
 }
 
-/** Copies a list of the client; the result is never NULL unless memory or the client's pointer fails. */
+/** Copies a list of the client; NULL only when memory or the client's pointer fails. */
 static void *copied(uint64_t from, uint32_t items, size_t bytes, int *error) {
   void *list = malloc(items * bytes + 1);
   if (list == NULL) {

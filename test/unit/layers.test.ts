@@ -126,6 +126,14 @@ test("6: devices and their system calls stay inside transport-node", () =>
     ),
   ));
 
+test("6: only one file knows how to find the native addon", () =>
+  expectNone(
+    IMPORTS.filter(
+      ({ from, to }) =>
+        to === "node-gyp-build" && from !== "transport-node/addon.ts" && !isBelow(from, "test"),
+    ),
+  ));
+
 test("7: the platform only at the edge", () =>
   expectNone(
     IMPORTS.filter(

@@ -6,7 +6,7 @@ import { noteFault } from "../fault";
 import { note, noteField, noteRange, refuse } from "./report";
 
 /** The MMU's pages: buffers begin at one and own all of them that they touch. */
-export const PAGE_BYTES: u32 = 4096;
+const PAGE_BYTES: u32 = 4096;
 /** The kernel takes no longer list (spec/uapi.md, field.md: 128 Ki entries). */
 const COUNT_MAX: u32 = 0x20000;
 const RECORD: usize = CheckBuffer.WORDS * 4;
@@ -24,7 +24,12 @@ export function bufferWord(record: usize, word: CheckBuffer): u32 {
 }
 
 function end(record: usize): u64 {
-  return load<u32>(record) + <u64>load<u32>(record, CheckBuffer.BYTES * 4);
+  return <u64>load<u32>(record) + <u64>load<u32>(record, CheckBuffer.BYTES * 4);
+}
+
+/** End of the memory that belongs to a buffer and to nothing else. */
+function mappedEnd(record: usize): u64 {
+  return <u64>load<u32>(record) + <u64>load<u32>(record, CheckBuffer.MAPPED * 4);
 }
 
 function refuseBuffer(record: usize, reason: CheckReason, value: u32): Status {
@@ -36,7 +41,8 @@ function refuseBuffer(record: usize, reason: CheckReason, value: u32): Status {
 /**
  * Takes over the list of a submit: `entries` records, sorted by address.
  * @returns CHECK_LIMIT for what the kernel or the MMU would not take: too many buffers, size 0, an
- *   address that is 0 or not at a page, a buffer that leaves the 32-bit space or meets another one
+ *   address that is 0 or not at a page, less memory than bytes, memory that leaves the 32-bit space or is another
+ *   buffer's, too
  */
 export function openBuffers(records: usize, entries: u32): Status {
   list = records;
@@ -49,13 +55,14 @@ export function openBuffers(records: usize, entries: u32): Status {
     if (bytes == 0) return refuseBuffer(record, CheckReason.BUFFER_SIZE, 0);
     if (address == 0 || (address & (PAGE_BYTES - 1)) != 0)
       return refuseBuffer(record, CheckReason.BUFFER_ADDRESS, address);
-    if (end(record) > (<u64>1) << 32) return refuseBuffer(record, CheckReason.BUFFER_SPACE, bytes);
-    if (i > 0 && end(recordAt(i - 1)) > load<u32>(record))
-      return refuseBuffer(
-        record,
-        CheckReason.BUFFER_OVERLAP,
-        bufferWord(recordAt(i - 1), CheckBuffer.INDEX),
-      );
+    const mapped = bufferWord(record, CheckBuffer.MAPPED);
+    if (mapped < bytes || (mapped & (PAGE_BYTES - 1)) != 0)
+      return refuseBuffer(record, CheckReason.BUFFER_MAPPED, mapped);
+    if (mappedEnd(record) > (<u64>1) << 32)
+      return refuseBuffer(record, CheckReason.BUFFER_SPACE, mapped);
+    if (i == 0 || mappedEnd(recordAt(i - 1)) <= <u64>address) continue;
+    const other = bufferWord(recordAt(i - 1), CheckBuffer.INDEX);
+    return refuseBuffer(record, CheckReason.BUFFER_OVERLAP, other);
   }
   count = entries;
   return Status.OK;
@@ -79,42 +86,32 @@ function refuseAccess(reason: CheckReason, from: u64, to: u64, access: u32, reco
   noteRange(from, to);
   note(CheckReport.ACCESS, access);
   if (record != 0) note(CheckReport.BUFFER, bufferWord(record, CheckBuffer.INDEX));
-  noteFault(Fault.ADDRESS, <i32>from);
+  if (from >> 32 == 0) noteFault(Fault.ADDRESS, <i32>from);
   return refuse(Status.CHECK_ADDRESS, reason, <u32>from);
 }
 
 /** Demands that `bytes` (at least one) bytes at `from` lie inside one buffer that grants `access`. */
 export function checkRange(block: i32, field: i32, from: u64, bytes: u64, access: u32): Status {
   noteField(block, field);
+  const to = from + bytes;
   const record = bufferAt(from);
-  if (record == 0) return refuseAccess(CheckReason.OUTSIDE, from, from + bytes, access, 0);
-  return checkEnd(record, end(record), from, from + bytes, access);
-}
-
-/**
- * The same for bytes behind `base` that may also lie in the rest of the last page of the buffer of `base`: they
- * are mapped, and nobody else's.
- */
-export function checkPages(
-  block: i32,
-  field: i32,
-  base: u64,
-  from: u64,
-  bytes: u64,
-  access: u32,
-): Status {
-  noteField(block, field);
-  const record = bufferAt(base);
-  if (record == 0) return refuseAccess(CheckReason.OUTSIDE, from, from + bytes, access, 0);
-  const pagesEnd = (end(record) + (PAGE_BYTES - 1)) & ~(<u64>(PAGE_BYTES - 1));
-  return checkEnd(record, pagesEnd, from, from + bytes, access);
-}
-
-function checkEnd(record: usize, last: u64, from: u64, to: u64, access: u32): Status {
-  if (to > last) return refuseAccess(CheckReason.OUTSIDE, from, to, access, record);
+  if (record == 0 || to > end(record))
+    return refuseAccess(CheckReason.OUTSIDE, from, to, access, record);
   if ((bufferWord(record, CheckBuffer.ACCESS) & access) != access)
     return refuseAccess(CheckReason.DIRECTION, from, to, access, record);
   return Status.OK;
+}
+
+/**
+ * Demands that `bytes` bytes at `from`, behind `base`, lie in the memory that is mapped for the buffer of `base`, in
+ * the buffer or behind it: nothing else is there.
+ */
+export function checkMapped(block: i32, field: i32, base: u64, from: u64, bytes: u64): Status {
+  noteField(block, field);
+  const record = bufferAt(base);
+  const to = from + bytes;
+  if (record != 0 && to <= mappedEnd(record)) return Status.OK;
+  return refuseAccess(CheckReason.SURPLUS_OUTSIDE, from, to, Access.WRITE, record);
 }
 
 let held: u32 = 0;

@@ -8,7 +8,7 @@ import { decodeCoefficients, openCoefficients } from "../coef/decoders";
 import { CoefRequest, KERNEL_RECORD_BYTES } from "../coef/request";
 import { faultRecord, noteFault } from "../fault";
 import { BlockId, COEF_ALIGN, COEF_V8_LENGTHS_OFFSET, Nn } from "../gen/fields";
-import { checkPages, checkRange, heldAt, heldBytes } from "./buffers";
+import { checkMapped, checkRange, heldAt, heldBytes } from "./buffers";
 import { NnShape } from "./nn-shape";
 import { note, noteField, noteRange, refusal, refuse } from "./report";
 
@@ -97,20 +97,20 @@ function refuseStreams(): Status {
 }
 
 /**
- * Version 7: each kernel says where its output plane begins. A kernel beyond the descriptor's channels (the
- * reference makes such, Q1) may or may not be written: it has to lie in the buffer's pages.
+ * Version 7: each kernel says where its output plane begins. Whether a kernel beyond the descriptor's channels (the
+ * reference makes such, Q1) is written is not known: it has to lie in the memory of the output's buffer.
  */
 function checkOffsets(shape: NnShape): Status {
+  const base = <u64>shape.outAddr;
+  const bytes = shape.outPlaneBytes;
   const planes = <u64>shape.outZ * shape.outPlane;
   for (let kernel: u32 = 0; kernel < request.kernels; kernel++) {
     const offset = <u64>load<u32>(request.records + <usize>kernel * KERNEL_RECORD_BYTES, 4);
-    const base = <u64>shape.outAddr;
     const from = base + offset;
-    const bytes = shape.outPlaneBytes;
     const status =
       offset < planes
         ? checkRange(BlockId.NN, Nn.OUT_IMAGE_ADDR, from, bytes, Access.WRITE)
-        : checkPages(BlockId.NN, Nn.OUT_IMAGE_ADDR, base, from, bytes, Access.WRITE);
+        : checkMapped(BlockId.NN, Nn.OUT_IMAGE_ADDR, base, from, bytes);
     if (status == Status.OK) continue;
     note(CheckReport.DETAIL, kernel);
     return status;

@@ -95,7 +95,10 @@ function checkImageRange(sramBytes: u32): Status {
   if (start % ALIGN != 0) return refuseMultiple(Nn.IMAGE_CACHE_START, start);
   if (end % ALIGN != 0) return refuseMultiple(Nn.IMAGE_CACHE_END, end);
   if (end < start) return refuseRange(BlockId.NN, Nn.IMAGE_CACHE_END, end, start, sramBytes);
-  if (start == 0 && end == BASE && get(Nn.IMAGE_CACHING_MODE) == NONE) return Status.OK;
+  const first = start == 0 && end == BASE;
+  if (first && get(Nn.IMAGE_CACHING_MODE) == NONE) return Status.OK;
+  if (start < BASE && !first)
+    return refuseRange(BlockId.NN, Nn.IMAGE_CACHE_START, start, BASE, sramBytes);
   if (end > sramBytes) return refuseRange(BlockId.NN, Nn.IMAGE_CACHE_END, end, start, sramBytes);
   if (start < get(Nn.KERNEL_CACHE_END) && get(Nn.KERNEL_CACHE_START) < end) {
     noteRange(get(Nn.KERNEL_CACHE_START), get(Nn.KERNEL_CACHE_END));

@@ -80,6 +80,7 @@ function checkPair(at: usize, index: u32): Status {
   const header = load<u32>(at);
   const value = load<u32>(at, 4);
   setWord(index);
+  note(CheckReport.STATE, -1);
   if (header == 0) {
     if (value == 0) return Status.OK;
     setWord(index + 1);
