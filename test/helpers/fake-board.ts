@@ -1,7 +1,7 @@
 // Boards that do what a test says, and a dispatcher with them.
 // SPDX-License-Identifier: MIT
 import * as assert from "uvu/assert";
-import { NpuError, TransportError, type ErrorCode } from "../../core-as/errors.ts";
+import { NpuError, type ErrorCode } from "../../core-as/errors.ts";
 import type { SubmitResult } from "../../core-as/runtime/transport.ts";
 import {
   Dispatcher,

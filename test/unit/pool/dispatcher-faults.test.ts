@@ -228,5 +228,3 @@ test("2,000 runs over boards that die, refuse and come back at random: every run
 });
 
 test.run();
-
-test.run();
