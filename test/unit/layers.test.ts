@@ -171,6 +171,24 @@ test("7: the platform only at the edge", () =>
     ),
   ));
 
+test("the queue server's client only in one file of the pool, tests and benchmarks", () => {
+  const users = IMPORTS.filter(({ to }) => to.startsWith("@nats-io/"));
+  assert.ok(users.some(({ from }) => from === "transport-ws/pool/nats.ts"));
+  expectNone(
+    users.filter(({ from }) => !isBelow(from, "transport-ws/pool/nats.ts", "test", "bench")),
+  );
+});
+
+test("the board protocol knows nothing of the pool, which is for Node", () =>
+  expectNone(
+    IMPORTS.filter(
+      ({ from, to }) =>
+        isBelow(from, "transport-ws") &&
+        !isBelow(from, "transport-ws/pool") &&
+        isBelow(to, "transport-ws/pool"),
+    ),
+  ));
+
 test("the WASM module imports only itself", () =>
   expectNone(
     IMPORTS.filter(
