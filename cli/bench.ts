@@ -10,7 +10,7 @@ import {
   type SubmitResult,
 } from "../core-as/index.ts";
 import { placeText, prepare, type Connection } from "./connect.ts";
-import { aboutTheChip, sourceText, stepTime } from "./evidence.ts";
+import { aboutTheChip, sourceText, ownTime } from "./evidence.ts";
 import {
   addCompileFlags,
   addJsonFlag,
@@ -36,8 +36,8 @@ interface BenchResult {
   evidence: Evidence;
   /** From a run's call to its answer. */
   latency: Spread;
-  /** Sum of a run's steps, where the transport tells: without the way to a board and back. */
-  steps: Spread | null;
+  /** The same where the model runs, if the transport tells: without the way to a board and back. */
+  own: Spread | null;
   runsPerSecond: number;
 }
 
@@ -78,7 +78,7 @@ async function runBench(path: string, flags: BenchArguments, command: Command): 
       `${count(runs)} runs, ${times}, after ${count(warmup)} to warm up`,
   );
   print(`latency: ${spreadText(result.latency)}`);
-  if (result.steps !== null) print(`of that in the model's steps: ${spreadText(result.steps)}`);
+  if (result.own !== null) print(`where it runs: ${spreadText(result.own)}`);
   print(`throughput: ${result.runsPerSecond.toFixed(1)} runs/s`);
   const { evidence } = result;
   print(out.dim(`${sourceText(connection, evidence)}${aboutTheChip(evidence)}`));
@@ -103,13 +103,13 @@ async function measure(
   try {
     await runMany(session, inputs, flags.warmup, flags.concurrency, () => {});
     const latency: number[] = [];
-    const steps: number[] = [];
+    const own: number[] = [];
     let evidence: Evidence = "none";
     const start = performance.now();
-    await runMany(session, inputs, flags.runs, flags.concurrency, (result, milliseconds) => {
-      latency.push(milliseconds);
-      const inSteps = stepTime(result);
-      if (inSteps !== null) steps.push(inSteps);
+    await runMany(session, inputs, flags.runs, flags.concurrency, (result, roundTripMs) => {
+      latency.push(roundTripMs);
+      const milliseconds = ownTime(result);
+      if (milliseconds !== null) own.push(milliseconds);
       ({ evidence } = result);
       progress.update(`${latency.length} runs`, latency.length / flags.runs);
     });
@@ -117,7 +117,7 @@ async function measure(
     return {
       evidence,
       latency: spreadOf(latency),
-      steps: steps.length === 0 ? null : spreadOf(steps),
+      own: own.length === 0 ? null : spreadOf(own),
       runsPerSecond: flags.runs / seconds,
     };
   } finally {

@@ -3,10 +3,11 @@
 import type { SubmitResult } from "../core-as/index.ts";
 import type { Connection } from "./connect.ts";
 
-/** Sum of the steps' times in milliseconds; null when the transport reports none. */
-export function stepTime({ timings }: SubmitResult): number | null {
+/** Milliseconds of a run where it ran, without the way there and back; null when the transport does not tell. */
+export function ownTime({ milliseconds, timings }: SubmitResult): number | null {
+  if (milliseconds !== undefined) return milliseconds;
   if (timings.length === 0) return null;
-  return timings.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+  return timings.reduce((sum, step) => sum + step.milliseconds, 0);
 }
 
 type Source = Pick<Connection, "place" | "recorded">;
@@ -41,14 +42,14 @@ export const aboutTheChip = (evidence: string): string =>
 export function timingText(connection: Source, result: SubmitResult, roundTripMs: number): string {
   const { evidence } = result;
   const { kind } = connection.place;
-  const steps = stepTime(result);
+  const own = ownTime(result);
   const source = sourceText(connection, evidence);
   if (kind === "null") return source;
   const about = aboutTheChip(evidence);
   if (kind === "board" || kind === "pool") {
-    const onBoard = steps === null ? "" : `, on the board ${steps.toFixed(0)} ms`;
+    const onBoard = own === null ? "" : `, on the board ${own.toFixed(0)} ms`;
     return `${source}; round trip ${roundTripMs.toFixed(0)} ms${onBoard}${about}`;
   }
   const who = kind === "sim" ? "this host" : kind === "drm" ? "it" : "then it";
-  return `${source}; ${who} took ${(steps ?? roundTripMs).toFixed(0)} ms${about}`;
+  return `${source}; ${who} took ${(own ?? roundTripMs).toFixed(0)} ms${about}`;
 }

@@ -53,7 +53,7 @@ function checkedUrl(text: string): string {
     const { username, password, search, hash } = new URL(part);
     if (username !== "" || password !== "" || search !== "" || hash !== "")
       throw new UsageError(
-        "an address holds no user, password or token, because logs and process lists show it; use --token-file",
+        "an address holds no user, password or token, because logs and process lists show it; use --token-file or --pool-creds",
         "on",
       );
   }

@@ -80,7 +80,11 @@ export function parseLimit(text: string, before: Partial<AgentLimits> = {}): Par
       `--limit ${JSON.stringify(text)} is not like connections=8; limits are ${Object.keys(DEFAULT_LIMITS).join(", ")}`,
       "limit",
     );
-  return { ...before, [name]: parseSize(value) };
+  try {
+    return { ...before, [name]: parseSize(value) };
+  } catch (error) {
+    throw new UsageError(`--limit ${name}: ${(error as UsageError).message}`, "limit");
+  }
 }
 
 /** Every limit with its default, for --help. */

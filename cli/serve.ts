@@ -1,9 +1,11 @@
 // tilewright serve: an NPU or a simulator for others, on a port or in a pool.
 // SPDX-License-Identifier: MIT
 import { hostname, networkInterfaces } from "node:os";
+import { createSecureContext } from "node:tls";
 import { Option, type Command } from "commander";
 import {
   chipByIdentity,
+  NpuError,
   targetChip,
   TransportError,
   UsageError,
@@ -11,10 +13,11 @@ import {
   type Transport,
 } from "../core-as/index.ts";
 import type { Agent } from "../transport-ws/agent.ts";
+import type { ExecutableCache } from "../transport-ws/agent/cache.ts";
 import { withDefaults, type AgentLimits } from "../transport-ws/agent/limits.ts";
 import type { BoardServer, ServerOptions } from "../transport-ws/server/index.ts";
 import { openPlace } from "./connect.ts";
-import { readText } from "./files.ts";
+import { fileError, readText } from "./files.ts";
 import {
   addPoolFlags,
   targetOption,
@@ -160,6 +163,8 @@ function optionsOf(flags: ServeArguments): Network {
   } catch (error) {
     throw error instanceof RangeError ? new UsageError(error.message, "limit") : error;
   }
+  if (flags.cacheSize === 0)
+    throw new UsageError("--cache-size 0 keeps nothing; leave --cache away", "cache-size");
   const address = flags.listen ?? (flags.pool === undefined ? DEFAULT_LISTEN : undefined);
   if (tokenFile === undefined && address !== undefined && !isThisMachine(address.host))
     throw new UsageError(
@@ -168,18 +173,33 @@ function optionsOf(flags: ServeArguments): Network {
     );
   return {
     ...(tokenFile === undefined ? {} : { token: readToken(tokenFile) }),
-    ...(tlsCert === undefined ? {} : { tls: { cert: readText(tlsCert), key: readText(tlsKey!) } }),
+    ...(tlsCert === undefined ? {} : { tls: readCertificate(tlsCert, tlsKey!) }),
     ...(allowOrigin === undefined ? {} : { allowOrigins: allowOrigin }),
   };
 }
 
+function readCertificate(certPath: string, keyPath: string): { cert: string; key: string } {
+  const pair = { cert: readText(certPath), key: readText(keyPath) };
+  try {
+    createSecureContext(pair);
+  } catch (cause) {
+    throw new UsageError(
+      `${certPath} and ${keyPath} are no certificate with its key, both PEM: ${(cause as Error).message}`,
+      "tls-cert",
+    );
+  }
+  return pair;
+}
+
 const isThisMachine = (host: string): boolean => /^(localhost|127(\.\d+){3}|::1)$/.test(host);
 
-async function openCache(directory: string, maxBytes: number): Promise<ServerOptions["cache"]> {
-  throw new UsageError(
-    `--cache ${directory} of ${maxBytes} bytes: not part of this build`,
-    "cache",
-  );
+async function openCache(directory: string, maxBytes: number): Promise<ExecutableCache> {
+  const { openDiskCache } = await import("../transport-ws/server/index.ts");
+  try {
+    return await openDiskCache(directory, { maxBytes });
+  } catch (cause) {
+    throw cause instanceof NpuError ? cause : fileError("cannot use the cache", directory, cause);
+  }
 }
 
 async function start(

@@ -1,5 +1,6 @@
 // The local NPU as a transport: executables run through the kernel's etnaviv driver.
 // SPDX-License-Identifier: MIT
+import type { CoreOptions } from "../core-as/core.ts";
 import { TransportError, type NpuError } from "../core-as/errors.ts";
 import type { Executable } from "../core-as/executable/executable.ts";
 import type { Chip } from "../core-as/hw/chips.ts";
@@ -33,12 +34,17 @@ export interface DrmOptions {
   check?: boolean;
   signal?: AbortSignal;
   /** Build of the core to use for CPU steps and the check. */
-  wasm?: BufferSource;
+  wasm?: CoreOptions["wasm"];
   /**
    * A run fails when the device ends nothing for this many milliseconds plus 500 for each of its jobs; the kernel's own
    * watchdog acts after 500 without progress. Default: 10000.
    */
   hangMs?: number;
+  /**
+   * Put random marks into outputs before a run and fail with TW_IO_HANG when one is still there afterwards: the kernel does
+   * not say when its watchdog ended a job. Default: true.
+   */
+  verify?: boolean;
   /** Releasing and closing wait at most this long for runs that still go on; default: 5000. */
   closeMs?: number;
 }
@@ -128,7 +134,8 @@ class Drm implements DrmTransport {
     this.lifetime.check();
     checkChip(executable, this.chip);
     const { wasm, hangMs = DEFAULT_HANG_MS, closeMs = DEFAULT_CLOSE_MS } = this.options;
-    const settings = { chip: this.chip, checker: this.checker, hangMs };
+    const { verify = true } = this.options;
+    const settings = { chip: this.chip, checker: this.checker, hangMs, verify };
     const partitions = await DrmPartitions.create(this.context, executable, settings, signal);
     let runner: ExecutableRunner | null;
     try {

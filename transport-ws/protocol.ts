@@ -12,6 +12,14 @@ export {
   type FrameValues,
 } from "./protocol/frame.ts";
 export {
+  addressRun,
+  decodeResult,
+  decodeRun,
+  encodeResult,
+  encodeRun,
+  RUN_PLACES,
+} from "./protocol/hot.ts";
+export {
   ABANDON,
   CANCEL,
   CHUNK,

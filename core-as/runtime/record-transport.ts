@@ -8,7 +8,7 @@ import { throwIfAborted } from "./abort.ts";
 import { Lifetime } from "./lifetime.ts";
 import { executableDigest, requireDigests } from "./recording/digest.ts";
 import { DEFAULT_MAX_BYTES, END_BYTES } from "./recording/format.ts";
-import { recordError, type RecordedRun } from "./recording/outcome.ts";
+import { recordError, type RecordedAnswer, type RecordedRun } from "./recording/outcome.ts";
 import { RecordingWriter } from "./recording/writer.ts";
 import { checkInputs, outputInfos } from "./tensor-info.ts";
 import type {
@@ -182,6 +182,11 @@ function roomFor(
 type RunSoFar = Pick<RecordedRun, "executable" | "profile" | "timeoutMs">;
 type RunOutcome = { result: SubmitResult } | { error: unknown };
 
+function answerOf(result: SubmitResult, outputs: readonly number[]): RecordedAnswer {
+  const { evidence, timings, milliseconds = null, jobs = null } = result;
+  return { outputs, evidence, timings, milliseconds, jobs };
+}
+
 /** Writes records into a sink, one after the other, within a limit of bytes. */
 class SinkWriter {
   bytes = 0;
@@ -246,11 +251,7 @@ class SinkWriter {
       outcome:
         "error" in outcome
           ? recordError(outcome.error)
-          : {
-              ...outcome.result,
-              outputs: numbers.slice(inputs.length),
-              jobs: outcome.result.jobs ?? null,
-            },
+          : answerOf(outcome.result, numbers.slice(inputs.length)),
     };
     this.runs++;
     chunks.push(this.writer.run(recorded));

@@ -175,11 +175,12 @@ class Tape {
     entry.used = true;
     const { outcome } = entry.run;
     if (isError(outcome)) throw makeError(outcome);
-    const { evidence, timings, jobs } = outcome;
+    const { evidence, timings, milliseconds, jobs } = outcome;
     return {
       outputs: outcome.outputs.map((blob) => this.recording.blobs[blob]!.bytes.slice()),
       evidence,
       timings: timings.map((timing) => ({ ...timing })),
+      ...(milliseconds === null ? {} : { milliseconds }),
       ...(jobs === null ? {} : { jobs: jobs.map((job) => ({ ...job })) }),
     };
   }

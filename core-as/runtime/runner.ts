@@ -3,7 +3,7 @@
 import { Core, type CoreOptions } from "../core.ts";
 import { SimFault, TransportError } from "../errors.ts";
 import type { Executable, ExecutablePartition, Port } from "../executable/executable.ts";
-import { throwIfAborted } from "./abort.ts";
+import { throwIfAborted, withLimits } from "./abort.ts";
 import { CpuProgram } from "./cpu/index.ts";
 import { checkInputs } from "./tensor-info.ts";
 import type { JobProfile, StepTiming, SubmitOptions } from "./transport.ts";
@@ -90,23 +90,25 @@ export class ExecutableRunner {
    * One inference.
    * @param inputs bytes of every graph input, in the graph's order
    * @returns bytes of every graph output, in the graph's order, the time of each step and, with `profile`, of each job
-   * @throws TransportError TW_IO_INPUT; TW_IO_ABORTED and TW_IO_TIMEOUT before the first step or between two
+   * @throws TransportError TW_IO_INPUT; TW_IO_ABORTED and TW_IO_TIMEOUT at once, also while others have their turn. What has
+   *   begun then goes on to the next border of two steps, or as far as the executor takes it
    */
   async run(inputs: readonly Uint8Array[], options: SubmitOptions = {}): Promise<RunResult> {
     checkInputs(this.executable.graph, inputs);
-    const result = this.turn.then(() => this.runSteps(inputs, options));
+    const deadline = performance.now() + (options.timeoutMs ?? Infinity);
+    const result = this.turn.then(() => this.runSteps(inputs, options, deadline));
     // One failed inference does not stop those behind it.
     this.turn = result.catch(() => {});
-    return result;
+    return withLimits(result, options, "the inference");
   }
 
   private async runSteps(
     inputs: readonly Uint8Array[],
     options: SubmitOptions,
+    deadline: number,
   ): Promise<RunResult> {
     const { graph } = this.executable;
     const tensors: TensorBytes = new Map(graph.inputs.map((id, i) => [id, inputs[i]!]));
-    const deadline = performance.now() + (options.timeoutMs ?? Infinity);
     const timings: StepTiming[] = [];
     const jobs: JobProfile[] = [];
     const stepOptions = { ...options, deadline, onJob: (job: JobProfile) => void jobs.push(job) };

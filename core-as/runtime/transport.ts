@@ -14,7 +14,10 @@ export interface DisconnectReason {
 }
 
 export interface SubmitOptions {
-  /** Aborts the wait; work that the device has begun is not taken back. */
+  /**
+   * Aborts the wait; work that the device has begun is not taken back. A transport stops listening to it when the submit
+   * settles: callers may use one signal for many submits.
+   */
   signal?: AbortSignal;
   /** Give up after this many milliseconds; default: never. */
   timeoutMs?: number;

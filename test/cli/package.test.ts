@@ -17,17 +17,32 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as source from "../../core-as/index.ts";
 
+/** A file, or files by condition. */
+type Entry = string | { [condition: string]: Entry };
+
 const manifest = JSON.parse(readFileSync("package.json", "utf8")) as {
   version: string;
   bin: Record<string, string>;
-  exports: Record<string, string | { types: string; default: string }>;
+  exports: Record<string, Entry>;
   dependencies: Record<string, string>;
 };
 
-/** Code exports: "tilewright", "tilewright/node", … */
-const EXPORTS = Object.entries(manifest.exports).flatMap(([path, entry]) =>
-  typeof entry === "string" ? [] : [{ name: path.replace(/^\./, "tilewright"), ...entry }],
-);
+/** Every file that an entry may mean. */
+function filesOf(entry: Entry): string[] {
+  return typeof entry === "string" ? [entry] : Object.values(entry).flatMap(filesOf);
+}
+
+/** The file that an entry means where these conditions hold. */
+function fileFor(entry: Entry, ...conditions: string[]): string {
+  if (typeof entry === "string") return entry;
+  const [, next] = Object.entries(entry).find(([name]) => conditions.includes(name))!;
+  return fileFor(next, ...conditions);
+}
+
+/** Exports with code: "tilewright", "tilewright/node", … */
+const EXPORTS = Object.entries(manifest.exports)
+  .filter(([path]) => !path.endsWith(".json"))
+  .map(([path, entry]) => ({ name: path.replace(/^\./, "tilewright"), entry }));
 
 /** Names that a bundle imports, each once. */
 function importsOfBundle(path: string): string[] {
@@ -48,9 +63,8 @@ function reachedFrom(path: string, seen = new Set<string>()): Set<string> {
 }
 
 test("everything that package.json names exists", () => {
-  for (const entry of Object.values(manifest.exports))
-    for (const path of typeof entry === "string" ? [entry] : Object.values(entry))
-      assert.ok(existsSync(path), path);
+  for (const path of Object.values(manifest.exports).flatMap(filesOf))
+    assert.ok(existsSync(path), path);
   for (const path of Object.values(manifest.bin)) assert.ok(existsSync(path), path);
 });
 
@@ -60,7 +74,8 @@ test("the library alone imports its core and nothing that a browser lacks", () =
 });
 
 test("bundles import Node's modules, each other and declared dependencies only", () => {
-  const bundles = ["dist/cli.js", ...EXPORTS.map((entry) => entry.default)];
+  const exported = EXPORTS.flatMap(({ entry }) => filesOf(entry));
+  const bundles = ["dist/cli.js", ...exported.filter((path) => path.endsWith(".js"))];
   for (const bundle of new Set(bundles.flatMap((path) => [...reachedFrom(path)])))
     for (const name of importsOfBundle(bundle)) {
       const isDeclared = Object.keys(manifest.dependencies).some(
@@ -70,7 +85,7 @@ test("bundles import Node's modules, each other and declared dependencies only",
     }
 });
 
-for (const { name, default: path } of EXPORTS.filter(({ name }) => isForBrowsers(name)))
+for (const { name, entry } of EXPORTS.filter(({ name }) => isForBrowsers(name)))
   test(`${name} can be bundled for a browser`, async () => {
     const nodeModules: string[] = [];
     // A browser has no Node modules; one that is only imported when it is there would not be found by esbuild's own check.
@@ -84,7 +99,7 @@ for (const { name, default: path } of EXPORTS.filter(({ name }) => isForBrowsers
       },
     };
     const { outputFiles } = await build({
-      entryPoints: [path],
+      entryPoints: [fileFor(entry, "default")],
       bundle: true,
       platform: "browser",
       format: "esm",

@@ -144,6 +144,14 @@ test("6: devices and their system calls stay inside transport-node", () =>
     ),
   ));
 
+test("6: only one file knows how to find the native addon", () =>
+  expectNone(
+    IMPORTS.filter(
+      ({ from, to }) =>
+        to === "node-gyp-build" && from !== "transport-node/addon.ts" && !isBelow(from, "test"),
+    ),
+  ));
+
 test("7: the platform only at the edge", () =>
   expectNone(
     IMPORTS.filter(
@@ -160,6 +168,24 @@ test("7: the platform only at the edge", () =>
           "examples",
           "scripts",
         ),
+    ),
+  ));
+
+test("the queue server's client only in one file of the pool, tests and benchmarks", () => {
+  const users = IMPORTS.filter(({ to }) => to.startsWith("@nats-io/"));
+  assert.ok(users.some(({ from }) => from === "transport-ws/pool/nats.ts"));
+  expectNone(
+    users.filter(({ from }) => !isBelow(from, "transport-ws/pool/nats.ts", "test", "bench")),
+  );
+});
+
+test("the board protocol knows nothing of the pool, which is for Node", () =>
+  expectNone(
+    IMPORTS.filter(
+      ({ from, to }) =>
+        isBelow(from, "transport-ws") &&
+        !isBelow(from, "transport-ws/pool") &&
+        isBelow(to, "transport-ws/pool"),
     ),
   ));
 

@@ -7,19 +7,20 @@ import {
   CANCEL,
   CHUNK,
   decodeFrame,
+  decodeRun,
   encodeFailure,
   encodeFrame,
   GOODBYE,
   HELLO,
   HELLO_BYTES,
   LOAD,
-  offsetOf,
   PING,
   PONG,
   protocolError,
   RESUME,
   RESUMED,
   RUN,
+  RUN_PLACES,
   SHUTDOWN,
   UNLOAD,
   WELCOME,
@@ -213,19 +214,19 @@ export class Connection {
   }
 
   private run(bytes: Uint8Array): void {
-    const { profile, session: handle, run: id, inputs } = decodeFrame(RUN, bytes);
+    const { profile, session: handle, run: id, inputs } = decodeRun(bytes);
     const record = this.record!;
     if (id <= record.highest)
-      throw protocolError(`run ${id} came after run ${record.highest}`, RUN_ID_AT);
+      throw protocolError(`run ${id} came after run ${record.highest}`, RUN_PLACES.run);
     record.highest = id;
     this.mayResume = false;
     const session = this.sessions.get(handle);
-    if (session === null) throw protocolError(`session ${handle} is not open`, 2);
+    if (session === null) throw protocolError(`session ${handle} is not open`, RUN_PLACES.session);
     const { shared } = session;
     if (inputs.length !== shared.inputBytes)
       throw protocolError(
         `run ${id} has ${inputs.length} bytes of inputs, the executable has ${shared.inputBytes}`,
-        RUN_ID_AT + 8,
+        RUN_PLACES.inputs,
       );
     const cost = shared.inputBytes + shared.outputBytes;
     const { runBytesPerConnection } = this.context.limits;
@@ -340,9 +341,6 @@ export class Connection {
     context.log(`${this.peer}: ended, ${why}`);
   }
 }
-
-/** Byte of a run frame at which its id begins. */
-const RUN_ID_AT = offsetOf(RUN, "run");
 
 /** Views of one block of bytes. */
 function split(bytes: Uint8Array, sizes: readonly number[]): Uint8Array[] {

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 import { TransportError } from "../../core-as/errors.ts";
 import type { SubmitResult } from "../../core-as/runtime/transport.ts";
-import { encodeFailure, encodeFrame, PROFILED, RESULT } from "../protocol.ts";
+import { encodeFailure, encodeFrame, encodeResult, PROFILED } from "../protocol.ts";
 import type { RunOutcome, WaitingRun } from "./scheduler.ts";
 
 /** @param frameBytes largest frame that the client takes */
@@ -13,11 +13,8 @@ export function encodeOutcome(
 ): Uint8Array {
   if ("error" in outcome) return encodeFailure("run", id, outcome.error);
   const { result, milliseconds } = outcome;
-  const { outputs } = session.shared;
-  if (
-    result.outputs.length !== outputs.length ||
-    result.outputs.some(({ length }, i) => length !== outputs[i])
-  )
+  const { outputs, outputBytes } = session.shared;
+  if (!fit(result.outputs, outputs))
     return encodeFailure(
       "run",
       id,
@@ -26,7 +23,9 @@ export function encodeOutcome(
           `instead of ${outputs.join(", ")}`,
       ),
     );
-  const frame = profile ? profiled(id, result, milliseconds) : plain(id, result, milliseconds);
+  const frame = profile
+    ? profiled(id, result, milliseconds)
+    : encodeResult(result.evidence, id, milliseconds, result.outputs, outputBytes);
   if (frame.length <= frameBytes) return frame;
   return encodeFailure(
     "run",
@@ -38,8 +37,10 @@ export function encodeOutcome(
   );
 }
 
-function plain(run: number, { evidence, outputs }: SubmitResult, milliseconds: number): Uint8Array {
-  return encodeFrame(RESULT, { evidence, run, milliseconds, outputs });
+function fit(given: readonly Uint8Array[], sizes: readonly number[]): boolean {
+  if (given.length !== sizes.length) return false;
+  for (let i = 0; i < sizes.length; i++) if (given[i]!.length !== sizes[i]) return false;
+  return true;
 }
 
 function profiled(

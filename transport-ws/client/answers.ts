@@ -1,7 +1,7 @@
 // Answers of runs as results.
 // SPDX-License-Identifier: MIT
 import type { SubmitResult } from "../../core-as/runtime/transport.ts";
-import { decodeFrame, PROFILED, protocolError, RESULT } from "../protocol.ts";
+import { decodeFrame, decodeResult, PROFILED, protocolError } from "../protocol.ts";
 import type { ClientRun } from "./runs.ts";
 
 /** An answer whose frame is in order; whether it fits its run is seen when that is found. */
@@ -13,7 +13,7 @@ export interface Answer {
 
 /** @throws TransportError TW_IO_PROTOCOL */
 export function readPlain(bytes: Uint8Array): Answer {
-  const { evidence, run: id, milliseconds, outputs } = decodeFrame(RESULT, bytes);
+  const { evidence, run: id, milliseconds, outputs } = decodeResult(bytes);
   return {
     id,
     resultFor(run) {

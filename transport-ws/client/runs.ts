@@ -4,7 +4,7 @@ import { NpuError, TransportError } from "../../core-as/errors.ts";
 import { throwIfAborted } from "../../core-as/runtime/abort.ts";
 import type { SubmitOptions, SubmitResult } from "../../core-as/runtime/transport.ts";
 import type { Clock } from "../clock.ts";
-import { CANCEL, encodeFrame, offsetOf, protocolError, RUN } from "../protocol.ts";
+import { addressRun, CANCEL, encodeFrame, encodeRun, protocolError } from "../protocol.ts";
 import type { Link } from "./link.ts";
 import type { BoardSession } from "./sessions.ts";
 
@@ -28,10 +28,6 @@ interface Credits {
   runs: number;
   bytes: number;
 }
-
-const RUN_AT = offsetOf(RUN, "run");
-const SESSION_AT = offsetOf(RUN, "session");
-const TWO_32 = 2 ** 32;
 
 export class Runs {
   /** In the order in which they will be sent. */
@@ -61,7 +57,7 @@ export class Runs {
   ): Promise<SubmitResult> {
     return new Promise((resolve, reject) => {
       throwIfAborted(signal, "the inference");
-      const frame = encodeFrame(RUN, { profile, session: 0, run: 0, inputs });
+      const frame = encodeRun(profile, inputs, session.inputBytes);
       const cost = session.inputBytes + session.outputBytes;
       const run: ClientRun = {
         id: 0,
@@ -179,10 +175,7 @@ export class Runs {
   private send(run: ClientRun): void {
     const { frame, session, cost } = run;
     const id = (run.id = this.nextId++);
-    const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
-    view.setUint16(SESSION_AT, session.handle, true);
-    view.setUint32(RUN_AT, id % TWO_32, true);
-    view.setUint32(RUN_AT + 4, Math.floor(id / TWO_32), true);
+    addressRun(frame, session.handle, id);
     this.sent.set(id, run);
     this.sentBytes += cost;
     this.link!.send(frame);

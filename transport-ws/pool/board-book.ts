@@ -18,8 +18,10 @@ export interface KnownBoard {
   failures: number;
   /** All failures: channels that broke, devices that were lost. */
   failuresEver: number;
-  /** Not asked before this time. */
+  /** Not asked before this time, because it failed. */
   retryAt: number;
+  /** Not asked before this time, because it was full; news that it has room end that. */
+  busyUntil: number;
 }
 
 /** A book of boards with a circuit breaker each. Time comes from outside, in milliseconds. */
@@ -52,10 +54,18 @@ export class BoardBook {
       return;
     }
     const known = this.boards.get(health.id);
-    if (known !== undefined) known.health = health;
-    else {
+    if (known !== undefined) {
+      known.health = health;
+      if (health.state === "ready") known.busyUntil = 0;
+    } else {
       if (this.boards.size >= MAX_BOARDS) this.forgetOldest();
-      this.boards.set(health.id, { health, failures: 0, failuresEver: 0, retryAt: 0 });
+      this.boards.set(health.id, {
+        health,
+        failures: 0,
+        failuresEver: 0,
+        retryAt: 0,
+        busyUntil: 0,
+      });
     }
   }
 
@@ -78,7 +88,7 @@ export class BoardBook {
   /** It has no room now; that is no failure. */
   busy(id: string, pauseMs: number): void {
     const board = this.boards.get(id);
-    if (board !== undefined) board.retryAt = Math.max(board.retryAt, this.now() + pauseMs);
+    if (board !== undefined) board.busyUntil = this.now() + pauseMs;
   }
 
   answered(id: string): void {
@@ -91,8 +101,8 @@ export class BoardBook {
     const now = this.now();
     return this.all()
       .filter(
-        ({ health, retryAt }) =>
-          health.state === "ready" && retryAt <= now && !without.has(health.id),
+        (board) =>
+          board.health.state === "ready" && !isPaused(board, now) && !without.has(board.health.id),
       )
       .map(({ health }) => ({ id: health.id, load: loadOf(health), tie: this.random() }))
       .sort((a, b) => a.load - b.load || a.tie - b.tie)
@@ -103,7 +113,7 @@ export class BoardBook {
   paused(): string[] {
     const now = this.now();
     return this.all()
-      .filter(({ retryAt }) => retryAt > now)
+      .filter((board) => isPaused(board, now))
       .map(({ health }) => health.id);
   }
 
@@ -112,6 +122,9 @@ export class BoardBook {
     if (oldest !== undefined) this.boards.delete(oldest);
   }
 }
+
+const isPaused = ({ retryAt, busyUntil }: KnownBoard, now: number): boolean =>
+  Math.max(retryAt, busyUntil) > now;
 
 const loadOf = ({ queued, running, connections }: BoardHealth): number =>
   queued + running + connections / 1000;

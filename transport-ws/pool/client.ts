@@ -24,8 +24,8 @@ import { poolSettings, type PoolSettings, type PoolTuning } from "./settings.ts"
 import { chipKey, subjectsOf, type Subjects } from "./subjects.ts";
 
 export interface PoolOptions extends ConnectOptions, Partial<PoolTuning> {
-  /** Name of the pool, when the address has none. */
-  pool?: string;
+  /** Name of the pool, when the address has none. Default "boards". */
+  group?: string;
   /** Chip of the boards: a name of the chip table or an identity; default: that of all boards, which must be the same. */
   chip?: string | ChipIdentity;
   /** The boards' token, checked by each board. */
@@ -72,7 +72,7 @@ export interface PoolTransport extends Transport {
 export async function openPool(url: string, options: PoolOptions = {}): Promise<PoolTransport> {
   const { signal } = options;
   throwIfAborted(signal, "opening the pool");
-  const address = parsePoolAddress(url, options.pool);
+  const address = parsePoolAddress(url, options.group);
   const settings = poolSettings(options);
   const wanted = options.chip === undefined ? null : chipOf(options.chip);
   const bus = await connectNats(address, options);
@@ -97,9 +97,9 @@ export async function openPool(url: string, options: PoolOptions = {}): Promise<
  */
 export async function listPoolBoards(
   url: string,
-  options: ConnectOptions & { pool?: string; timeoutMs?: number } = {},
+  options: ConnectOptions & { group?: string; timeoutMs?: number } = {},
 ): Promise<BoardHealth[]> {
-  const address = parsePoolAddress(url, options.pool);
+  const address = parsePoolAddress(url, options.group);
   const bus = await connectNats(address, options);
   try {
     return await collectHealth(bus, subjectsOf(address.group), options.timeoutMs ?? HEALTH_MS);
@@ -161,6 +161,7 @@ class Pool implements PoolTransport {
   private readonly links: Links;
   private settleDisconnected!: (reason: DisconnectReason) => void;
   private closing: Promise<void> | null = null;
+  private readonly idleTimer: ReturnType<typeof setInterval>;
 
   constructor(
     private readonly address: PoolAddress,
@@ -187,7 +188,7 @@ class Pool implements PoolTransport {
       subjects,
       chip,
       book: this.book,
-      client: options.clientName ?? "tilewright",
+      client: (options.clientName ?? "tilewright").slice(0, 64),
       connect: (channel, board) => this.greet(channel, board),
       added: (link) => this.dispatcher.addLink(link),
       removed: (board, reason) => this.dispatcher.removeLink(board, reason),
@@ -197,6 +198,10 @@ class Pool implements PoolTransport {
     bus.onState((state, reason) => {
       if (state === "closed") this.lost(reason);
     });
+    this.idleTimer = setInterval(
+      () => this.dispatcher.drainIdle(settings.idleMs),
+      settings.idleMs / 4,
+    );
   }
 
   async connect(signal: AbortSignal | undefined): Promise<void> {
@@ -242,6 +247,7 @@ class Pool implements PoolTransport {
   }
 
   private async doClose(): Promise<void> {
+    clearInterval(this.idleTimer);
     this.links.close();
     const error = new TransportError("TW_IO_CLOSED", "the pool's transport was closed");
     await Promise.all(this.dispatcher.close(error).map((link) => link.close()));
@@ -252,6 +258,7 @@ class Pool implements PoolTransport {
 
   private lost(reason: string): void {
     this.settleDisconnected({ kind: "lost", message: reason });
+    clearInterval(this.idleTimer);
     this.links.close();
     const error: NpuError = new TransportError("TW_IO_CONNECT", reason);
     for (const link of this.dispatcher.close(error)) void link.close();

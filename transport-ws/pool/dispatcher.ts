@@ -94,6 +94,13 @@ export class Dispatcher {
     this.pump();
   }
 
+  /** Lets go of boards that have had no run for so many milliseconds, except the last one, so that others may use them. */
+  drainIdle(idleMs: number): void {
+    const used = [...this.links.values()].filter(({ leaving }) => !leaving);
+    const idle = used.filter((link) => link.idleMs > idleMs).slice(0, used.length - 1);
+    for (const { board } of idle) this.drainLink(board);
+  }
+
   /** The known boards may have changed. */
   boardsChanged(): void {
     if (this.queue.length > 0) this.pump();

@@ -14,8 +14,8 @@ export interface JoinOptions
   /** nats://host:4222/pool or tls://…, several servers separated by commas. */
   servers: string;
   agent: Agent;
-  /** Name of the pool, when the address has none. */
-  pool?: string;
+  /** Name of the pool, when the address has none. Default "boards". */
+  group?: string;
   /** Name of the board in listings, up to 64 characters. Default "board". */
   name?: string;
   /** Clients at a time. Default: as many as the agent takes. */
@@ -31,7 +31,7 @@ export interface JoinOptions
  */
 export async function joinPool(options: JoinOptions): Promise<PoolMember> {
   const { agent, name = "board" } = options;
-  const address = parsePoolAddress(options.servers, options.pool);
+  const address = parsePoolAddress(options.servers, options.group);
   if (name.length === 0 || name.length > 64)
     throw new UsageError(`the board's name has ${name.length} characters, 1 to 64 are possible`);
   const terms = ownTerms(options);
@@ -57,9 +57,9 @@ function boardOf(agent: Agent, name: string): PoolBoard {
   return {
     name,
     chip: agent.transport.chip,
-    device,
+    device: device.slice(0, 256),
     evidence,
-    version: software,
+    version: software.slice(0, 64),
     protocol: VERSIONS.max,
     patienceMs,
     load: () => loadOf(agent),

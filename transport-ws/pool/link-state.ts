@@ -30,6 +30,7 @@ export class LinkState {
   /** Runs answered here. */
   answered = 0;
   private lastUse = 0;
+  private idleSince = Date.now();
   private readonly running = new Map<Run, (outcome: Outcome) => void>();
   private readonly loaded = new Map<Model, Promise<LoadedExecutable>>();
 
@@ -39,6 +40,11 @@ export class LinkState {
 
   get outstanding(): number {
     return this.running.size;
+  }
+
+  /** Milliseconds since the last run ended; 0 while there are some. */
+  get idleMs(): number {
+    return this.outstanding > 0 ? 0 : Date.now() - this.idleSince;
   }
 
   /** No run will be given to it any more. */
@@ -67,6 +73,7 @@ export class LinkState {
     this.running.set(run, (outcome) => {
       if (!this.running.delete(run)) return;
       if (outcome.ok) this.answered++;
+      this.idleSince = Date.now();
       done(outcome);
     });
     void this.execute(run).then((outcome) => this.running.get(run)?.(outcome));

@@ -109,9 +109,8 @@ export class Links {
     void link.close();
   }
 
-  /** The board was drained. */
+  /** The board was drained, because it leaves or because it is not needed. */
   release(link: Link): void {
-    this.options.book.gone(link.board);
     this.remove(link.board);
     void link.close();
   }
@@ -209,11 +208,19 @@ export class Links {
     return false;
   }
 
-  private async askAll(): Promise<void> {
+  /** Asks all boards how they are; resolves when one of them could be opened, or when all have had their time. */
+  private askAll(): Promise<void> {
     const { bus, subjects, healthMs, book } = this.options;
-    const boards = await collectHealth(bus, subjects, healthMs);
-    for (const board of boards) book.saw(board);
-    this.others = boards;
+    this.others = [];
+    return new Promise((resolve) => {
+      const saw = (board: BoardHealth): void => {
+        book.saw(board);
+        this.others.push(board);
+        if (this.more) resolve();
+      };
+      // The rest of the answers is still noted when an attempt goes on.
+      void collectHealth(bus, subjects, healthMs, saw).then(() => resolve());
+    });
   }
 
   private async open(target: { chip: ChipIdentity } | { board: string }): Promise<boolean> {

@@ -1,5 +1,6 @@
 // Who is in a pool: a health request to all boards.
 // SPDX-License-Identifier: MIT
+import { NpuError } from "../../core-as/errors.ts";
 import { chipKey, type Subjects } from "./subjects.ts";
 import type { Bus } from "./bus.ts";
 import { parseHealth, type BoardHealth } from "./messages.ts";
@@ -13,21 +14,24 @@ const NOTHING = new Uint8Array(0);
 /**
  * Asks all boards how they are and collects answers for `timeoutMs`; ends at once when the server knows no board. What is no
  * valid answer is left out. Sorted by name.
+ * @param saw called with each board as soon as it has answered
  */
 export async function collectHealth(
   bus: Bus,
   subjects: Subjects,
   timeoutMs: number,
+  saw: (board: BoardHealth) => void = () => {},
 ): Promise<BoardHealth[]> {
   const boards = new Map<string, BoardHealth>();
   const asked = performance.now();
   await gather(bus, subjects.health, NOTHING, timeoutMs, ({ data, nobody }) => {
     if (nobody) return true;
     try {
-      const health = parseHealth(data);
-      boards.set(health.id, { ...health, roundTripMs: performance.now() - asked });
-    } catch {
-      return false;
+      const health = { ...parseHealth(data), roundTripMs: performance.now() - asked };
+      if (!boards.has(health.id)) saw(health);
+      boards.set(health.id, health);
+    } catch (error) {
+      if (!(error instanceof NpuError)) throw error;
     }
     return boards.size >= MAX_LISTED;
   });

@@ -23,7 +23,7 @@ export interface NatsChannelOptions {
   peer: string;
   /** Largest frame that is taken from the other side. */
   maxFrameBytes: number;
-  /** Called when the channel has ended, after the handlers. */
+  /** Called when the channel has ended. */
   ended?: () => void;
 }
 
@@ -128,7 +128,7 @@ export class NatsChannel implements FrameChannel {
     const early = this.early;
     this.early = [];
     for (const frame of early) handlers.frame(frame);
-    if (this.ended !== null) handlers.closed(this.ended);
+    if (this.ended !== null) this.tellEnd(handlers, this.ended);
   }
 
   send(frame: Uint8Array): void {
@@ -168,8 +168,13 @@ export class NatsChannel implements FrameChannel {
     this.queue = [];
     this.queuedBytes = 0;
     this.assembler.drop();
-    this.handlers?.closed(end);
+    if (this.handlers !== null) this.tellEnd(this.handlers, end);
     this.options.ended?.();
+  }
+
+  /** Never inside a call of the user, who may be in the middle of something when destroying a channel. */
+  private tellEnd(handlers: FrameHandlers, end: ChannelEnd): void {
+    queueMicrotask(() => handlers.closed(end));
   }
 
   // --- sending -------------------------------------------------------------------------------------------------------------------

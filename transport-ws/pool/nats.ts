@@ -187,6 +187,7 @@ class NatsBus implements Bus {
   }
 
   async flush(): Promise<void> {
+    if (!this.connected) throw new TransportError("TW_IO_CONNECT", `${this.address} is lost`);
     await this.connection.flush();
   }
 
@@ -224,7 +225,8 @@ class NatsBus implements Bus {
 
 function busMessage({ data, reply, headers }: Msg): BusMessage {
   return {
-    data,
+    // The client gives Buffers, whose slice and subarray behave differently.
+    data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
     reply: reply === undefined || reply === "" ? null : reply,
     nobody: data.length === 0 && headers?.code === 503,
   };

@@ -21,6 +21,8 @@ export interface PoolTuning {
   runsPerBoard: number;
   /** Boards in use at a time. Default 64. */
   maxBoards: number;
+  /** A board that has had no run for so long is let go, except the last one. Default 60,000. */
+  idleMs: number;
   /** Interval of signs of life; both sides use the smaller of theirs. Default 2000. */
   heartbeatMs: number;
   /** Unacknowledged bytes of a channel in each direction; both sides use the smaller of theirs. Default 4 MiB. */
@@ -30,6 +32,8 @@ export interface PoolTuning {
 }
 
 const MIB = 2 ** 20;
+/** Longest delay of a timer in milliseconds; longer ones would fire at once. */
+const TIMER_MAX = 2 ** 31 - 1;
 
 const DEFAULTS: PoolTuning = {
   boardMs: 5_000,
@@ -39,6 +43,7 @@ const DEFAULTS: PoolTuning = {
   maxRedeliveries: 3,
   runsPerBoard: 4,
   maxBoards: 64,
+  idleMs: 60_000,
   heartbeatMs: 2_000,
   windowBytes: 4 * MIB,
   maxFrameBytes: 64 * MIB,
@@ -59,6 +64,7 @@ export function ownTerms({ heartbeatMs, windowBytes }: Partial<PoolTuning>): Ter
 
 export interface PoolSettings {
   boardMs: number;
+  idleMs: number;
   healthMs: number;
   /** Time for a board to welcome the client. */
   connectMs: number;
@@ -82,18 +88,32 @@ export function poolSettings(options: Partial<PoolTuning>): PoolSettings {
   );
   const tuning: PoolTuning = { ...DEFAULTS, ...given };
   const { boardMs, noBoardMs, maxQueued, maxBytes, maxRedeliveries, runsPerBoard } = tuning;
-  for (const name of ["boardMs", "noBoardMs", "maxQueued", "maxBytes", "runsPerBoard"] as const)
+  for (const name of [
+    "boardMs",
+    "noBoardMs",
+    "idleMs",
+    "maxQueued",
+    "maxBytes",
+    "runsPerBoard",
+  ] as const)
     check(name, tuning[name], 1, Number.MAX_SAFE_INTEGER);
   check("maxRedeliveries", maxRedeliveries, 0, 1000);
   check("maxBoards", tuning.maxBoards, 1, 256);
   check("maxFrameBytes", tuning.maxFrameBytes, 8192, 2 ** 31 - 1);
   return {
     boardMs,
-    healthMs: 500,
+    idleMs: Math.min(tuning.idleMs, TIMER_MAX),
+    healthMs: 250,
     connectMs: 15_000,
     runsPerBoard,
     backOff: { firstMs: 250, maxMs: 30_000 },
-    dispatch: { maxQueued, maxBytes, maxRedeliveries, noBoardMs, fullPauseMs: 100 },
+    dispatch: {
+      maxQueued,
+      maxBytes,
+      maxRedeliveries,
+      noBoardMs: Math.min(noBoardMs, TIMER_MAX),
+      fullPauseMs: 100,
+    },
     links: {
       terms: ownTerms(tuning),
       maxFrameBytes: tuning.maxFrameBytes,

@@ -153,10 +153,10 @@ export class FrameAssembler {
         `a ${last ? "last " : ""}piece of ${payload.length} bytes where ${rest} are missing`,
         HEADER_BYTES,
       );
-    // Copied, because the view may belong to a larger buffer of the connection.
+    // Copied, because the view may belong to a larger buffer of the connection. Not with slice: a Buffer's does not copy.
     if (first && last) {
       this.drop();
-      return payload.slice();
+      return new Uint8Array(payload);
     }
     this.pieces.push(payload);
     this.received += payload.length;

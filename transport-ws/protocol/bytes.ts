@@ -68,3 +68,21 @@ export class FrameWriter {
     this.bytes.set(bytes, this.take(bytes.length));
   }
 }
+
+/** Frames up to this size share a block of memory: a buffer of its own costs more than all the rest of a small frame. */
+const SMALL_BYTES = 2048;
+const BLOCK_BYTES = 64 * 1024;
+let block = new Uint8Array(0);
+let blockAt = 0;
+
+/** Zeroed memory for a frame. Blocks are never used twice, so that nothing can be read in them that was there before. */
+export function frameBytes(size: number): Uint8Array {
+  if (size > SMALL_BYTES) return new Uint8Array(size);
+  if (blockAt + size > block.length) {
+    block = new Uint8Array(BLOCK_BYTES);
+    blockAt = 0;
+  }
+  const bytes = block.subarray(blockAt, blockAt + size);
+  blockAt += size;
+  return bytes;
+}

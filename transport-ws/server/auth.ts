@@ -3,6 +3,7 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { UsageError } from "../../core-as/errors.ts";
 import { isLoopback } from "../client/options.ts";
+import { bracketed } from "./origin.ts";
 
 export const MIN_TOKEN = 16;
 const MAX_TOKEN_BYTES = 512;
@@ -18,7 +19,7 @@ const HOW =
  */
 export function checkToken(token: string | undefined, host: string): void {
   if (token === undefined || token === "") {
-    if (isLoopback(host.includes(":") && !host.startsWith("[") ? `[${host}]` : host)) return;
+    if (isLoopback(bracketed(host))) return;
     throw new UsageError(
       `listening on ${host} lets other machines in, which demands a token: ${HOW}`,
       "token",

@@ -9,11 +9,17 @@ export interface OriginRules {
   allowOrigins: readonly string[];
 }
 
-/** Why a request is refused, with its HTTP status; null when it is not. */
+/** Why a request is refused, with its HTTP status. */
+export interface Refusal {
+  status: number;
+  why: string;
+}
+
+/** Why a request is refused; null when it is not. */
 export function refusalOf(
   { headers, method }: Pick<IncomingMessage, "headers" | "method">,
   { host, allowOrigins }: OriginRules,
-): { status: number; why: string } | null {
+): Refusal | null {
   if (method !== "GET") return { status: 405, why: "a WebSocket is opened with GET" };
   const { origin } = headers;
   // Browsers always send it, other programs do not.
@@ -32,7 +38,8 @@ export function refusalOf(
   return null;
 }
 
-const bracketed = (host: string): string =>
+/** An address as it stands in a URL. */
+export const bracketed = (host: string): string =>
   host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
 
 function hostnameOf(header: string | undefined): string | null {

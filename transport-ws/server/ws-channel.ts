@@ -7,6 +7,9 @@ import type { ChannelEnd, ChannelOpener, FrameChannel, FrameHandlers } from "../
 /** How long a peer may take to answer a close. */
 export const CLOSE_MS = 2_000;
 
+/** The same as an option of `ws`, whose types lag behind. */
+export const CLOSE_OPTIONS = { closeTimeout: CLOSE_MS } as object;
+
 const SEND_OPTIONS = { binary: true, compress: false } as const;
 
 export class WsChannel implements FrameChannel {
@@ -96,6 +99,3 @@ export function createNodeOpener(options: NodeChannelOptions = {}): ChannelOpene
       else signal?.addEventListener("abort", onAbort);
     });
 }
-
-/** The types of `ws` lag behind its options. */
-const CLOSE_OPTIONS = { closeTimeout: CLOSE_MS } as object;

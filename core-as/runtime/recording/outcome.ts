@@ -35,6 +35,8 @@ export interface RecordedAnswer {
   outputs: readonly number[];
   evidence: Evidence;
   timings: readonly StepTiming[];
+  /** Wall clock of the run where it ran; null when the transport did not tell. */
+  milliseconds: number | null;
   jobs: readonly JobProfile[] | null;
 }
 

@@ -191,6 +191,8 @@ function readAnswer(fields: FieldsReader, blob: () => number): RecordedAnswer {
     kind: fields.member(STEP_KINDS, "the kind of a step"),
     milliseconds: fields.amount("a time"),
   }));
+  const own = fields.list(8, () => fields.amount("a time"));
+  if (own.length > 1) fields.fail("a run has two times");
   const jobs = fields.optionalList(20, () => ({
     partition: fields.u32(),
     job: fields.u32(),
@@ -200,7 +202,7 @@ function readAnswer(fields: FieldsReader, blob: () => number): RecordedAnswer {
       fields.list(12, () => [fields.text(), fields.amount("a counter")] as const),
     ),
   }));
-  return { outputs, evidence, timings, jobs };
+  return { outputs, evidence, timings, milliseconds: own[0] ?? null, jobs };
 }
 
 function readError(fields: FieldsReader): RecordedError {

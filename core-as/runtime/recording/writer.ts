@@ -152,12 +152,14 @@ export function recordCrc(bytes: Uint8Array, length: number): number {
   return crc32(bytes.subarray(RECORD_HEAD_BYTES, RECORD_HEAD_BYTES + length), head);
 }
 
-function writeAnswer(fields: Fields, { outputs, evidence, timings, jobs }: RecordedAnswer): void {
+function writeAnswer(fields: Fields, answer: RecordedAnswer): void {
+  const { outputs, evidence, timings, milliseconds, jobs } = answer;
   fields.list(outputs, (blob) => fields.u32(blob));
   fields.u32(EVIDENCES.indexOf(evidence));
   fields.list(timings, ({ step, kind, milliseconds }) =>
     fields.u32(step).u32(STEP_KINDS.indexOf(kind)).f64(milliseconds),
   );
+  fields.list(milliseconds === null ? [] : [milliseconds], (value) => fields.f64(value));
   if (jobs === null) fields.u32(NONE);
   else
     fields.list(jobs, ({ partition, job, milliseconds, counters }) =>

@@ -88,6 +88,11 @@ test("the pause doubles with each failure up to a limit, and an answered run end
   assert.equal(boards.candidates(NONE), []);
   pass(300);
   assert.equal(boards.candidates(NONE), ["a"]);
+  boards.busy("a", 300);
+  boards.saw(health("a", { state: "full" }));
+  assert.equal(boards.candidates(NONE), []);
+  boards.saw(health("a"));
+  assert.equal(boards.candidates(NONE), ["a"], "it says that it has room again");
 });
 
 test("only so many boards are remembered", () => {
