@@ -1,25 +1,44 @@
 // Numbers that optimised mode chooses better than the reference: biases and factors close to TFLite's results.
 // SPDX-License-Identifier: MIT
 import { readInts } from "../../ir/constants.ts";
-import type { Graph, Op, Tensor } from "../../ir/graph.ts";
-import { scaleOf, type AddFactors } from "../lower-shared.ts";
-
-/** Real value of one accumulator step in output steps, in binary32 as the hardware's factor. */
-export function factorOf(input: Tensor, weight: Tensor, output: Tensor): number {
-  return Math.fround(Math.fround(scaleOf(input) * scaleOf(weight)) / scaleOf(output));
-}
-
-/** Above this factor one accumulator step is too coarse for nudgeBiases to help. */
-const MAX_NUDGED_FACTOR = 1 / 64;
+import type { Graph, Op } from "../../ir/graph.ts";
+import { quantiseMultiplier } from "../../ir/fixed-point.ts";
+import type { AddFactors } from "../lower-shared.ts";
+import type { Steps } from "./output-stage.ts";
 
 /**
- * TFLite rounds twice, so a positive result goes up from 2^-(shift+1) below the half: between a half and a whole step
- * of the accumulator. One step more in the bias makes the NPU's single rounding agree in all but half of these cases.
- * Results below zero would move away, but under a ReLU they do not matter.
+ * Steps of TFLite's requantisation, which rounds twice: the product with a 31-bit multiplier, ties upwards, then the right
+ * shift, ties away from zero.
+ * @param factor real factor, as TFLite computes it
+ * @param zeroPoint stored output zero point
+ * @param lowest smallest output byte
+ * @returns null when the factor is too small or too large to be worth the exact treatment
  */
-export function nudgeBiases(biases: Int32Array, factor: number): void {
-  if (factor > MAX_NUDGED_FACTOR) return;
-  for (let i = 0; i < biases.length; i++) biases[i]! += 1;
+export function requantisationSteps(
+  factor: number,
+  zeroPoint: number,
+  lowest: number,
+): Steps | null {
+  if (!(factor >= MIN_FITTED && factor <= MAX_FITTED)) return null;
+  const { multiplier, shift } = quantiseMultiplier(factor);
+  const thresholds = Float64Array.from({ length: 255 - lowest }, (_, i) => {
+    // The first number after the multiplication that the right shift takes to the level.
+    const level = BigInt(lowest + 1 + i - zeroPoint);
+    const half = (2n * level - 1n) << BigInt(Math.max(-shift - 1, 0));
+    const product = shift >= 0 ? level : level > 0n ? half : half + 1n;
+    const numerator = (product << 31n) - (1n << 30n);
+    return Number(ceilDivide(numerator, BigInt(multiplier) << BigInt(Math.max(shift, 0))));
+  });
+  return { zeroPoint, lowest, thresholds, factor };
+}
+
+/** Between these, an accumulator that reaches the last output step has at most 28 bits, and no left shift overflows. */
+const MIN_FITTED = 2 ** -19;
+const MAX_FITTED = 2 ** 8;
+
+function ceilDivide(a: bigint, b: bigint): bigint {
+  const down = a / b;
+  return down * b < a ? down + 1n : down;
 }
 
 /**

@@ -4,7 +4,7 @@ import { MeanParam } from "../../assembly/abi.ts";
 import { elementCount, optionsOf, type Graph, type Op, type Tensor } from "../../ir/graph.ts";
 import * as check from "./check.ts";
 import type { CpuOperator } from "./plan.ts";
-import { quantiseMultiplier, type FixedMultiplier } from "./quantise.ts";
+import { quantiseMultiplier, type FixedMultiplier } from "../../ir/fixed-point.ts";
 
 const MAX_DIMENSIONS = 6;
 /** Sums of so many bytes, with zero points removed, fit 32 bits. */

@@ -12,7 +12,7 @@ import {
 import * as check from "./check.ts";
 import type { Refusal } from "./check.ts";
 import type { CpuOperator, KernelCall, PlanContext } from "./plan.ts";
-import { roundHalfAway } from "./quantise.ts";
+import { roundHalfAway } from "../../ir/fixed-point.ts";
 
 const MAX_DIMENSIONS = 6;
 

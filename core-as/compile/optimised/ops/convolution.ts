@@ -2,9 +2,13 @@
 // SPDX-License-Identifier: MIT
 import type { Op, Tensor } from "../../../ir/graph.ts";
 import { convGeometry, type ConvGeometry } from "../../../legalise/conv-geometry.ts";
+import { convolutionFactor } from "../../../ir/fixed-point.ts";
+import { generationOf } from "../../../hw/chips.ts";
 import type { NnWork } from "../../jobs.ts";
+import { scaleOf, zp8 } from "../../lower-shared.ts";
 import type { LoweringContext } from "../context.ts";
-import { biasesOf, factorOf, nudgeBiases, reluOf } from "../numerics.ts";
+import { biasesOf, reluOf, requantisationSteps } from "../numerics.ts";
+import { fitOutputStage, type OutputStage } from "../output-stage.ts";
 import { draftWindow } from "./window.ts";
 
 export function lowerConvolution(context: LoweringContext, op: Op): void {
@@ -27,6 +31,34 @@ export function draftConvolution(
   const [input, weight] = op.inputs.map((id) => context.tensor(id)) as [Tensor, Tensor];
   const output = context.tensor(op.outputs[0]!);
   const biases = biasesOf(context.graph, op, geometry.out.c);
-  if (reluOf(op) === 1) nudgeBiases(biases, factorOf(input, weight, output));
-  draftWindow(context, op, { name, geometry, input, weight, output, biases, from });
+  const stage = fitConvolution(context, op, geometry, biases);
+  draftWindow(context, op, { name, geometry, input, weight, output, biases, from, stage });
 }
+
+/** The output stage nearest to TFLite's; moves the biases with it. */
+function fitConvolution(
+  context: LoweringContext,
+  op: Op,
+  { kS, kF, in: image, depthwise }: ConvGeometry,
+  biases: Int32Array,
+): OutputStage | null {
+  const [input, weight] = op.inputs.map((id) => context.tensor(id)) as [Tensor, Tensor];
+  const output = context.tensor(op.outputs[0]!);
+  const zeroPoint = zp8(output);
+  const lowest = reluOf(op) === 1 ? zeroPoint : 0;
+  const factor = convolutionFactor(op.kind, input, weight, scaleOf(weight), output);
+  const steps = requantisationSteps(factor, zeroPoint, lowest);
+  if (steps === null) return null;
+  const largest = kS * kF * (depthwise ? 1 : image.c) * 255 * 255 + largestOf(biases);
+  const stage = fitOutputStage(steps, {
+    ...generationOf(context.chip),
+    // A ReLU clamps at the zero point; at 0 the output's range does so anyway.
+    fixedZeroPoint: lowest !== 0,
+    maxOffset: 2 ** 31 - 1 - largest,
+  });
+  if (stage !== null) biases.forEach((bias, i) => (biases[i] = bias + stage.offset));
+  return stage;
+}
+
+const largestOf = (values: Int32Array): number =>
+  values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);

@@ -20,6 +20,7 @@ export function lowerAverage(context: LoweringContext, op: Op): void {
     output,
     biases: new Int32Array(geometry.out.c),
     from: global ? context.nhwcOf(op, input.id) : context.planarOf(op, input.id),
+    stage: null,
   });
 }
 

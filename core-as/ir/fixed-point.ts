@@ -1,6 +1,6 @@
 // Fixed-point multipliers and activation ranges from scales, with the roundings of TFLite 2.14.
 // SPDX-License-Identifier: MIT
-import type { Activation, Tensor } from "../../ir/graph.ts";
+import type { Activation, Tensor } from "./graph.ts";
 
 /** multiplier * 2^(shift - 31), where the multiplier is 0 or in [2^30, 2^31). */
 export interface FixedMultiplier {
@@ -70,4 +70,23 @@ export function activationRange(
     default:
       return { min: low, max: high };
   }
+}
+
+/**
+ * Real factor from accumulator to output of a convolution or fully connected layer. TFLite multiplies the two input scales in
+ * binary32 when it wants a single factor (uint8 convolutions, per-tensor fully connected layers) and in binary64 otherwise.
+ * @param kind operator kind
+ * @param weightScale scale of the output channel
+ */
+export function convolutionFactor(
+  kind: string,
+  input: Tensor,
+  weights: Tensor,
+  weightScale: number,
+  output: Tensor,
+): number {
+  const product = input.quant!.scales[0]! * weightScale;
+  const isSingle =
+    weights.quant!.scales.length === 1 && (input.type === "uint8" || kind === "FULLY_CONNECTED");
+  return (isSingle ? Math.fround(product) : product) / output.quant!.scales[0]!;
 }
