@@ -11,7 +11,7 @@ import {
   createSession,
   createSimTransport,
   readModel,
-  type TensorType,
+  type ElementType,
 } from "../core-as/index.ts";
 import { runGraph } from "../core-as/runtime/cpu/index.ts";
 import { corpusBytes, corpusPath, hasCorpus } from "../test/helpers/corpus.ts";
@@ -34,7 +34,7 @@ const largest = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
 };
 
 /** What a user would read out of one output, beside the bytes. */
-function outputFigures(type: TensorType, got: Uint8Array, want: Uint8Array) {
+function outputFigures(type: ElementType, got: Uint8Array, want: Uint8Array) {
   if (type === "float32") return { largest: largest(floatsOf(got), floatsOf(want)) };
   const width = type === "int64" ? 8 : 1;
   const figures = {

@@ -48,6 +48,15 @@ export function quantiseMultiplier(real: number): FixedMultiplier {
   return { multiplier, shift: exponent };
 }
 
+/**
+ * value * multiplier * 2^(shift - 31) with the two roundings of TFLite's reference kernels: the product ties upwards, the
+ * right shift ties away from zero. Without the overflows of 32 bits.
+ */
+export function requantise(value: number, { multiplier, shift }: FixedMultiplier): number {
+  const product = (BigInt(value) << BigInt(Math.max(shift, 0))) * BigInt(multiplier);
+  return roundHalfAway(Number((product + (1n << 30n)) >> 31n) / 2 ** Math.max(-shift, 0));
+}
+
 /** Smallest and largest value that a fused activation leaves, in quantised numbers of the output tensor. */
 export function activationRange(
   activation: Activation,
@@ -89,4 +98,32 @@ export function convolutionFactor(
   const isSingle =
     weights.quant!.scales.length === 1 && (input.type === "uint8" || kind === "FULLY_CONNECTED");
   return (isSingle ? Math.fround(product) : product) / output.quant!.scales[0]!;
+}
+
+/**
+ * Table from the bytes of a uint8 input to those of an output with another quantisation; arithmetic in binary32 as in TFLite.
+ */
+export function rescaleTable(input: Tensor, output: Tensor): Uint8Array {
+  const scale = Math.fround(input.quant!.scales[0]! * Math.fround(1 / output.quant!.scales[0]!));
+  const bias = Math.fround(-input.quant!.zeroPoints[0]! * scale);
+  return Uint8Array.from({ length: 256 }, (_, byte) => {
+    const real = Math.fround(Math.fround(byte * scale) + bias);
+    const value = roundHalfAway(real) + output.quant!.zeroPoints[0]!;
+    return Math.min(Math.max(value, 0), 255);
+  });
+}
+
+/** Real factor from a product of two operands to the output, which TFLite computes in binary32. */
+export function productFactor(a: Tensor, b: Tensor, output: Tensor): number {
+  const product = Math.fround(a.quant!.scales[0]! * b.quant!.scales[0]!);
+  return Math.fround(product / output.quant!.scales[0]!);
+}
+
+/** Factor of a MEAN: the scale ratio with the division by `count` in the mantissa, to the precision that TFLite keeps. */
+export function meanMultiplier(input: Tensor, output: Tensor, count: number): FixedMultiplier {
+  const ratio = input.quant!.scales[0]! / output.quant!.scales[0]!;
+  const { multiplier, shift } = quantiseMultiplier(ratio);
+  const extra = Math.min(Math.floor(Math.log2(count)), 31 + shift);
+  const divided = (BigInt(multiplier) << BigInt(extra)) / BigInt(count);
+  return { multiplier: Number(divided), shift: shift - extra };
 }

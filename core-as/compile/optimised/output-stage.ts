@@ -2,6 +2,7 @@
 // gives TFLite's bytes for as many accumulators as possible.
 // SPDX-License-Identifier: MIT
 import { NnJob } from "../../assembly/abi.ts";
+import { generationOf, type Chip } from "../../hw/chips.ts";
 import type { NnRecord } from "../jobs.ts";
 import { floatBits } from "../lower-shared.ts";
 
@@ -11,8 +12,12 @@ export interface Steps {
   zeroPoint: number;
   /** Output byte below all steps. */
   lowest: number;
-  /** Smallest accumulator that gives at least `lowest + 1 + i`. */
-  thresholds: Float64Array;
+  /**
+   * Step i, to the byte `lowest + 1 + i`, must lie above the accumulator lower[i] and not above upper[i]; accumulators
+   * between them do not occur. Without a limit: infinite.
+   */
+  lower: Float64Array;
+  upper: Float64Array;
   /** Output steps for each accumulator step. */
   factor: number;
 }
@@ -40,7 +45,7 @@ export interface StageLimits {
  * Outputs far from the zero point are rarer. Their share of a layer's outputs as guessed here only matters when no stage
  * agrees with TFLite for all accumulators.
  */
-const shareOf = (distance: number): number => Math.exp(-distance / 24) + 0.02;
+export const shareOf = (distance: number): number => Math.exp(-Math.abs(distance) / 24) + 0.02;
 
 /** Candidates that are counted exactly, for each multiplier. */
 const FINALISTS = 3;
@@ -53,8 +58,8 @@ const FINALISTS = 3;
  * accumulator step, among which is nearly always one that puts every step on the same side of the same integers as TFLite.
  */
 export function fitOutputStage(steps: Steps, limits: StageLimits): OutputStage | null {
-  const { thresholds, lowest, zeroPoint } = steps;
-  const shares = thresholds.map((_, i) => shareOf(Math.abs(lowest + 1 + i - zeroPoint)));
+  const { upper, lowest, zeroPoint } = steps;
+  const shares = upper.map((_, i) => shareOf(lowest + 1 + i - zeroPoint));
   const agreement = new Agreement(steps, shares);
   const factors = factorCandidates(steps, limits);
   let best: OutputStage | null = null;
@@ -70,29 +75,46 @@ export function fitOutputStage(steps: Steps, limits: StageLimits): OutputStage |
   return best;
 }
 
-/** Members of a job's record that say what the stage is. */
-export function stageRecord({ factor, zeroPoint }: OutputStage): NnRecord {
+/**
+ * Limits of a job.
+ * @param lowest smallest output byte: a ReLU clamps at the zero point, which then stays, unless the range ends there anyway
+ * @param largest absolute value that accumulators may have without the stage's offset
+ */
+export function stageLimits(chip: Chip, lowest: number, largest: number): StageLimits {
   return {
-    [NnJob.IN_SCALE]: floatBits(factor),
+    ...generationOf(chip),
+    fixedZeroPoint: lowest !== 0,
+    maxOffset: 2 ** 31 - 1 - largest,
+  };
+}
+
+/** Members of a job's record that say what the stage is; nothing of the scales when there is none. */
+export function stageRecord(stage: OutputStage | null, zeroPoint: number, relu: number): NnRecord {
+  if (stage === null) return { [NnJob.RELU]: relu };
+  return {
+    [NnJob.IN_SCALE]: floatBits(stage.factor),
     [NnJob.WEIGHT_SCALE]: floatBits(1),
     [NnJob.OUT_SCALE]: floatBits(1),
-    [NnJob.OUT_ZP]: zeroPoint,
+    [NnJob.OUT_ZP]: stage.zeroPoint,
+    // With another zero point the end of the output's range is the clamp.
+    [NnJob.RELU]: stage.zeroPoint === zeroPoint ? relu : 0,
   };
 }
 
 /** Share of accumulators, weighted by how likely they are, that the stage turns into another byte than the steps want. */
 function mismatch(steps: Steps, shares: Float64Array, stage: OutputStage): number {
-  const { thresholds, lowest } = steps;
+  const { lower, upper, lowest } = steps;
   let cost = 0;
-  for (let i = 0; i < thresholds.length; i++) {
-    const level = lowest + 1 + i - stage.zeroPoint;
-    cost += shares[i]! * Math.abs(firstReaching(level, stage) - thresholds[i]!);
+  for (let i = 0; i < upper.length; i++) {
+    const first = firstReaching(lowest + 1 + i - stage.zeroPoint, stage);
+    if (first > upper[i]!) cost += shares[i]! * (first - upper[i]!);
+    else if (first <= lower[i]!) cost += shares[i]! * (lower[i]! + 1 - first);
   }
   return cost;
 }
 
 /** Smallest accumulator that the hardware rounds to at least `level`; ties go to the even side. */
-function firstReaching(level: number, { factor, offset }: OutputStage): number {
+export function firstReaching(level: number, { factor, offset }: OutputStage): number {
   // The factor has 24 bits at most, so a quotient below 2^28 that is no whole number is far enough from one.
   const edge = (level - 0.5) / factor;
   const first = Math.ceil(edge);
@@ -100,31 +122,34 @@ function firstReaching(level: number, { factor, offset }: OutputStage): number {
 }
 
 /** The nearest number with so many bits. */
-function encodable(value: number, bits: number): number {
+export function encodable(value: number, bits: number): number {
   const unit = 2 ** (Math.floor(Math.log2(value)) + 1 - bits);
   return Math.round(value / unit) * unit;
 }
 
-/** Encodable factors to try on either side of the nearest one. */
+/** Factors to try on either side of the wanted one, and by how many accumulator steps each moves the last output step. */
 const NEIGHBOURS = 24;
+const DRIFT = 0.0005;
 
 /** Output distances at which a slightly larger factor makes up for steps that are nearer to zero on both sides of it. */
 const PIVOTS = [12, 24, 48, 96, 192];
 
 /** Factors to try, the nearest to the wanted one first. */
 function factorCandidates(steps: Steps, { multiplierBits, maxFactor }: StageLimits): number[] {
-  const nearest = encodable(steps.factor, multiplierBits);
-  const unit = 2 ** (Math.floor(Math.log2(steps.factor)) + 1 - multiplierBits);
-  const wanted = [nearest];
+  const { factor, lowest, zeroPoint } = steps;
+  const wanted = [factor];
   // Steps on both sides of zero never all agree.
-  const isRectified = steps.lowest >= steps.zeroPoint;
-  // Far ones make the last step miss by more than a whole accumulator step.
-  for (let i = 1; i <= NEIGHBOURS && (i * unit * 255) / steps.factor ** 2 < 1; i++)
-    if (isRectified || i === 1) wanted.push(nearest - i * unit, nearest + i * unit);
-  if (!isRectified)
-    for (const pivot of PIVOTS)
-      wanted.push(encodable(steps.factor * (1 + steps.factor / pivot), multiplierBits));
-  return [...new Set(wanted)].filter((factor) => factor > 0 && factor < maxFactor);
+  const isRectified = lowest >= zeroPoint;
+  for (let i = 1; i <= NEIGHBOURS; i++)
+    for (const drift of [i * DRIFT, -i * DRIFT])
+      if (isRectified || i === 1) wanted.push(factor / (1 + (drift * factor) / 255));
+  if (!isRectified) for (const pivot of PIVOTS) wanted.push(factor * (1 + factor / pivot));
+  const unit = 2 ** (Math.floor(Math.log2(factor)) + 1 - multiplierBits);
+  const nearest = encodable(factor, multiplierBits);
+  const found = wanted.map((value) => encodable(value, multiplierBits));
+  return [...new Set([...found, nearest - unit, nearest + unit])].filter(
+    (value) => value > 0 && value < maxFactor,
+  );
 }
 
 /** Bias and zero point for a factor: those that agree at most steps as far as real numbers say, the best first. */
@@ -160,56 +185,90 @@ function finalists(
 
 /**
  * How many steps agree when the constant part of the hardware's thresholds, (zp - zeroPoint - 1/2) / factor - offset, has a
- * value: each step does in an interval of length 1.
+ * value: each step does in an interval.
  */
 class Agreement {
-  /** Where a maximum is. */
+  /** In the middle of where most agree. */
   best = 0;
-  /** Upper ends of the intervals, sorted, which steps they belong to, and the sum of the shares before each. */
-  private readonly ends: Float64Array;
+  private readonly lower: Ends;
+  private readonly upper: Ends;
+
+  constructor({ lower, upper, lowest, zeroPoint }: Steps, shares: Float64Array) {
+    this.lower = new Ends(lower, lowest + 1 - zeroPoint, shares);
+    this.upper = new Ends(upper, lowest + 1 - zeroPoint, shares);
+  }
+
+  startFactor(factor: number): void {
+    this.lower.startFactor(factor);
+    this.upper.startFactor(factor);
+    // Where most agree ends at an upper end, if it ends at all.
+    let most = -1;
+    for (const end of this.upper.sorted) {
+      if (end === Infinity || this.at(end) <= most) continue;
+      most = this.at(end);
+      const begin = Math.max(this.lower.lastBelow(end), this.upper.lastBelow(end));
+      this.best = begin === -Infinity ? end - 0.5 : (begin + end) / 2;
+    }
+    if (most < 0) this.best = this.lower.lastBelow(Infinity) + 0.5;
+    // No step has a limit: one output for all accumulators.
+    if (!Number.isFinite(this.best)) this.best = 0;
+  }
+
+  /** Share of the steps that agree. */
+  at(constant: number): number {
+    return this.lower.shareBelow(constant) - this.upper.shareBelow(constant);
+  }
+}
+
+/** One end of every step's interval, sorted, with sums of the steps' shares. */
+class Ends {
+  readonly sorted: Float64Array;
   private readonly order: Uint8Array;
   private readonly sums: Float64Array;
 
   constructor(
-    private readonly steps: Steps,
+    private readonly accumulators: Float64Array,
+    private readonly firstLevel: number,
     private readonly shares: Float64Array,
   ) {
-    this.ends = new Float64Array(shares.length);
+    this.sorted = new Float64Array(shares.length);
     this.order = Uint8Array.from(shares, (_, i) => i);
     this.sums = new Float64Array(shares.length + 1);
   }
 
   startFactor(factor: number): void {
-    const { thresholds, lowest, zeroPoint } = this.steps;
-    const { order, ends, sums } = this;
+    const { order, sorted, sums } = this;
     // Factors that follow each other are near each other, so the old order is nearly right: insertion is the fastest sort.
     for (let place = 0; place < order.length; place++) {
       const step = order[place]!;
-      const end = thresholds[step]! - (lowest + 1 + step - zeroPoint) / factor;
+      const end = this.accumulators[step]! - (this.firstLevel + step) / factor;
       let at = place;
-      for (; at > 0 && ends[at - 1]! > end; at--) {
-        ends[at] = ends[at - 1]!;
+      for (; at > 0 && sorted[at - 1]! > end; at--) {
+        sorted[at] = sorted[at - 1]!;
         order[at] = order[at - 1]!;
       }
-      ends[at] = end;
+      sorted[at] = end;
       order[at] = step;
     }
     order.forEach((step, i) => (sums[i + 1] = sums[i]! + this.shares[step]!));
-    this.best = ends.reduce((best, end) => (this.at(end) > this.at(best) ? end : best), ends[0]!);
   }
 
-  /** Share of the steps that agree. */
-  at(constant: number): number {
-    return this.below(constant + 1) - this.below(constant);
+  shareBelow(value: number): number {
+    return this.sums[this.countBelow(value)]!;
   }
 
-  private below(value: number): number {
-    let [low, high] = [0, this.ends.length];
+  /** The largest end below a value; -Infinity when there is none. */
+  lastBelow(value: number): number {
+    return this.sorted[this.countBelow(value) - 1] ?? -Infinity;
+  }
+
+  private countBelow(value: number): number {
+    let [low, high] = [0, this.sorted.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.ends[middle]! < value) low = middle + 1;
+      if (this.sorted[middle]! < value) low = middle + 1;
       else high = middle;
     }
-    return this.sums[low]!;
+    return low;
   }
 }

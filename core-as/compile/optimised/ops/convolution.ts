@@ -3,12 +3,11 @@
 import type { Op, Tensor } from "../../../ir/graph.ts";
 import { convGeometry, type ConvGeometry } from "../../../legalise/conv-geometry.ts";
 import { convolutionFactor } from "../../../ir/fixed-point.ts";
-import { generationOf } from "../../../hw/chips.ts";
 import type { NnWork } from "../../jobs.ts";
 import { scaleOf, zp8 } from "../../lower-shared.ts";
 import type { LoweringContext } from "../context.ts";
-import { biasesOf, reluOf, requantisationSteps } from "../numerics.ts";
-import { fitOutputStage, type OutputStage } from "../output-stage.ts";
+import { biasesOf, lowestOf, requantisedSteps } from "../numerics.ts";
+import { fitOutputStage, stageLimits, type OutputStage } from "../output-stage.ts";
 import { draftWindow } from "./window.ts";
 
 export function lowerConvolution(context: LoweringContext, op: Op): void {
@@ -44,18 +43,12 @@ function fitConvolution(
 ): OutputStage | null {
   const [input, weight] = op.inputs.map((id) => context.tensor(id)) as [Tensor, Tensor];
   const output = context.tensor(op.outputs[0]!);
-  const zeroPoint = zp8(output);
-  const lowest = reluOf(op) === 1 ? zeroPoint : 0;
+  const lowest = lowestOf(op, output);
   const factor = convolutionFactor(op.kind, input, weight, scaleOf(weight), output);
-  const steps = requantisationSteps(factor, zeroPoint, lowest);
+  const steps = requantisedSteps(factor, zp8(output), lowest);
   if (steps === null) return null;
   const largest = kS * kF * (depthwise ? 1 : image.c) * 255 * 255 + largestOf(biases);
-  const stage = fitOutputStage(steps, {
-    ...generationOf(context.chip),
-    // A ReLU clamps at the zero point; at 0 the output's range does so anyway.
-    fixedZeroPoint: lowest !== 0,
-    maxOffset: 2 ** 31 - 1 - largest,
-  });
+  const stage = fitOutputStage(steps, stageLimits(context.chip, lowest, largest));
   if (stage !== null) biases.forEach((bias, i) => (biases[i] = bias + stage.offset));
   return stage;
 }

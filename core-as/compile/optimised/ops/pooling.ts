@@ -3,6 +3,8 @@
 import type { Op, Tensor } from "../../../ir/graph.ts";
 import { averageWeight, averageWindow } from "../../../legalise/window-constraints.ts";
 import type { LoweringContext } from "../context.ts";
+import { averageSteps, lowestOf } from "../numerics.ts";
+import { fitOutputStage, stageLimits } from "../output-stage.ts";
 import { draftWindow } from "./window.ts";
 
 /** Lowers AVERAGE_POOL_2D, and MEAN over rows and columns. */
@@ -12,15 +14,18 @@ export function lowerAverage(context: LoweringContext, op: Op): void {
   const { count, global, geometry } = averageWindow(context.graph, op, context.chip);
   const value = averageWeight(input, output, count, context.chip);
   const kernels = global ? geometry.in.c : count * geometry.out.c;
+  const steps = averageSteps(op, input, output, count, value);
+  const limits = stageLimits(context.chip, lowestOf(op, output), count * value * 255);
+  const stage = steps && fitOutputStage(steps, limits);
   draftWindow(context, op, {
     name: global ? "pwconv" : "dwconv",
     geometry,
     input,
     weight: equalWeights(value, kernels, 1 / (count * value)),
     output,
-    biases: new Int32Array(geometry.out.c),
+    biases: new Int32Array(geometry.out.c).fill(stage?.offset ?? 0),
     from: global ? context.nhwcOf(op, input.id) : context.planarOf(op, input.id),
-    stage: null,
+    stage,
   });
 }
 

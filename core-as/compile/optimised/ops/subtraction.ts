@@ -14,6 +14,10 @@ const WEIGHT_ZERO = 128;
 export function lowerSubtraction(context: LoweringContext, op: Op): void {
   if (scalarArithmetic(context.graph, op)) return lowerScalar(context, op);
   const [a, b] = op.inputs.map((id) => context.tensor(id)) as [Tensor, Tensor];
-  const { weightScale, w0, addOff } = closestAddFactors(scaleOf(a), scaleOf(b), 127);
-  draftPair(context, op, { weightScale, w0, addOff: -addOff, zero: WEIGHT_ZERO });
+  const choices = closestAddFactors(scaleOf(a), scaleOf(b), 127);
+  draftPair(
+    context,
+    op,
+    choices.map((factors) => ({ ...factors, addOff: -factors.addOff, zero: WEIGHT_ZERO })),
+  );
 }

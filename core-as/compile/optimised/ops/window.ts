@@ -36,11 +36,8 @@ export function draftWindow(context: LoweringContext, op: Op, job: WindowJob): v
     ...context.quantisation(input, output),
     [NnJob.WEIGHT_ZP]: zp8(weight),
     [NnJob.WEIGHT_SCALE]: floatBits(scaleOf(weight)),
-    [NnJob.RELU]: reluOf(op),
-    ...(job.stage && stageRecord(job.stage)),
+    ...stageRecord(job.stage, zp8(output), reluOf(op)),
   };
-  // With another zero point the range of the output is the clamp.
-  if (record[NnJob.OUT_ZP] !== zp8(output)) record[NnJob.RELU] = 0;
   const { name, biases } = job;
   const from = inputOf(context, op, job);
   if (stacked || sampled?.at === "output") {
