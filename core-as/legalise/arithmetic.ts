@@ -1,6 +1,9 @@
-// Arithmetic with one constant number: a linear function of the other operand.
+// Arithmetic with constants: one number, a linear function of the other operand; or one number for each channel.
 // SPDX-License-Identifier: MIT
+import type { Chip } from "../hw/chips.ts";
+import type { Extent } from "../ir/extent.ts";
 import { elementCount, type Graph, type Op, type Tensor } from "../ir/graph.ts";
+import { windowGeometry, type ConvGeometry } from "./conv-geometry.ts";
 
 /** factor * x + offset, in real numbers. */
 export interface Linear {
@@ -51,4 +54,35 @@ function linearOf(kind: string, value: number, isSecond: boolean): Linear | null
     default:
       return null;
   }
+}
+
+/** An operator of a tensor and a constant number for each of its channels. */
+export interface ChannelArithmetic {
+  input: Tensor;
+  constant: Tensor;
+  /** The constant is the second operand. */
+  isSecond: boolean;
+}
+
+/** ADD, SUB or MUL of an image and 8-bit constants along its channels; null when it is something else. */
+export function channelArithmetic(graph: Graph, op: Op): ChannelArithmetic | null {
+  const [a, b] = op.inputs.map((id) => graph.tensors[id]!) as [Tensor, Tensor];
+  if ((a.constant === null) === (b.constant === null)) return null;
+  const isSecond = b.constant !== null;
+  const [input, constant] = isSecond ? [a, b] : [b, a];
+  const channels = graph.tensors[op.outputs[0]!]!.shape.at(-1)!;
+  const isVector = elementCount(constant.shape) === channels && constant.shape.at(-1) === channels;
+  return isVector && channels > 1 ? { input, constant, isSecond } : null;
+}
+
+/** A depthwise convolution of one tap. */
+export function channelGeometry(image: Extent, chip: Chip): ConvGeometry {
+  const one = { kS: 1, kF: 1, strideS: 1, strideF: 1, dilationS: 1, dilationF: 1 };
+  const shape = { in: image, out: image, ...one, padTop: 0, padLeft: 0 };
+  return windowGeometry({ ...shape, same: false, depthwise: true }, chip);
+}
+
+/** True when an operator has constants that the NPU takes: one, or one for each channel. */
+export function hasConstants(graph: Graph, op: Op): boolean {
+  return scalarArithmetic(graph, op) !== null || channelArithmetic(graph, op) !== null;
 }

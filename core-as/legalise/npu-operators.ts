@@ -10,7 +10,7 @@ import {
   type Constraint,
   type ConstraintContext,
 } from "./constraint.ts";
-import { scalarArithmetic } from "./arithmetic.ts";
+import { hasConstants } from "./arithmetic.ts";
 import { convGeometry } from "./conv-geometry.ts";
 import { LOOKUP_OPERATORS } from "./lookup-functions.ts";
 import { padsByOne } from "./window-constraints.ts";
@@ -36,9 +36,9 @@ const captured: EvidenceOf = () => "captured";
 const neverCaptured: EvidenceOf = () => "never captured";
 const newerDriver: EvidenceOf = () => "newer driver, not captured";
 
-/** A sum of two tensors is captured, one with a constant is not. */
+/** A sum of two tensors is captured, one with constants is not. */
 const additionEvidence: EvidenceOf = ({ graph, op }) =>
-  scalarArithmetic(graph, op) ? "never captured" : "captured";
+  hasConstants(graph, op) ? "never captured" : "captured";
 
 /** Placing channels is captured, bringing them to another scale and other dimensions are not. */
 const concatenationEvidence: EvidenceOf = (context) => {

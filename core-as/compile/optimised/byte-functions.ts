@@ -36,21 +36,34 @@ export function arithmeticBytes(
   from: Tensor,
   constant: number,
 ): ByteFunction {
+  if (op.kind !== "MUL") return sumBytes(graph, op, from)(constant);
+  const [a, b] = op.inputs.map((id) => graph.tensors[id]!) as [Tensor, Tensor];
+  const to = graph.tensors[op.outputs[0]!]!;
+  const fixed = quantiseMultiplier(productFactor(a, b, to));
+  const other = constant - zp8(from === a ? b : a);
+  return byteFunction(
+    lowestOf(op, to),
+    (byte) => requantise((byte - zp8(from)) * other, fixed) + zp8(to),
+  );
+}
+
+/** ADD and SUB of `from` with constant bytes. */
+export function sumBytes(graph: Graph, op: Op, from: Tensor): (constant: number) => ByteFunction {
   const [a, b] = op.inputs.map((id) => graph.tensors[id]!) as [Tensor, Tensor];
   const to = graph.tensors[op.outputs[0]!]!;
   const lowest = lowestOf(op, to);
-  const stored = (byte: number, operand: Tensor): number => (operand === from ? byte : constant);
-  if (op.kind === "MUL") {
-    const fixed = quantiseMultiplier(productFactor(a, b, to));
-    return byteFunction(lowest, (byte) => {
-      const product = (stored(byte, a) - zp8(a)) * (stored(byte, b) - zp8(b));
-      return requantise(product, fixed) + zp8(to);
+  const { first, ...terms } = pairTerms([a, b], to, op.kind === "SUB" ? -1 : 1, lowest);
+  return (constant) =>
+    byteFunction(lowest, (byte) => {
+      const sum =
+        from === a ? terms.a[byte]! + terms.b[constant]! : terms.a[constant]! + terms.b[byte]!;
+      // Steps rise: those that the sum reaches are the first ones.
+      let [low, high] = [0, first.length];
+      while (low < high) {
+        const middle = (low + high) >> 1;
+        if (first[middle]! <= sum) low = middle + 1;
+        else high = middle;
+      }
+      return lowest + low;
     });
-  }
-  const terms = pairTerms([a, b], to, op.kind === "SUB" ? -1 : 1, lowest);
-  return byteFunction(lowest, (byte) => {
-    const sum = terms.a[stored(byte, a)]! + terms.b[stored(byte, b)]!;
-    // Steps rise: those that the sum reaches are the first ones.
-    return lowest + terms.first.filter((first) => sum >= first).length;
-  });
 }

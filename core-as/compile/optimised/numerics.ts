@@ -9,7 +9,7 @@ import {
   type FixedMultiplier,
 } from "../../ir/fixed-point.ts";
 import { scaleOf, zp8, type AddFactors } from "../lower-shared.ts";
-import { firstReaching, shareOf, type OutputStage, type Steps } from "./output-stage.ts";
+import { levelStarts, shareOf, type OutputStage, type Steps } from "./output-stage.ts";
 
 /** Between these factors, an accumulator that reaches the last output step has at most 28 bits, and no left shift overflows. */
 const MIN_FITTED = 2 ** -19;
@@ -199,7 +199,7 @@ export function pairMismatch(terms: PairTerms, weights: PairWeights, stage: Outp
   const { a, b, first, lowest } = terms;
   const seconds = secondOperands(weights);
   const shares = seconds.map(({ byte }) => shareOf(byte - weights.zeroB));
-  const reached = first.map((_, i) => firstReaching(lowest + 1 + i - stage.zeroPoint, stage));
+  const reached = levelStarts(stage, lowest);
   let cost = 0;
   for (let byte = 0; byte < 256; byte++) {
     const part = weights.weightA * (byte - weights.zeroA);

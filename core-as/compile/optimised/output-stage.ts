@@ -114,11 +114,18 @@ function mismatch(steps: Steps, shares: Float64Array, stage: OutputStage): numbe
 }
 
 /** Smallest accumulator that the hardware rounds to at least `level`; ties go to the even side. */
-export function firstReaching(level: number, { factor, offset }: OutputStage): number {
+function firstReaching(level: number, { factor, offset }: OutputStage): number {
   // The factor has 24 bits at most, so a quotient below 2^28 that is no whole number is far enough from one.
   const edge = (level - 0.5) / factor;
   const first = Math.ceil(edge);
   return (first === edge && (level & 1) !== 0 ? first + 1 : first) - offset;
+}
+
+/** Smallest accumulators with which a stage gives the bytes from `lowest + 1` on. */
+export function levelStarts(stage: OutputStage, lowest: number): Float64Array {
+  return Float64Array.from({ length: 255 - lowest }, (_, i) =>
+    firstReaching(lowest + 1 + i - stage.zeroPoint, stage),
+  );
 }
 
 /** The nearest number with so many bits. */

@@ -4,7 +4,6 @@ import { CoefOrder, NnJob, WeightSource } from "../../../assembly/abi.ts";
 import { generationOf, type Chip } from "../../../hw/chips.ts";
 import { bytesOf, flatExtent } from "../../../ir/extent.ts";
 import type { Op, Tensor } from "../../../ir/graph.ts";
-import { scalarArithmetic } from "../../../legalise/arithmetic.ts";
 import { addSides } from "../../../legalise/conv-geometry.ts";
 import type { NnRecord, WeightPlan } from "../../jobs.ts";
 import { floatBits, scaleOf, storedWeights, zp8, type AddFactors } from "../../lower-shared.ts";
@@ -25,7 +24,7 @@ import {
   type OutputStage,
 } from "../output-stage.ts";
 import { imageRecord } from "../records.ts";
-import { lowerScalar } from "./rescale.ts";
+import { lowerWithConstants } from "./rescale.ts";
 
 /** Factors of two operands; weights are stored with `zero` added. */
 export interface PairFactors extends AddFactors {
@@ -33,7 +32,7 @@ export interface PairFactors extends AddFactors {
 }
 
 export function lowerAddition(context: LoweringContext, op: Op): void {
-  if (scalarArithmetic(context.graph, op)) return lowerScalar(context, op);
+  if (lowerWithConstants(context, op)) return;
   const [a, b] = op.inputs.map((id) => context.tensor(id)) as [Tensor, Tensor];
   const choices = closestAddFactors(scaleOf(a), scaleOf(b));
   draftPair(

@@ -2,7 +2,12 @@
 // SPDX-License-Identifier: MIT
 import { CoefOrder, NnJob, WeightSource } from "../../../assembly/abi.ts";
 import type { Op, Tensor } from "../../../ir/graph.ts";
-import { scalarArithmetic, type Linear } from "../../../legalise/arithmetic.ts";
+import {
+  channelArithmetic,
+  scalarArithmetic,
+  type Linear,
+  type ScalarArithmetic,
+} from "../../../legalise/arithmetic.ts";
 import { addSides } from "../../../legalise/conv-geometry.ts";
 import type { NnRecord } from "../../jobs.ts";
 import { floatBits, scaleOf, storedWeights, zp8 } from "../../lower-shared.ts";
@@ -11,6 +16,7 @@ import type { LoweringContext } from "../context.ts";
 import { reluOf, tabledSteps } from "../numerics.ts";
 import { fitOutputStage, stageLimits, stageRecord, type OutputStage } from "../output-stage.ts";
 import { imageRecord } from "../records.ts";
+import { lowerChannels } from "./channels.ts";
 
 /** QUANTIZE and RELU. The order of the values does not matter, so the form that exists is used. */
 export function lowerRescale(context: LoweringContext, op: Op): void {
@@ -18,9 +24,20 @@ export function lowerRescale(context: LoweringContext, op: Op): void {
   lowerLinear(context, op, from, { factor: 1, offset: 0 }, rescaledBytes(op, from, to));
 }
 
-/** ADD, SUB and MUL with one constant number. */
-export function lowerScalar(context: LoweringContext, op: Op): void {
-  const { input, linear, constant } = scalarArithmetic(context.graph, op)!;
+/** ADD, SUB and MUL with one constant number or one for each channel; false when both operands are computed. */
+export function lowerWithConstants(context: LoweringContext, op: Op): boolean {
+  const scalar = scalarArithmetic(context.graph, op);
+  const channels = channelArithmetic(context.graph, op);
+  if (scalar) lowerScalar(context, op, scalar);
+  else if (channels) lowerChannels(context, op, channels);
+  return scalar !== null || channels !== null;
+}
+
+function lowerScalar(
+  context: LoweringContext,
+  op: Op,
+  { input, linear, constant }: ScalarArithmetic,
+): void {
   const bytes = arithmeticBytes(context.graph, op, input, constant);
   lowerLinear(context, op, input, linear, bytes);
 }
