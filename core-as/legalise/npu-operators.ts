@@ -11,7 +11,7 @@ import {
   type ConstraintContext,
 } from "./constraint.ts";
 import { hasConstants } from "./arithmetic.ts";
-import { convGeometry } from "./conv-geometry.ts";
+import { convGeometry, isGrouped } from "./conv-geometry.ts";
 import { LOOKUP_OPERATORS } from "./lookup-functions.ts";
 import { padsByOne } from "./window-constraints.ts";
 
@@ -50,8 +50,10 @@ const concatenationEvidence: EvidenceOf = (context) => {
     : "never captured";
 };
 
-/** The reference driver knows equal strides of 1 and 2, no dilation, and native depthwise modes without multiplier. */
-const convolution: EvidenceOf = ({ op, graph, chip }) => {
+/** The reference driver knows equal strides of 1 and 2, no dilation, no groups, and native depthwise modes without multiplier. */
+const convolution: EvidenceOf = (context) => {
+  const { op, graph, chip } = context;
+  if (isGrouped(graph, op)) return "never captured";
   if (convGeometry(graph, op, chip).expanded) return "never captured";
   const { strideW, strideH, dilationW, dilationH } = commonOptions(op);
   const plain = strideW === strideH && strideW! <= 2 && dilationW === 1 && dilationH === 1;

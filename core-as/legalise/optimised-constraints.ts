@@ -115,6 +115,23 @@ const CONV_FITS: Constraint = {
   violation: ({ graph, op, chip }) => convLimit(convGeometry(graph, op, chip), chip),
 };
 
+/** Weights of a grouped convolution, those that are zero included, beyond which the CPU is the better place. */
+const MAX_GROUPED = 2 ** 23;
+
+const CONV_GROUPS: Constraint = {
+  id: "CONV_GROUPS",
+  operators: ["CONV_2D"],
+  sentence: `Kernels that read only a group of the channels have at most ${MAX_GROUPED} weights when zeros fill them up to all channels.`,
+  remedy: "replace the grouped convolution by one convolution for each group",
+  violation: (context) => {
+    const channels = operand(context, 0).shape[3]!;
+    const { shape } = operand(context, 1);
+    if (shape[3] === channels) return null;
+    const weights = shape[0]! * shape[1]! * shape[2]! * channels;
+    return weights > MAX_GROUPED ? `they would have ${weights} weights` : null;
+  },
+};
+
 const FC_FITS: Constraint = {
   id: "FC_FITS",
   operators: ["FULLY_CONNECTED"],
@@ -200,6 +217,7 @@ export const OPTIMISED_CONSTRAINTS: readonly Constraint[] = [
   ADD_CHANNELS,
   PAIR_RANGE,
   SCALE_RANGE,
+  CONV_GROUPS,
   CONV_FITS,
   FC_FITS,
   LAYOUT_FITS,

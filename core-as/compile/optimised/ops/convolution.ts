@@ -1,7 +1,7 @@
 // Convolutions and depthwise convolutions (spec/lowering.md 4).
 // SPDX-License-Identifier: MIT
 import type { Op, Tensor } from "../../../ir/graph.ts";
-import { convGeometry, type ConvGeometry } from "../../../legalise/conv-geometry.ts";
+import { convGeometry, isGrouped, type ConvGeometry } from "../../../legalise/conv-geometry.ts";
 import { convolutionFactor } from "../../../ir/fixed-point.ts";
 import type { NnWork } from "../../jobs.ts";
 import { scaleOf, zp8 } from "../../lower-shared.ts";
@@ -31,7 +31,22 @@ export function draftConvolution(
   const output = context.tensor(op.outputs[0]!);
   const biases = biasesOf(context.graph, op, geometry.out.c);
   const stage = fitConvolution(context, op, geometry, biases);
-  draftWindow(context, op, { name, geometry, input, weight, output, biases, from, stage });
+  const weights = isGrouped(context.graph, op) ? fillGroups(weight, geometry.in.c) : weight;
+  draftWindow(context, op, { name, geometry, input, weight: weights, output, biases, from, stage });
+}
+
+/** Kernels that read a group of the channels, with weights of zero for all others. */
+function fillGroups(weight: Tensor, channels: number): Tensor {
+  const [kernels = 1, rows = 1, columns = 1, read = 1] = weight.shape;
+  const zero = weight.quant!.zeroPoints[0]! & 0xff;
+  const constant = new Uint8Array(kernels * rows * columns * channels).fill(zero);
+  const kernelsPerGroup = (kernels * read) / channels;
+  for (let tap = 0; tap < kernels * rows * columns; tap++) {
+    const group = Math.floor(Math.floor(tap / (rows * columns)) / kernelsPerGroup);
+    const stored = weight.constant!.subarray(tap * read, (tap + 1) * read);
+    constant.set(stored, tap * channels + group * read);
+  }
+  return { ...weight, shape: [kernels, rows, columns, channels], constant };
 }
 
 /** The output stage nearest to TFLite's; moves the biases with it. */
