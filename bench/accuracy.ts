@@ -1,6 +1,6 @@
 // How near whole models come to TFLite's recorded outputs, and how many bytes of each operator alone differ from the integer
 // reference. Named peer: TFLite 2.14's reference kernels. Everything here is simulated.
-// Usage: npm run bench:accuracy [-- --json] [-- --target imx8mp] [-- --model yolox] [-- --layers]
+// Usage: npm run bench:accuracy [-- --json] [-- --target imx8mp] [-- --model yolox] [-- --layers] [-- --stages]
 // SPDX-License-Identifier: MIT
 import { readdirSync } from "node:fs";
 import { compareModel } from "../cli/compare-layers.ts";
@@ -12,7 +12,17 @@ import {
   createSimTransport,
   readModel,
   type ElementType,
+  type Tensor,
 } from "../core-as/index.ts";
+import { lowestOf, requantisedSteps } from "../core-as/compile/optimised/numerics.ts";
+import {
+  encodable,
+  fitOutputStage,
+  levelStarts,
+  stageLimits,
+} from "../core-as/compile/optimised/output-stage.ts";
+import { scaleOf, zp8 } from "../core-as/compile/lower-shared.ts";
+import { convolutionFactor } from "../core-as/ir/fixed-point.ts";
 import { runGraph } from "../core-as/runtime/cpu/index.ts";
 import { corpusBytes, corpusPath, hasCorpus } from "../test/helpers/corpus.ts";
 import { equalShare, floatsOf, ranked, shareWithin } from "../test/helpers/whole-models.ts";
@@ -115,9 +125,51 @@ async function layers(name: string, target: string): Promise<void> {
     });
 }
 
+/** Convolutions whose output stage gives TFLite's byte for every accumulator there is, and how many output steps are off in others. */
+function stages(name: string, target: string): void {
+  const chip = chipByName(target)!;
+  const { graph } = readModel(corpusBytes("models", `${name}.tflite`));
+  const sums = {
+    rectified: 0,
+    rectifiedExact: 0,
+    linear: 0,
+    linearExact: 0,
+    steps: 0,
+    stepsOff: 0,
+  };
+  for (const op of graph.ops) {
+    const [input, weight, output] = [op.inputs[0], op.inputs[1], op.outputs[0]].map(
+      (id) => graph.tensors[id!]!,
+    ) as [Tensor, Tensor, Tensor];
+    if (!/CONV_2D/.test(op.kind) || weight.quant?.scales.length !== 1) continue;
+    const factor = convolutionFactor(op.kind, input, weight, scaleOf(weight), output);
+    const lowest = lowestOf(op, output);
+    const steps = requantisedSteps(factor, zp8(output), lowest)!;
+    const limits = stageLimits(chip, lowest, 2 ** 28);
+    const plain = {
+      factor: encodable(factor, limits.multiplierBits),
+      offset: 0,
+      zeroPoint: zp8(output),
+    };
+    const starts = levelStarts(fitOutputStage(steps, limits) ?? plain, lowest);
+    const off = steps.upper.filter((want, i) => starts[i] !== want).length;
+    const isLinear = lowest < zp8(output);
+    sums[isLinear ? "linear" : "rectified"]++;
+    if (off === 0) sums[isLinear ? "linearExact" : "rectifiedExact"]++;
+    sums.steps += starts.length;
+    sums.stepsOff += off;
+  }
+  report({ bench: "accuracy-stages", case: name, target, mode: "optimised", ...sums });
+}
+
+const measure = process.argv.includes("--stages")
+  ? stages
+  : process.argv.includes("--layers")
+    ? layers
+    : wholeModel;
+
 if (!hasCorpus) console.error("skipped: accuracy (no shared corpus)");
 else
   for (const target of targets)
     for (const name of readdirSync(corpusPath("reference-pictures")))
-      if (only === null || name === only)
-        await (process.argv.includes("--layers") ? layers : wholeModel)(name, target);
+      if (only === null || name === only) await measure(name, target);

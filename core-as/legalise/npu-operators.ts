@@ -90,6 +90,14 @@ export const OPTIMISED_OPERATORS: Readonly<Record<string, EvidenceOf>> = {
   MEAN: neverCaptured,
 };
 
+/** Why operators that users ask for have none. */
+const REASONS: Readonly<Record<string, string>> = {
+  MAX_POOL_2D:
+    "TP programs move values and cannot compare them, and the NN unit's own pooling was never captured",
+  RESIZE_BILINEAR: "the weights of its pixels differ from pixel to pixel",
+  SOFTMAX: "it divides by a sum of its own row",
+};
+
 /** The constraint that an operator has an NPU form at all. */
 export function knownOperator(operators: readonly string[]): Constraint {
   return {
@@ -97,7 +105,10 @@ export function knownOperator(operators: readonly string[]): Constraint {
     operators: ["*"],
     sentence: `Operators with one are ${operators.join(", ")}.`,
     remedy: "it stays on the CPU; nothing in the model needs to change",
-    violation: ({ op }) =>
-      operators.includes(op.kind) ? null : `${op.customName ?? op.kind} has no NPU form`,
+    violation: ({ op }) => {
+      if (operators.includes(op.kind)) return null;
+      const reason = Object.hasOwn(REASONS, op.kind) ? `: ${REASONS[op.kind]}` : "";
+      return `${op.customName ?? op.kind} has no NPU form${reason}`;
+    },
   };
 }
