@@ -8,6 +8,7 @@ import { addCompare } from "./compare.ts";
 import { addCompile } from "./compile.ts";
 import { addDemo } from "./demo.ts";
 import { addInspect } from "./inspect.ts";
+import { addReport } from "./report-command.ts";
 import { addRun } from "./run.ts";
 import { addTargets } from "./targets.ts";
 import { err, note } from "./terminal.ts";
@@ -42,6 +43,7 @@ function buildProgram(): Command {
     addCanonical,
     addCapture,
     addCompare,
+    addReport,
     addTargets,
     addDemo,
   ])

@@ -1,6 +1,7 @@
 // What a caller can choose about a compilation.
 // SPDX-License-Identifier: MIT
 import type { Chip } from "../hw/chips.ts";
+import type { System } from "../hw/systems.ts";
 
 /** compatible: the reference driver's bytes; optimised: correct first, then fast (architecture.md). */
 export type CompileMode = "compatible" | "optimised";
@@ -15,4 +16,6 @@ export interface CompileSettings {
   capturedOnly: boolean;
   /** optimised mode: tensors that are not alive at the same time share memory. */
   memoryPlan: boolean;
+  /** optimised mode: figures that choices follow; left out: those of hw/systems.ts for the chip. */
+  system?: System;
 }

@@ -61,6 +61,15 @@ const MULTIPLIERS: Readonly<Record<number, Multipliers>> = {
   },
 };
 
+/** Multiply-accumulates that a chip does in a cycle. */
+export function multipliersOf({
+  nnCoreVersion,
+  nnCores,
+  madPerCore,
+}: Pick<NnShape, "nnCoreVersion" | "nnCores" | "madPerCore">): number {
+  return nnCores * madPerCore * (MULTIPLIERS[nnCoreVersion]?.width ?? 0);
+}
+
 /** Superblocks of a job: passes over each input tile. */
 export function superblocksOf(shape: Pick<NnShape, "outZ" | "nnCores" | "kernelsPerCore">): number {
   return ceilDiv(kernelsOfCore(shape), Math.max(shape.kernelsPerCore, 1));
@@ -78,7 +87,7 @@ export function nnCost(shape: NnShape): JobCost {
   const multipliers = MULTIPLIERS[shape.nnCoreVersion];
   if (multipliers === undefined)
     throw new RangeError(`no cost model for NN core version ${shape.nnCoreVersion}`);
-  const { outX, outY, outZ, kept, kernelX, kernelY, tileX, tileY, nnCores, madPerCore } = shape;
+  const { outX, outY, outZ, kept, kernelX, kernelY, tileX, tileY, madPerCore } = shape;
   const tiles = ceilDiv(outX, tileX) * ceilDiv(outY, tileY);
   const passes = ceilDiv(tileX * tileY, madPerCore);
   const cycles = tiles * kernelsOfCore(shape) * multipliers.steps(shape) * passes;
@@ -88,7 +97,7 @@ export function nnCost(shape: NnShape): JobCost {
   const reads = shape.imageCached ? 1 : superblocks;
   const coefficientReads = shape.kernelsCached ? 1 : tiles;
   const macs = outX * outY * outZ * planesOf(shape) * kernelX * kernelY;
-  const capacity = cycles * nnCores * madPerCore * multipliers.width;
+  const capacity = cycles * multipliersOf(shape);
   return {
     cycles,
     inputBytes: tiles * tileBytes * reads,
