@@ -9,7 +9,7 @@ import { systemOf, type System } from "../hw/systems.ts";
 import { sha256Hex } from "../inspect/canonical.ts";
 import { buildReport, type CompileReport } from "../inspect/report.ts";
 import type { Model } from "../ir/graph.ts";
-import type { CompileMode } from "./options.ts";
+import type { CompileMode, Optimisations } from "./options.ts";
 import { runPipeline, type PassTiming } from "./pipeline.ts";
 
 export const DEFAULT_TARGET = "a311d";
@@ -28,6 +28,8 @@ export interface CompileOptions {
   memoryPlan?: boolean;
   /** Figures that predictions and, in optimised mode, choices follow; default: those of hw/systems.ts for the chip. */
   system?: System;
+  /** optimised mode: transformations to leave out, e.g. { depthwiseGroups: false }; default: none. */
+  optimisations?: Partial<Optimisations>;
   /** Instance to work in; default: a new one. Nothing stays allocated in it. */
   core?: Core;
   /** Called before each stage with its name and the share of work done (0..1), and once with 1 at the end. */
@@ -64,6 +66,7 @@ export async function compile(
     allowQuirks = false,
     capturedOnly = false,
     memoryPlan = true,
+    optimisations = {},
     signal,
     onProgress,
   } = options;
@@ -81,7 +84,7 @@ export async function compile(
   const result = runPipeline(
     core,
     model,
-    { chip, mode, allowQuirks, capturedOnly, memoryPlan, system },
+    { chip, mode, allowQuirks, capturedOnly, memoryPlan, system, optimisations },
     step,
   );
   const { graph, steps } = result.executable;

@@ -6,6 +6,25 @@ import type { System } from "../hw/systems.ts";
 /** compatible: the reference driver's bytes; optimised: correct first, then fast (architecture.md). */
 export type CompileMode = "compatible" | "optimised";
 
+/** Transformations of optimised mode that follow the cost model; none changes a result. */
+export interface Optimisations {
+  /** Depthwise convolutions as several jobs on groups of channels. */
+  depthwiseGroups: boolean;
+  /** Smaller tiles than the largest that fit. */
+  tileSearch: boolean;
+  /** Other splits of the on-chip memory between coefficients and image than the reference's. */
+  cacheSplit: boolean;
+  /** 1x1 convolutions of images with other sides of the same area. */
+  pointwiseShapes: boolean;
+}
+
+export const ALL_OPTIMISATIONS: Optimisations = {
+  depthwiseGroups: true,
+  tileSearch: true,
+  cacheSplit: true,
+  pointwiseShapes: true,
+};
+
 /** A compilation's settings, all filled in. */
 export interface CompileSettings {
   chip: Chip;
@@ -18,4 +37,6 @@ export interface CompileSettings {
   memoryPlan: boolean;
   /** optimised mode: figures that choices follow; left out: those of hw/systems.ts for the chip. */
   system?: System;
+  /** optimised mode: transformations to leave out; left out: none. */
+  optimisations?: Partial<Optimisations>;
 }

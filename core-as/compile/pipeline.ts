@@ -3,6 +3,7 @@
 import type { Core } from "../core.ts";
 import { UnsupportedError } from "../errors.ts";
 import type { Executable, Placement, Step } from "../executable/executable.ts";
+import { systemOf } from "../hw/systems.ts";
 import type { Model } from "../ir/graph.ts";
 import { verifyGraph } from "../ir/verify.ts";
 import { refinePlacements } from "../legalise/neighbours.ts";
@@ -13,7 +14,9 @@ import type { Lowered } from "./jobs.ts";
 import { lowerCompatible } from "./compatible/lower.ts";
 import { lowerOptimised } from "./optimised/lower.ts";
 import { planMemory } from "./optimised/memory.ts";
-import type { CompileSettings } from "./options.ts";
+import { optimiseJobs, planSearch } from "./optimised/search/optimise.ts";
+import type { PlanSearch } from "./optimised/search/plan-search.ts";
+import { ALL_OPTIMISATIONS, type CompileSettings } from "./options.ts";
 
 /** What the passes hand to each other. */
 interface Compilation {
@@ -24,6 +27,8 @@ interface Compilation {
   placements?: Placement[];
   groups?: OpGroup[];
   lowered?: Lowered[];
+  /** Finds the plan of every NN job; none = the reference's plans. */
+  search?: PlanSearch;
   executable?: Executable;
 }
 
@@ -39,6 +44,7 @@ const PASSES: readonly Pass[] = [
   { name: "group", run: group },
   { name: "lower", run: lower },
   { name: "refuse quirks", run: refuseQuirks },
+  { name: "optimise", run: optimise },
   { name: "plan memory", run: planTensors },
   { name: "generate", run: generate },
 ];
@@ -127,6 +133,17 @@ function refuseQuirks({ lowered, settings }: Compilation): void {
   }
 }
 
+/** The reference's jobs are as they are. */
+function optimise(compilation: Compilation): void {
+  const { core, settings, lowered } = compilation;
+  const { chip, mode, system = systemOf(chip.name) } = settings;
+  if (mode === "compatible") return;
+  const switches = { ...ALL_OPTIMISATIONS, ...settings.optimisations };
+  const search = planSearch(core, chip, system, switches);
+  compilation.search = search;
+  compilation.lowered = lowered!.map((work) => optimiseJobs(work, chip, system, search, switches));
+}
+
 function planTensors(compilation: Compilation): void {
   const { mode, memoryPlan } = compilation.settings;
   if (mode === "optimised" && memoryPlan)
@@ -134,8 +151,8 @@ function planTensors(compilation: Compilation): void {
 }
 
 function generate(compilation: Compilation): void {
-  const { core, model, settings, groups, lowered, placements } = compilation;
-  const partitions = lowered!.map((work) => generatePartition(core, work));
+  const { core, model, settings, groups, lowered, placements, search } = compilation;
+  const partitions = lowered!.map((work) => generatePartition(core, work, search));
   let next = 0;
   const steps = groups!.map(({ place, ops }): Step =>
     place === "npu"
