@@ -26,6 +26,8 @@ const OPTIMISATION_FLAGS: Readonly<Record<keyof Optimisations, string>> = {
   tileSearch: "the largest tiles that fit",
   cacheSplit: "on-chip memory split as the reference splits it",
   pointwiseShapes: "1x1 convolutions of images with the sides that the model has",
+  denseStrides: "strides of convolutions always folded into channels",
+  transposeCores: "changes of layout on one TP core",
 };
 
 const OPTIMISATION_NAMES = Object.keys(OPTIMISATION_FLAGS) as (keyof Optimisations)[];

@@ -16,6 +16,10 @@ export interface Optimisations {
   cacheSplit: boolean;
   /** 1x1 convolutions of images with other sides of the same area. */
   pointwiseShapes: boolean;
+  /** Strides of two that compute every pixel and keep every second one, where a fold costs more. */
+  denseStrides: boolean;
+  /** Changes of layout on all TP cores. Never captured. */
+  transposeCores: boolean;
 }
 
 export const ALL_OPTIMISATIONS: Optimisations = {
@@ -23,6 +27,8 @@ export const ALL_OPTIMISATIONS: Optimisations = {
   tileSearch: true,
   cacheSplit: true,
   pointwiseShapes: true,
+  denseStrides: true,
+  transposeCores: true,
 };
 
 /** A compilation's settings, all filled in. */

@@ -3,7 +3,6 @@
 import type { Core } from "../core.ts";
 import { UnsupportedError } from "../errors.ts";
 import type { Executable, Placement, Step } from "../executable/executable.ts";
-import { systemOf } from "../hw/systems.ts";
 import type { Model } from "../ir/graph.ts";
 import { verifyGraph } from "../ir/verify.ts";
 import { refinePlacements } from "../legalise/neighbours.ts";
@@ -14,9 +13,8 @@ import type { Lowered } from "./jobs.ts";
 import { lowerCompatible } from "./compatible/lower.ts";
 import { lowerOptimised } from "./optimised/lower.ts";
 import { planMemory } from "./optimised/memory.ts";
-import { optimiseJobs, planSearch } from "./optimised/search/optimise.ts";
-import type { PlanSearch } from "./optimised/search/plan-search.ts";
-import { ALL_OPTIMISATIONS, type CompileSettings } from "./options.ts";
+import { Optimiser } from "./optimised/search/optimise.ts";
+import type { CompileSettings } from "./options.ts";
 
 /** What the passes hand to each other. */
 interface Compilation {
@@ -27,8 +25,8 @@ interface Compilation {
   placements?: Placement[];
   groups?: OpGroup[];
   lowered?: Lowered[];
-  /** Finds the plan of every NN job; none = the reference's plans. */
-  search?: PlanSearch;
+  /** Follows the cost model; none = the reference's choices. */
+  optimiser?: Optimiser;
   executable?: Executable;
 }
 
@@ -110,12 +108,19 @@ function group(compilation: Compilation): void {
 }
 
 function lower(compilation: Compilation): void {
+  const { core, settings } = compilation;
   const { graph } = compilation.model!;
-  const { chip, mode } = compilation.settings;
-  const lowerPartition = mode === "compatible" ? lowerCompatible : lowerOptimised;
-  compilation.lowered = compilation
-    .groups!.filter(({ place }) => place === "npu")
-    .map(({ ops }) => lowerPartition(graph, ops, chip));
+  const { chip, mode } = settings;
+  const partitions = compilation.groups!.filter(({ place }) => place === "npu");
+  if (mode === "compatible") {
+    compilation.lowered = partitions.map(({ ops }) => lowerCompatible(graph, ops, chip));
+    return;
+  }
+  const optimiser = new Optimiser(core, settings);
+  compilation.optimiser = optimiser;
+  compilation.lowered = partitions.map(({ ops }) =>
+    lowerOptimised(graph, ops, chip, optimiser.chooseStrides),
+  );
 }
 
 function refuseQuirks({ lowered, settings }: Compilation): void {
@@ -133,15 +138,10 @@ function refuseQuirks({ lowered, settings }: Compilation): void {
   }
 }
 
-/** The reference's jobs are as they are. */
+/** The reference's jobs stay as they are. */
 function optimise(compilation: Compilation): void {
-  const { core, settings, lowered } = compilation;
-  const { chip, mode, system = systemOf(chip.name) } = settings;
-  if (mode === "compatible") return;
-  const switches = { ...ALL_OPTIMISATIONS, ...settings.optimisations };
-  const search = planSearch(core, chip, system, switches);
-  compilation.search = search;
-  compilation.lowered = lowered!.map((work) => optimiseJobs(work, chip, system, search, switches));
+  const { optimiser, lowered } = compilation;
+  if (optimiser) compilation.lowered = lowered!.map((work) => optimiser.optimise(work));
 }
 
 function planTensors(compilation: Compilation): void {
@@ -151,8 +151,8 @@ function planTensors(compilation: Compilation): void {
 }
 
 function generate(compilation: Compilation): void {
-  const { core, model, settings, groups, lowered, placements, search } = compilation;
-  const partitions = lowered!.map((work) => generatePartition(core, work, search));
+  const { core, model, settings, groups, lowered, placements, optimiser } = compilation;
+  const partitions = lowered!.map((work) => generatePartition(core, work, optimiser?.plans));
   let next = 0;
   const steps = groups!.map(({ place, ops }): Step =>
     place === "npu"

@@ -35,6 +35,10 @@ const CHOSEN = [
   "pw-i33x7x96-o64-s1-same-u8-sparse50",
   "conv-i60x60x16-k3-o64-s1-same-u8",
   "conv-i70x33x9-k5-o24-s2-same-i8-relu6",
+  "conv-i61x44x3-k3-o24-s2-same-u8",
+  "conv-i44x61x8-k4-o16-s2-valid-i8",
+  "conv-i20x21x24-k7-o9-s2-same-u8-xz7",
+  "pad-i32x32x16-k3-o24-s2-u8",
   "chain-mbv2-i28x28x16-o24-k3-u8",
   "chain-mbv1-i32x32x16-o33-k3-i8-relu",
   "chain-fork-i32x32x16-o24-k3-u8",
@@ -97,6 +101,8 @@ const EFFECTS: readonly [name: keyof Optimisations, target: string, model: strin
   ["tileSearch", "imx8mp", "dw-i60x60x96-k3-s1-same-u8"],
   ["cacheSplit", "a311d", "pw-i7x7x512-o1024-s1-same-u8"],
   ["pointwiseShapes", "imx8mp", "pw-i14x14x64-o120-s1-same-u8-relu"],
+  ["denseStrides", "a311d", "conv-i60x60x16-k3-o24-s2-same-u8"],
+  ["transposeCores", "a311d", "pw-i33x7x96-o64-s1-same-u8-sparse50"],
 ];
 for (const [name, target, model] of EFFECTS)
   test(`${name} on ${target} saves time, and not when it is switched off`, () => {

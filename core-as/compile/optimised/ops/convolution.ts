@@ -28,5 +28,6 @@ export function draftConvolution(
   const output = context.tensor(op.outputs[0]!);
   const biases = biasesOf(context.graph, op, geometry.out.c);
   if (reluOf(op) === 1) nudgeBiases(biases, factorOf(input, weight, output));
-  draftWindow(context, op, { name, geometry, input, weight, output, biases, from });
+  const chosen = context.chooseStrides(geometry, weight);
+  draftWindow(context, op, { name, geometry: chosen, input, weight, output, biases, from });
 }
