@@ -185,6 +185,8 @@ export const enum QuirkFlag {
   WRAP_ROWS = 16,
   /** Q11, Q12: the symbol map of version 8 follows stored bytes instead of coded ones. */
   COUNT_STORED = 32,
+  /** Q6: runs end with every input channel in the last superblock; in all others they go on, as captures show. */
+  FLUSH_PLANES = 64,
 }
 
 /** What the on-chip memory holds when it does not hold both, coefficients and the input of a tile. */

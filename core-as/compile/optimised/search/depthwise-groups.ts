@@ -13,6 +13,12 @@ const ALIGN = 64;
 /** More groups than this never pay. */
 const MAX_GROUPS = 64;
 
+/**
+ * What a megabyte less of coefficients may cost in predicted milliseconds of an inference: they are also kept, sent and loaded,
+ * which the time of one inference does not show. Smaller groups have fewer.
+ */
+const MS_PER_MEGABYTE = 2.5;
+
 /** Splits a job where the cost model says that it pays; any other job stays as it is. */
 export function splitDepthwise(
   work: NnWork,
@@ -23,21 +29,32 @@ export function splitDepthwise(
   const step = groupStep(work);
   if (step === null) return [work];
   const channels = work.record[NnJob.IN_Z]! / planesEach(work);
-  const steps = channels / step;
-  let best = [work];
-  let least = Infinity;
-  let before = 0;
-  for (let count = 1; count <= Math.min(MAX_GROUPS, Math.ceil(steps)); count++) {
-    const size = ceilDiv(Math.ceil(steps), count) * step;
+  const price = pricer(work, chip, system, search);
+  const whole = { sizes: [channels], ...price([channels]) };
+  const candidates = [
+    whole,
+    ...divisions(channels, step).map((sizes) => ({ sizes, ...price(sizes) })),
+  ];
+  const score = ({ ms, bytes }: { ms: number; bytes: number }): number =>
+    ms + (bytes / 1e6) * MS_PER_MEGABYTE;
+  const best = candidates.reduce((a, b) => (score(b) < score(a) ? b : a));
+  return best === whole ? [work] : cut(work, best.sizes);
+}
+
+/** Ways to divide channels into groups that begin at multiples of `step`: in equal ones, the last one smaller. */
+function divisions(channels: number, step: number): number[][] {
+  const steps = ceilDiv(channels, step);
+  const found: number[][] = [];
+  let before = channels;
+  for (let count = 2; count <= Math.min(MAX_GROUPS, steps); count++) {
+    const size = ceilDiv(steps, count) * step;
     if (size === before) continue;
     before = size;
     const sizes = groupSizes(channels, size);
     // A kernel of one plane is stored in another way.
-    if (sizes.includes(1) && channels > 1) continue;
-    const ms = sizes.reduce((sum, group) => sum + groupMs(work, group, chip, system, search), 0);
-    if (ms < least) [best, least] = [sizes.length === 1 ? [work] : cut(work, sizes), ms];
+    if (!sizes.includes(1)) found.push(sizes);
   }
-  return best;
+  return found;
 }
 
 /** Input planes of a channel: several where strides are folded into planes. */
@@ -80,21 +97,40 @@ function groupSizes(channels: number, size: number): number[] {
   return sizes;
 }
 
-/** Predicted time of a group's job. */
-function groupMs(
+/** Predicts time and coefficient bytes of a division. Groups of one size are priced once. */
+function pricer(
   work: NnWork,
-  channels: number,
   chip: Chip,
   system: System,
   search: PlanSearch,
-): number {
-  const words = new Int32Array(NnJob.WORDS);
-  const record = groupRecord(work, channels);
-  for (const [member, value] of Object.entries(record)) words[Number(member)] = value!;
-  const bytes = estimateCoefficients(record, chip);
-  words[NnJob.COEF_BYTES] = bytes;
-  words[NnJob.COEF_CACHE_BYTES] = bytes;
-  return search.best(words).busyMs + system.overheadUs / 1e3;
+): (sizes: readonly number[]) => { ms: number; bytes: number } {
+  const wordsOf = (channels: number): Int32Array => {
+    const words = new Int32Array(NnJob.WORDS);
+    const record = groupRecord(work, channels);
+    for (const [member, value] of Object.entries(record)) words[Number(member)] = value!;
+    const bytes = estimateCoefficients(record, chip);
+    words[NnJob.COEF_BYTES] = bytes;
+    words[NnJob.COEF_CACHE_BYTES] = bytes;
+    return words;
+  };
+  const known = new Map<number, { ms: number; bytes: number }>();
+  // Groups have the image's sides, so the tile of the whole job is a good one for them, too.
+  const plan = search.best(wordsOf(work.record[NnJob.IN_Z]! / planesEach(work)));
+  const priceOf = (channels: number): { ms: number; bytes: number } => {
+    const words = wordsOf(channels);
+    const ms = search.glance(words, plan) + system.overheadUs / 1e3;
+    return { ms, bytes: words[NnJob.COEF_BYTES]! };
+  };
+  return (sizes) => {
+    let [ms, bytes] = [0, 0];
+    for (const channels of sizes) {
+      const price = known.get(channels) ?? priceOf(channels);
+      known.set(channels, price);
+      ms += price.ms;
+      bytes += price.bytes;
+    }
+    return { ms, bytes };
+  };
 }
 
 /** Coefficient bytes of a group, about: what they are is known only when they are written. */

@@ -59,19 +59,44 @@ export class PlanSearch {
     const record = this.core.allocWords(words);
     const shape = staticShape(words, this.chip);
     const { tiles, caches } = this.switches;
-    let best = this.price(record, shape, 0, 0, CacheSplit.REFERENCE)!;
+    let best = this.price(record, shape, 0, 0, CacheSplit.REFERENCE);
+    if (best === null) throw new RangeError("a job without a plan has coefficients");
     const consider = (x: number, y: number, split: CacheSplit): Priced | null => {
       const plan = this.price(record, shape, x, y, split);
-      if (plan !== null && isBetter(plan, best)) best = plan;
+      if (plan !== null && isBetter(plan, best!)) best = plan;
       return plan;
     };
-    for (const { x, y } of tiles ? tileLimits(words) : [{ x: 0, y: 0 }]) {
+    /** All splits of a tile; returns its rows. */
+    const considerTile = (x: number, y: number): number => {
       const plain = consider(x, y, CacheSplit.REFERENCE);
-      if (!caches || plain === null || plain.cachesAll) continue;
-      consider(x, y, CacheSplit.KERNELS);
-      consider(x, y, CacheSplit.IMAGE);
+      if (caches && plain !== null && !plain.cachesAll) {
+        consider(x, y, CacheSplit.KERNELS);
+        consider(x, y, CacheSplit.IMAGE);
+      }
+      return plain?.tileY ?? 0;
+    };
+    considerTile(0, 0);
+    if (!tiles) return best;
+    const { columns, rows } = tileSides(words);
+    for (const x of columns) {
+      const most = considerTile(x, 0);
+      for (const y of rows) if (y < most) considerTile(x, y);
     }
     return best;
+  }
+
+  /**
+   * Time of a job with the tile of a plan, or with the largest tile, whichever is better: a quick look at one of many
+   * variants of a job.
+   */
+  glance(words: ArrayLike<number>, { limitX, limitY }: PlanChoice): number {
+    return this.core.scope(() => {
+      const record = this.core.allocWords(words);
+      const shape = staticShape(words, this.chip);
+      const alike = this.price(record, shape, limitX, limitY, CacheSplit.REFERENCE);
+      const plain = this.price(record, shape, 0, 0, CacheSplit.REFERENCE);
+      return Math.min(alike?.busyMs ?? Infinity, plain?.busyMs ?? Infinity);
+    });
   }
 
   /** Plans the record with these limits; null when nothing fits. */
@@ -87,18 +112,18 @@ export class PlanSearch {
     core.writeWords(record + NnJob.CACHE_SPLIT * 4, [split]);
     if (core.invoke("planTiles", record) !== Status.OK) return null;
     core.invoke("planSram", record);
-    const planned = core.readWords(record, NnJob.WORDS);
-    const superblocks = planned[NnJob.SUPERBLOCKS]!;
-    const imageCached = planned[NnJob.IMAGE_MODE] !== OFF;
-    const kernelsCached = planned[NnJob.KERNEL_MODE] === FULL;
-    const cost = nnCost({
-      ...shape,
-      tileX: planned[NnJob.TILE_X]!,
-      tileY: planned[NnJob.TILE_Y]!,
-      kernelsPerCore: planned[NnJob.KERNELS_PER_CORE]!,
-      imageCached,
-      kernelsCached,
-    });
+    // TILE_X is the first planned member.
+    const planned = core.readWords(record + NnJob.TILE_X * 4, NnJob.KERNEL_MODE - NnJob.TILE_X + 1);
+    const value = (member: NnJob): number => planned[member - NnJob.TILE_X]!;
+    const superblocks = value(NnJob.SUPERBLOCKS);
+    const imageCached = value(NnJob.IMAGE_MODE) !== OFF;
+    const kernelsCached = value(NnJob.KERNEL_MODE) === FULL;
+    shape.tileX = value(NnJob.TILE_X);
+    shape.tileY = value(NnJob.TILE_Y);
+    shape.kernelsPerCore = value(NnJob.KERNELS_PER_CORE);
+    shape.imageCached = imageCached;
+    shape.kernelsCached = kernelsCached;
+    const cost = nnCost(shape);
     const { computeMs, memoryMs } = jobTime(cost, this.system);
     return {
       limitX,
@@ -107,6 +132,7 @@ export class PlanSearch {
       busyMs: Math.max(computeMs, memoryMs),
       // Of two plans that take the same time, the one that leaves more of the other resource free.
       score: Math.max(computeMs, memoryMs) + (computeMs + memoryMs) / 64,
+      tileY: shape.tileY,
       cachesAll: kernelsCached && (imageCached || superblocks === 1),
     };
   }
@@ -114,6 +140,7 @@ export class PlanSearch {
 
 interface Priced extends PlanChoice {
   score: number;
+  tileY: number;
   /** Nothing is read twice: no split of the memory can do better. */
   cachesAll: boolean;
 }
@@ -170,26 +197,28 @@ function staticShape(words: ArrayLike<number>, chip: Chip): NnShape {
 }
 
 const MAX_TILE = 64;
+/** Narrower tiles are mostly halo; only narrow images have them. */
+const MIN_TILE_X = 8;
 
 /**
  * Sides to try: those that cut an axis into equal parts. Any other side makes as many tiles as the next smaller one of these,
  * larger ones. Dropping every second pixel wants even sides.
  */
-function sidesOf(extent: number, even: boolean): number[] {
+function sidesOf(extent: number, even: boolean, least: number): number[] {
   const sides = new Set<number>();
   for (let parts = ceilDiv(extent, MAX_TILE); parts <= extent; parts++) {
     const side = ceilDiv(extent, parts);
+    if (side < least && sides.size > 0) break;
     sides.add(even ? side + (side & 1) : side);
-    // From here on every side comes up.
-    if (side <= 2) break;
   }
   return [...sides].filter((side) => side <= MAX_TILE);
 }
 
-/** Limits to try, largest first. */
-function tileLimits(words: ArrayLike<number>): { x: number; y: number }[] {
+/** Sides of tiles to try, largest first. */
+function tileSides(words: ArrayLike<number>): { columns: number[]; rows: number[] } {
   const even = words[NnJob.FIRST_PIXEL] === 1;
-  const columns = sidesOf(words[NnJob.TILE_OUT_X]!, even);
-  const rows = sidesOf(words[NnJob.TILE_OUT_Y]!, even || words[NnJob.STRIDE]! > 1);
-  return columns.flatMap((x) => rows.map((y) => ({ x, y })));
+  return {
+    columns: sidesOf(words[NnJob.TILE_OUT_X]!, even, MIN_TILE_X),
+    rows: sidesOf(words[NnJob.TILE_OUT_Y]!, even || words[NnJob.STRIDE]! > 1, 1),
+  };
 }
