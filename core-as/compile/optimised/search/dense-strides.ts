@@ -21,8 +21,8 @@ export function chooseStrides(
   system: System,
   search: PlanSearch,
 ): ConvGeometry {
-  const { folded, depthwise, stacked, dilationS, dilationF } = geometry;
-  if (!folded || folded.x !== 2 || folded.y !== 2 || depthwise || stacked) return geometry;
+  const { folded, stacked, dilationS, dilationF } = geometry;
+  if (!folded || folded.x !== 2 || folded.y !== 2 || stacked) return geometry;
   if (!generationOf(chip).densePixelDropping || dilationS > 1 || dilationF > 1) return geometry;
   const plain: ConvGeometry = { ...geometry, folded: null, firstPixel: true };
   if (convLimit(plain, chip) !== null) return geometry;

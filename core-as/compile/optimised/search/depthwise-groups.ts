@@ -15,9 +15,10 @@ const MAX_GROUPS = 64;
 
 /**
  * What a megabyte less of coefficients may cost in predicted milliseconds of an inference: they are also kept, sent and loaded,
- * which the time of one inference does not show. Smaller groups have fewer.
+ * which the time of one inference does not show. Smaller groups have fewer. Compared with the undivided job, a division may
+ * cost the start of one job.
  */
-const MS_PER_MEGABYTE = 2.5;
+const MS_PER_MEGABYTE = 2.6;
 
 /** Splits a job where the cost model says that it pays; any other job stays as it is. */
 export function splitDepthwise(
@@ -31,10 +32,9 @@ export function splitDepthwise(
   const channels = work.record[NnJob.IN_Z]! / planesEach(work);
   const price = pricer(work, chip, system, search);
   const whole = { sizes: [channels], ...price([channels]) };
-  const candidates = [
-    whole,
-    ...divisions(channels, step).map((sizes) => ({ sizes, ...price(sizes) })),
-  ];
+  const divided = divisions(channels, step).map((sizes) => ({ sizes, ...price(sizes) }));
+  const most = whole.ms + system.overheadUs / 1e3;
+  const candidates = [whole, ...divided.filter(({ ms }) => ms < most)];
   const score = ({ ms, bytes }: { ms: number; bytes: number }): number =>
     ms + (bytes / 1e6) * MS_PER_MEGABYTE;
   const best = candidates.reduce((a, b) => (score(b) < score(a) ? b : a));
