@@ -2,7 +2,13 @@
 // SPDX-License-Identifier: MIT
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { compile, parseExecutable, type CompileResult, type Executable } from "../core-as/index.ts";
+import {
+  compile,
+  parseExecutable,
+  type CompileOptions,
+  type CompileResult,
+  type Executable,
+} from "../core-as/index.ts";
 import { NpuError, TransportError } from "../core-as/errors.ts";
 import type { CompileFlags } from "./flags.ts";
 import { Progress, writeBinary } from "./terminal.ts";
@@ -80,7 +86,10 @@ function looksLikeModel(bytes: Uint8Array): boolean {
 }
 
 /** Compiles a model with progress on standard error. */
-export async function compileModel(bytes: Uint8Array, flags: CompileFlags): Promise<CompileResult> {
+export async function compileModel(
+  bytes: Uint8Array,
+  flags: CompileFlags & Pick<CompileOptions, "system">,
+): Promise<CompileResult> {
   const progress = new Progress("compiling");
   try {
     return await compile(bytes, {

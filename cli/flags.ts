@@ -7,6 +7,7 @@ import {
   DEFAULT_MODE,
   DEFAULT_TARGET,
   type CompileMode,
+  type Optimisations,
 } from "../core-as/index.ts";
 import { parsePlace, type Place } from "./on.ts";
 
@@ -17,7 +18,24 @@ export interface CompileFlags {
   allowQuirks?: boolean;
   capturedOnly?: boolean;
   memoryPlan?: boolean;
+  optimisations?: Partial<Optimisations>;
 }
+
+/** Flags of single transformations: --no-<name> leaves one out. */
+const OPTIMISATION_FLAGS: Readonly<Record<keyof Optimisations, string>> = {
+  depthwiseGroups: "depthwise convolutions as one job each, not as groups of channels",
+  tileSearch: "the largest tiles that fit",
+  cacheSplit: "on-chip memory split as the reference splits it",
+  pointwiseShapes: "1x1 convolutions of images with the sides that the model has",
+  denseStrides: "strides of convolutions always folded into channels",
+  transposeCores: "changes of layout on one TP core",
+};
+
+const OPTIMISATION_NAMES = Object.keys(OPTIMISATION_FLAGS) as (keyof Optimisations)[];
+
+/** depthwiseGroups -> depthwise-groups */
+const dashed = (name: string): string =>
+  name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 /** Refuses unknown names before any file is read. */
 function targetName(text: string): string {
@@ -97,7 +115,7 @@ export function tokenFileOption(description: string): Option {
 
 /** Adds --target, --mode and --allow-quirks. */
 export function addCompileFlags(command: Command): Command {
-  return command
+  command
     .addOption(targetOption())
     .addOption(
       new Option(
@@ -116,6 +134,9 @@ export function addCompileFlags(command: Command): Command {
       "optimised mode: only NPU mechanisms that a capture of a driver shows",
     )
     .option("--no-memory-plan", "optimised mode: a buffer of its own for every tensor");
+  for (const name of OPTIMISATION_NAMES)
+    command.option(`--no-${dashed(name)}`, `optimised mode: ${OPTIMISATION_FLAGS[name]}`);
+  return command;
 }
 
 export function compileFlags({
@@ -124,13 +145,16 @@ export function compileFlags({
   allowQuirks,
   capturedOnly,
   memoryPlan,
-}: CompileFlags): CompileFlags {
+  ...others
+}: CompileFlags & Partial<Optimisations>): CompileFlags {
+  const left = OPTIMISATION_NAMES.filter((name) => others[name] === false);
   return {
     target,
     mode,
     allowQuirks: allowQuirks === true,
     capturedOnly: capturedOnly === true,
     memoryPlan: memoryPlan !== false,
+    optimisations: Object.fromEntries(left.map((name) => [name, false])),
   };
 }
 

@@ -11,6 +11,7 @@ import { addCompile } from "./compile.ts";
 import { addDemo } from "./demo.ts";
 import { environmentHelp } from "./env.ts";
 import { addInspect } from "./inspect.ts";
+import { addReport } from "./report-command.ts";
 import { addRun } from "./run.ts";
 import { addServe } from "./serve.ts";
 import { addTargets } from "./targets.ts";
@@ -50,6 +51,7 @@ function buildProgram(): Command {
     addCanonical,
     addCapture,
     addCompare,
+    addReport,
     addTargets,
     addDemo,
   ])

@@ -201,6 +201,13 @@ test("hardware declarations import nothing else", () =>
     IMPORTS.filter(({ from, to }) => isBelow(from, "core-as/hw") && !isBelow(to, "core-as/hw")),
   ));
 
+test("the cost model is arithmetic on hardware data", () =>
+  expectNone(
+    IMPORTS.filter(
+      ({ from, to }) => isBelow(from, "core-as/cost") && !isBelow(to, "core-as/cost", "core-as/hw"),
+    ),
+  ));
+
 test("errors import nothing", () =>
   expectNone(IMPORTS.filter(({ from }) => from === "core-as/errors.ts")));
 

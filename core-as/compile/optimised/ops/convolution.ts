@@ -32,7 +32,17 @@ export function draftConvolution(
   const biases = biasesOf(context.graph, op, geometry.out.c);
   const stage = fitConvolution(context, op, geometry, biases);
   const weights = isGrouped(context.graph, op) ? fillGroups(weight, geometry.in.c) : weight;
-  draftWindow(context, op, { name, geometry, input, weight: weights, output, biases, from, stage });
+  const chosen = context.chooseStrides(geometry, weights);
+  draftWindow(context, op, {
+    name,
+    geometry: chosen,
+    input,
+    weight: weights,
+    output,
+    biases,
+    from,
+    stage,
+  });
 }
 
 /** Kernels that read a group of the channels, with weights of zero for all others. */
