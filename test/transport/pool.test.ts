@@ -329,10 +329,11 @@ function queueOfTests(): void {
       await board.stop();
       await locked.stop();
     }
-    // What is no seed at all is told, and not repeated.
-    const error = await errorOf(listPoolBoards(server.url, { nkeySeed: "SU-not-a-seed" }));
-    assert.is(error!.code, "TW_IO_CONNECT");
-    assert.not.match(`${error!.message} ${String(error!.cause)}`, "not-a-seed");
+    for (const broken of [{ nkeySeed: "SU-not-a-seed" }, { creds: "not-a-seed" }]) {
+      const error = await errorOf(listPoolBoards(server.url, broken));
+      assert.is(error!.code, "TW_IO_AUTH");
+      assert.not.match(`${error!.message} ${String(error!.cause)}`, "not-a-seed");
+    }
   });
 
   test("tls:// demands encryption", async () => {
