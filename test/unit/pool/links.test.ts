@@ -42,6 +42,8 @@ async function join(
   const member = await PoolMember.join(bus, SUBJECTS, board, {
     maxConnections,
     maxFrameBytes: 1 << 20,
+    maxFirstFrameBytes: 1024,
+    maxHeldBytes: 100_000,
     terms: TERMS,
     log: () => {},
   });
@@ -245,6 +247,34 @@ test("a client whose connection is lost goes on when it is back", async () => {
   await until(() => one.links.size === 1);
   await until(() => member.connections === 1);
   await finish(one);
+  await member.leave();
+});
+
+test("memory of a board: small first frames, and a bound on the incomplete frames of all clients", async () => {
+  const server = new FakeServer(8192);
+  const { member } = await join(server, "a");
+  const first = client(server);
+  await first.links.first(1000);
+  first.channels[0]!.send(new Uint8Array(1025));
+  await until(() => first.removed.length === 1);
+  assert.match(first.removed[0]!, "up to 1024 now");
+  await finish(first);
+
+  const clients = [client(server), client(server), client(server)];
+  // The end of every large frame is lost, so that its beginning has to be kept.
+  server.tamper = (_, data) => (data[1] === 1 && data[2] === 2 ? null : data);
+  for (const one of clients) {
+    await one.links.first(1000);
+    one.channels[0]!.send(new Uint8Array(10));
+  }
+  for (const one of clients) one.channels[0]!.send(new Uint8Array(60_000));
+  await until(() => clients.some(({ removed }) => removed.length > 0));
+  assert.ok(
+    clients.flatMap(({ removed }) => removed).some((text) => /no memory is left/.test(text)),
+  );
+  server.tamper = null;
+  await Promise.all(clients.map(finish));
+  await until(() => member.connections === 0);
   await member.leave();
 });
 
