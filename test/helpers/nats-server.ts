@@ -20,6 +20,9 @@ export interface NatsServer {
   stop(): Promise<void>;
 }
 
+/** Kills the server when the test's process ends, however it does: its end of the pipe is closed then. */
+const KEEPER = '"$0" -c "$1" & cat > /dev/null; kill -9 $!; wait $!';
+
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -39,17 +42,18 @@ export async function startNatsServer(config = ""): Promise<NatsServer> {
   const stop = async (): Promise<void> => {
     if (child === null) return;
     const ended = once(child, "exit");
-    child.kill("SIGKILL");
+    child.stdin!.end();
     await ended;
     child = null;
   };
   const start = async (): Promise<void> => {
-    child = spawn(NATS_SERVER!, ["-c", file], { stdio: ["ignore", "ignore", "pipe"] });
+    child = spawn("sh", ["-c", KEEPER, NATS_SERVER!, file], { stdio: ["pipe", "ignore", "pipe"] });
     let said = "";
     await new Promise<void>((resolve, reject) => {
       child!.stderr!.on("data", (bytes: Buffer) => {
         said += String(bytes);
         if (said.includes("Server is ready")) resolve();
+        else if (said.includes("[FTL]")) reject(new Error(`nats-server: ${said}`));
       });
       child!.on("exit", () => reject(new Error(`nats-server ended: ${said}`)));
     });

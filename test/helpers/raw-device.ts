@@ -1,7 +1,14 @@
 // An open node of the mock kernel, call by call: for tests that look at the interface itself.
 // SPDX-License-Identifier: MIT
 import * as assert from "uvu/assert";
-import { deadline, pack, REQUEST, type Answer, type Field, type RawClient } from "./raw-client.ts";
+import {
+  deadline,
+  pack,
+  REQUEST,
+  type Answer,
+  type Field,
+  type KernelClient,
+} from "./kernel-client.ts";
 import { bytesOf, descriptor, streamOf, tpJobWords } from "./sim-rig.ts";
 
 export const WRITE_COMBINED = 0x20000;
@@ -50,18 +57,21 @@ export function well<T extends Answer>(answer: T, what = "the call"): T {
 
 export class RawDevice {
   constructor(
-    readonly client: RawClient,
+    readonly client: KernelClient,
     readonly fd: number,
   ) {}
 
-  static async open(client: RawClient, number = 128): Promise<RawDevice> {
+  static async open(client: KernelClient, number = 128): Promise<RawDevice> {
     return new RawDevice(
       client,
       well(await client.call("open", `/dev/dri/renderD${number}`)).value,
     );
   }
 
-  ioctl(name: keyof typeof REQUEST, ...fields: readonly Field[]): ReturnType<RawClient["ioctl"]> {
+  ioctl(
+    name: keyof typeof REQUEST,
+    ...fields: readonly Field[]
+  ): ReturnType<KernelClient["ioctl"]> {
     return this.client.ioctl(this.fd, REQUEST[name], ...fields);
   }
 
@@ -71,7 +81,7 @@ export class RawDevice {
     return answer.error || answer.bytes.readBigUInt64LE(8);
   }
 
-  gemNew(size: number, flags = WRITE_COMBINED): ReturnType<RawClient["ioctl"]> {
+  gemNew(size: number, flags = WRITE_COMBINED): ReturnType<KernelClient["ioctl"]> {
     return this.ioctl("gemNew", [64, size], [32, flags], [32, 0]);
   }
 
@@ -94,7 +104,7 @@ export class RawDevice {
     well(await this.closeHandle(handle), "GEM_CLOSE");
   }
 
-  closeHandle(handle: number): ReturnType<RawClient["ioctl"]> {
+  closeHandle(handle: number): ReturnType<KernelClient["ioctl"]> {
     return this.ioctl("gemClose", [32, handle], [32, 0]);
   }
 

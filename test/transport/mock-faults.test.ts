@@ -6,7 +6,7 @@ import * as assert from "uvu/assert";
 import { chipByName } from "../../core-as/hw/chips.ts";
 import { INIT_STREAM } from "../../core-as/runtime/init-stream.ts";
 import { buildMockKernel, needMockKernel, startMockKernel, type MockControl, type MockKernelOptions } from "../helpers/mock-kernel.ts"; // prettier-ignore
-import { RawClient } from "../helpers/raw-client.ts";
+import { KernelClient } from "../helpers/kernel-client.ts";
 import { loadTranspose, RawDevice, TRANSPOSE, well } from "../helpers/raw-device.ts";
 import { sameBytes } from "../helpers/sim-rig.ts";
 
@@ -17,10 +17,10 @@ const INIT = Uint32Array.from(INIT_STREAM);
 
 async function under(
   options: MockKernelOptions,
-  body: (client: RawClient, control: MockControl) => Promise<void>,
+  body: (client: KernelClient, control: MockControl) => Promise<void>,
 ): Promise<void> {
   const kernel = await startMockKernel(options);
-  const client = RawClient.start(kernel.env);
+  const client = KernelClient.start(kernel.env);
   try {
     await body(client, kernel.control);
   } finally {
@@ -188,7 +188,7 @@ if (needMockKernel(NAME)) {
   test("without control file and executor the environment alone will do", async () => {
     const { model, revision, productId, ecoId, customerId } = chipByName("a311d")!;
     const ids = [model, revision, productId, ecoId, customerId].map((id) => id.toString(16)).join(":"); // prettier-ignore
-    const client = RawClient.start({
+    const client = KernelClient.start({
       LD_PRELOAD: buildMockKernel(),
       TW_MOCK_NODES: `128 core=${ids}`,
       TW_MOCK_FAULTS: "gemNew:ENOMEM:1;gemNew:EINTR:0:2",
@@ -215,7 +215,7 @@ if (needMockKernel(NAME)) {
       ["TW_MOCK_WATCHDOG_MS", "soon"],
       ["TW_MOCK_CONTROL", "/dev/null"],
     ] as const) {
-      const client = RawClient.start({ LD_PRELOAD: buildMockKernel(), [name]: value });
+      const client = KernelClient.start({ LD_PRELOAD: buildMockKernel(), [name]: value });
       const { code, stderr } = await client.end();
       assert.is(code, 70, stderr);
       assert.match(stderr, /^mock kernel: /);

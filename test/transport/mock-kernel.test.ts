@@ -9,7 +9,7 @@ import { submitOrder } from "../../core-as/executable/submit-order.ts";
 import { Simulator } from "../../core-as/runtime/simulator.ts";
 import { INIT_STREAM } from "../../core-as/runtime/init-stream.ts";
 import { needMockKernel, startMockKernel, type MockKernel, type MockKernelOptions } from "../helpers/mock-kernel.ts"; // prettier-ignore
-import { RawClient, REQUEST, type Answer } from "../helpers/raw-client.ts";
+import { KernelClient, REQUEST, type Answer } from "../helpers/kernel-client.ts";
 import {
   loadTranspose,
   RawDevice,
@@ -28,10 +28,10 @@ const NOTHING = { files: 0, buffers: 0, bytes: 0, mappings: 0, mappedBytes: 0, j
 /** Runs `body` with a client under a mock kernel; afterwards nothing may be left of it. */
 async function under(
   options: MockKernelOptions,
-  body: (client: RawClient, kernel: MockKernel) => Promise<void>,
+  body: (client: KernelClient, kernel: MockKernel) => Promise<void>,
 ): Promise<void> {
   const kernel = await startMockKernel(options);
-  const client = RawClient.start(kernel.env);
+  const client = KernelClient.start(kernel.env);
   try {
     await body(client, kernel);
     const { code, stderr } = await client.end();
@@ -311,7 +311,7 @@ if (needMockKernel(NAME)) {
 
   test("what a killed process held is gone", async () => {
     const kernel = await startMockKernel();
-    const client = RawClient.start(kernel.env);
+    const client = KernelClient.start(kernel.env);
     const device = await RawDevice.open(client);
     const { bos } = await loadTranspose(device);
     kernel.control.inject({ on: "submit", fault: "late", milliseconds: 60_000 });

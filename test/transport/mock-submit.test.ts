@@ -4,7 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { INIT_STREAM } from "../../core-as/runtime/init-stream.ts";
 import { needMockKernel, startMockKernel, type MockKernel, type MockKernelOptions } from "../helpers/mock-kernel.ts"; // prettier-ignore
-import { RawClient, type Field } from "../helpers/raw-client.ts";
+import { KernelClient, type Field } from "../helpers/kernel-client.ts";
 import {
   loadTranspose,
   RawDevice,
@@ -23,7 +23,7 @@ const INIT = Uint32Array.from(INIT_STREAM);
 const LIMIT = 128 * 1024;
 
 interface Rig {
-  client: RawClient;
+  client: KernelClient;
   kernel: MockKernel;
   device: RawDevice;
   job: Transpose;
@@ -33,7 +33,7 @@ interface Rig {
 
 async function under(options: MockKernelOptions, body: (rig: Rig) => Promise<void>): Promise<void> {
   const kernel = await startMockKernel(options);
-  const client = RawClient.start(kernel.env);
+  const client = KernelClient.start(kernel.env);
   try {
     const device = await RawDevice.open(client);
     const stay = (): void =>

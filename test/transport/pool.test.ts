@@ -1,5 +1,10 @@
 // Boards behind a real nats-server: conformance, then health, limits, tokens, chips, large tensors and what is left behind.
 // SPDX-License-Identifier: MIT
+import { nkeys } from "@nats-io/transport-node";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { chipByName } from "../../core-as/hw/chips.ts";
@@ -18,7 +23,7 @@ import {
   type LocalBoard,
 } from "../helpers/pool-rig.ts";
 import { slowTransport } from "../helpers/slow-transport.ts";
-import { needTool } from "../helpers/tools.ts";
+import { needTool, works } from "../helpers/tools.ts";
 import { transportSuite } from "./cts.ts";
 
 const NAME = "pool (NATS, 2 boards on sim)";
@@ -300,7 +305,44 @@ function queueOfTests(): void {
     await locked.stop();
   });
 
+  test("a token and an nkey of the queue server", async () => {
+    const user = nkeys.createUser();
+    const seed = new TextDecoder().decode(user.getSeed());
+    for (const [config, right, wrong] of [
+      [
+        'authorization { token: "queue-token" }',
+        { serverToken: "queue-token" },
+        { serverToken: "x" },
+      ],
+      [
+        `authorization { users: [{ nkey: ${user.getPublicKey()} }] }`,
+        { nkeySeed: `${seed}\n` },
+        { nkeySeed: new TextDecoder().decode(nkeys.createUser().getSeed()) },
+      ],
+    ] as const) {
+      const locked = await startNatsServer(config);
+      assert.is(await codeOf(listPoolBoards(locked.url, wrong)), "TW_IO_AUTH");
+      const board = await localBoard(locked.url, "a", { join: right });
+      const pool = await openPool(locked.url, right);
+      assert.is((await pool.boards()).length, 1);
+      await pool.close();
+      await board.stop();
+      await locked.stop();
+    }
+    for (const broken of [{ nkeySeed: "SU-not-a-seed" }, { creds: "not-a-seed" }]) {
+      const error = await errorOf(listPoolBoards(server.url, broken));
+      assert.is(error!.code, "TW_IO_AUTH");
+      assert.not.match(`${error!.message} ${String(error!.cause)}`, "not-a-seed");
+    }
+  });
+
+  test("tls:// demands encryption", async () => {
+    const plain = server.url.replace("nats:", "tls:");
+    assert.is(await codeOf(listPoolBoards(plain)), "TW_IO_CONNECT");
+  });
+
   test.run();
+  encrypted();
 
   const end = suite(`${NAME}: end`);
   end("boards leave", async () => {
@@ -309,6 +351,34 @@ function queueOfTests(): void {
     await server.stop();
   });
   end.run();
+}
+
+function encrypted(): void {
+  const name = "pool over TLS";
+  if (!needTool(name, "openssl", works("openssl", "version"))) return;
+  const test = suite(name);
+  test("an encrypted server: with its certificate, not without", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "tilewright-tls-"));
+    const [cert, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
+    const args = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
+    args.push("-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", key, "-out", cert);
+    args.push("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1");
+    assert.is(spawnSync("openssl", args, { stdio: "ignore" }).status, 0);
+    const safe = await startNatsServer(`tls { cert_file: "${cert}", key_file: "${key}" }`);
+    const url = safe.url.replace("nats:", "tls:");
+    const tls = { ca: readFileSync(cert, "utf8") };
+    const model = await knownModel();
+    const board = await localBoard(url, "a", { join: { tls } });
+    assert.is(await codeOf(openPool(url)), "TW_IO_CONNECT");
+    const pool = await openPool(url, { tls });
+    const session = await createSession(model.executable, pool);
+    model.check(1, await session.run(model.inputs(1)));
+    await pool.close();
+    await board.stop();
+    await safe.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  test.run();
 }
 
 if (needTool(NAME, "nats-server", NATS_SERVER !== null)) queueOfTests();

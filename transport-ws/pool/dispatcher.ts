@@ -296,11 +296,11 @@ export class Dispatcher {
         }
         return this.redeliver(run, state, error);
       case "lost":
-        // `removeLink` follows; nothing goes there until then.
-        state.retired = true;
+        // Mostly `removeLink` follows; nothing goes there until then.
+        state.retired ??= error;
         return this.redeliver(run, state, error);
       case "closing":
-        this.drainLink(state.board);
+        state.retired ??= error;
         return this.requeue(run);
       case "full":
         return this.pause(run, state);
@@ -371,15 +371,16 @@ export class Dispatcher {
   }
 
   private finishDraining(state: LinkState): void {
-    if (!state.draining || state.outstanding > 0) return;
+    if (!state.leaving || state.outstanding > 0) return;
     if (this.links.get(state.board) !== state) return;
     this.links.delete(state.board);
-    this.events.drained(state.link);
+    if (state.draining || state.retired === null) this.events.drained(state.link);
+    else this.events.failed(state.link, state.retired);
   }
 
   private starve(): void {
     this.starving = undefined;
-    if (this.links.size > 0 || this.queue.length === 0) return;
+    if ([...this.links.values()].some(({ leaving }) => !leaving)) return;
     const error = this.events.noBoard();
     for (const run of [...this.queue]) this.fail(run, error);
   }

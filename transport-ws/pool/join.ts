@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 import { UsageError } from "../../core-as/errors.ts";
 import type { Agent } from "../agent.ts";
-import { VERSIONS } from "../protocol.ts";
+import { HELLO_BYTES, VERSIONS } from "../protocol.ts";
 import { parsePoolAddress } from "./address.ts";
 import { PoolMember, type BoardLoad, type PoolBoard } from "./member.ts";
 import { connectNats, type ConnectOptions } from "./nats.ts";
@@ -22,6 +22,9 @@ export interface JoinOptions
   maxConnections?: number;
   log?: (line: string) => void;
 }
+
+/** Incomplete frames of all clients of a board. */
+const HELD_BYTES = 256 * 2 ** 20;
 
 /**
  * Joins a pool; the agent serves its clients from then on, with its own limits and its own check of tokens. The connection to the queue
@@ -43,6 +46,8 @@ export async function joinPool(options: JoinOptions): Promise<PoolMember> {
     return await PoolMember.join(bus, subjectsOf(address.group), boardOf(agent, name), {
       maxConnections: Math.min(most, agent.limits.connections),
       maxFrameBytes: agent.limits.frameBytes,
+      maxFirstFrameBytes: HELLO_BYTES,
+      maxHeldBytes: Math.max(HELD_BYTES, 2 * agent.limits.frameBytes),
       terms,
       log: options.log ?? ((): void => {}),
     });

@@ -25,8 +25,8 @@ export class LinkState {
   paused = false;
   /** It takes no new runs. */
   draining = false;
-  /** It is dead, as a run has told. */
-  retired = false;
+  /** It is dead or its board is closing, as a run has told: what is there may end, nothing new goes there. */
+  retired: NpuError | null = null;
   /** Runs answered here. */
   answered = 0;
   private lastUse = 0;
@@ -49,7 +49,7 @@ export class LinkState {
 
   /** No run will be given to it any more. */
   get leaving(): boolean {
-    return this.draining || this.retired;
+    return this.draining || this.retired !== null;
   }
 
   get usable(): boolean {

@@ -51,7 +51,9 @@ export class Links {
   private wanted = false;
   private failures = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  /** What went wrong in the attempt that is under way, and in the one before. */
   private problem: NpuError | null = null;
+  private lastProblem: NpuError | null = null;
   private others: BoardHealth[] = [];
   private closed = false;
   private waiters: (() => void)[] = [];
@@ -117,7 +119,8 @@ export class Links {
 
   /** Why there is no board. */
   explain(): NpuError {
-    if (this.problem !== null) return this.problem;
+    const problem = this.problem ?? this.lastProblem;
+    if (problem !== null) return problem;
     const { bus, chip } = this.options;
     const wanted = chipByIdentity(chip)?.name ?? "the wanted chip";
     if (!bus.connected)
@@ -168,6 +171,8 @@ export class Links {
     this.attempting = false;
     this.wake();
     if (this.closed) return;
+    // From here on only what this attempt has found counts.
+    this.lastProblem = null;
     this.failures = found ? 0 : this.failures + 1;
     if (!found) this.options.failed();
     if (found) {
@@ -192,6 +197,7 @@ export class Links {
   private async findBoard(): Promise<boolean> {
     const { chip, bus } = this.options;
     if (!bus.connected) return false;
+    this.lastProblem = this.problem;
     this.problem = null;
     if (this.links.size === 0 && (await this.open({ chip }))) return true;
     if (await this.openKnown()) return true;

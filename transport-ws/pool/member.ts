@@ -48,6 +48,10 @@ export interface MemberOptions {
   /** Channels at a time. */
   maxConnections: number;
   maxFrameBytes: number;
+  /** Largest first frame of a client, before it is known. */
+  maxFirstFrameBytes: number;
+  /** Incomplete frames of all clients together. */
+  maxHeldBytes: number;
   /** What this side can; each channel gets the smaller of both sides' values. */
   terms: Terms;
   log(line: string): void;
@@ -150,6 +154,13 @@ export class PoolMember {
     return this.leaving;
   }
 
+  /** Bytes that incomplete frames may still take. */
+  private get room(): number {
+    let held = 0;
+    for (const { heldBytes } of this.channels) held += heldBytes;
+    return this.options.maxHeldBytes - held;
+  }
+
   private get state(): BoardState {
     if (this.leaving !== null) return "leaving";
     return this.channels.size >= this.options.maxConnections ? "full" : "ready";
@@ -244,6 +255,8 @@ export class PoolMember {
       sendTo: this.subjects.toClient(token),
       peer,
       maxFrameBytes: this.options.maxFrameBytes,
+      maxFirstFrameBytes: this.options.maxFirstFrameBytes,
+      room: () => this.room,
       ended: () => this.onEnd(channel),
     });
     this.channels.add(channel);

@@ -52,7 +52,7 @@ export interface BoardHealth {
   failed: number;
   /** The last error's code and its age; null when there was none. */
   lastError: { code: string; msAgo: number } | null;
-  /** From acceptance to answer on the board, of its last runs; null before the first. */
+  /** Time on the transport of its last runs; null before the first. */
   latencyMs: { p50: number; p90: number; p99: number; runs: number } | null;
   /** Tilewright's version on the board, and the versions of the two protocols it speaks. */
   version: string;

@@ -1,6 +1,6 @@
 // A frame channel over two NATS subjects: fragments, order, flow control, and an end when the other side is gone.
 // SPDX-License-Identifier: MIT
-import { NpuError } from "../../core-as/errors.ts";
+import { NpuError, TransportError } from "../../core-as/errors.ts";
 import type { ChannelEnd, FrameChannel, FrameHandlers } from "../channel.ts";
 import type { Bus, BusMessage, BusSubscription } from "./bus.ts";
 import {
@@ -23,6 +23,10 @@ export interface NatsChannelOptions {
   peer: string;
   /** Largest frame that is taken from the other side. */
   maxFrameBytes: number;
+  /** Largest first frame, which comes before anybody is known. Default: as the others. */
+  maxFirstFrameBytes?: number;
+  /** Bytes that incomplete frames of this channel may take now; default: no bound but the largest frame. */
+  room?: () => number;
   /** Called when the channel has ended. */
   ended?: () => void;
 }
@@ -80,7 +84,8 @@ export class NatsChannel implements FrameChannel {
     private readonly options: NatsChannelOptions,
   ) {
     this.peer = options.peer;
-    this.assembler = new FrameAssembler(options.maxFrameBytes);
+    const { maxFrameBytes, maxFirstFrameBytes = maxFrameBytes } = options;
+    this.assembler = new FrameAssembler(maxFrameBytes, maxFirstFrameBytes);
     this.subscriptions = [
       bus.subscribe(options.receiveOn, (message) => this.receive(message), {
         refused: ({ message }) => this.end({ code: 1008, reason: message }),
@@ -124,11 +129,11 @@ export class NatsChannel implements FrameChannel {
   }
 
   listen(handlers: FrameHandlers): void {
+    const ended = this.ended;
     this.handlers = handlers;
-    const early = this.early;
-    this.early = [];
-    for (const frame of early) handlers.frame(frame);
-    if (this.ended !== null) this.tellEnd(handlers, this.ended);
+    // What came before an end of the other side is delivered; an end of this side by a handler stops it.
+    for (const frame of this.early.splice(0)) if (this.ended === ended) handlers.frame(frame);
+    if (ended !== null) this.tellEnd(handlers, ended);
   }
 
   send(frame: Uint8Array): void {
@@ -269,6 +274,9 @@ export class NatsChannel implements FrameChannel {
     }
     if (message.kind === KIND.alive) return null;
     const frame = this.assembler.take(message);
+    const { room } = this.options;
+    if (room !== undefined && this.assembler.heldBytes > 0 && room() < 0)
+      throw new TransportError("TW_IO_LIMIT", "no memory is left for incomplete frames");
     this.receivedBytes = u32(this.receivedBytes + data.length);
     const owed = u32(this.receivedBytes - this.reportedBytes);
     if (this.terms !== null && owed >= this.windowBytes / 4) this.publish(KIND.alive, NOTHING);

@@ -46,9 +46,10 @@ const PING_INTERVAL_MS = 20_000;
  * @throws TransportError TW_IO_CONNECT, TW_IO_AUTH
  */
 export async function connectNats(address: PoolAddress, options: ConnectOptions): Promise<Bus> {
+  const settings = natsOptions(address, options);
   let connection: NatsConnection;
   try {
-    connection = await connect(natsOptions(address, options));
+    connection = await connect(settings);
   } catch (cause) {
     throw connectError(address, cause);
   }
@@ -60,9 +61,11 @@ function natsOptions(address: PoolAddress, options: ConnectOptions): NodeConnect
   const encoder = new TextEncoder();
   const authenticator: Authenticator[] = [];
   if (options.creds !== undefined)
-    authenticator.push(credsAuthenticator(encoder.encode(options.creds)));
+    authenticator.push(tried("credentials", credsAuthenticator(encoder.encode(options.creds))));
   if (options.nkeySeed !== undefined)
-    authenticator.push(nkeyAuthenticator(encoder.encode(options.nkeySeed.trim())));
+    authenticator.push(
+      tried("nkey seed", nkeyAuthenticator(encoder.encode(options.nkeySeed.trim()))),
+    );
   // Without this an encrypted connection is used where the server offers one, and not demanded.
   const demanded = tls !== undefined || address.tls;
   return {
@@ -82,6 +85,16 @@ function natsOptions(address: PoolAddress, options: ConnectOptions): NodeConnect
     ...(serverToken === undefined ? {} : { token: serverToken }),
     ...(clientName === undefined ? {} : { name: clientName }),
   };
+}
+
+/** An authenticator that works at all; otherwise the client would report a server that cannot be reached. */
+function tried(what: string, authenticator: Authenticator): Authenticator {
+  try {
+    authenticator("a nonce to try it with");
+  } catch {
+    throw new TransportError("TW_IO_AUTH", `the given ${what} cannot be read; check the file`);
+  }
+  return authenticator;
 }
 
 /** The client's own messages hold hosts and reasons, no credentials; the cause is not kept, since it may hold options. */

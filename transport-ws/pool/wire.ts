@@ -121,8 +121,14 @@ export class FrameAssembler {
   private received = 0;
   private total = 0;
 
-  /** @param maxFrameBytes largest frame that is taken */
-  constructor(private readonly maxFrameBytes: number) {}
+  /**
+   * @param maxFrameBytes largest frame that is taken
+   * @param maxBytes largest first frame
+   */
+  constructor(
+    private readonly maxFrameBytes: number,
+    private maxBytes = maxFrameBytes,
+  ) {}
 
   /** Bytes held for a frame that is not complete. */
   get heldBytes(): number {
@@ -172,12 +178,13 @@ export class FrameAssembler {
 
   private begin(total: number): void {
     if (total === 0) throw protocolError("a frame of no bytes", AT.argument);
-    if (total > this.maxFrameBytes)
+    if (total > this.maxBytes)
       throw new TransportError(
         "TW_IO_LIMIT",
-        `a frame of ${total} bytes, this side takes up to ${this.maxFrameBytes}`,
+        `a frame of ${total} bytes, this side takes up to ${this.maxBytes} now`,
         { byteOffset: AT.argument },
       );
+    this.maxBytes = this.maxFrameBytes;
     this.total = total;
   }
 

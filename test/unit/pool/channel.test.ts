@@ -126,6 +126,20 @@ test("frames that come before anybody listens are kept, up to the largest frame"
   assert.equal(frames, [1, 2]);
   early.destroy();
 
+  const hasty = side(server, "h", "i");
+  const ends: ChannelEnd[] = [];
+  const brief = new NatsChannel(bus, { receiveOn: "i", sendTo: "h", peer: "h", maxFrameBytes: 99 });
+  brief.start(TERMS);
+  hasty.channel.start(TERMS);
+  hasty.channel.send(Uint8Array.of(1));
+  hasty.channel.send(Uint8Array.of(2));
+  await bus.flush();
+  // A handler that ends the channel gets no further frame, and one end.
+  let taken = 0;
+  brief.listen({ frame: () => (taken++, brief.destroy()), closed: (end) => void ends.push(end) });
+  await hasty.ended;
+  assert.equal([taken, ends.length], [1, 1]);
+
   const late = new NatsChannel(bus, { receiveOn: "d", sendTo: "c", peer: "c", maxFrameBytes: 999 });
   late.start(TERMS);
   const c = side(server, "c", "d");

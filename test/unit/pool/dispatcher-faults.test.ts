@@ -63,6 +63,23 @@ test("a run that kills every board is given up after a few", async () => {
   assert.is(state.dispatcher.stats().redelivered, 2);
 });
 
+test("a board that dies while it is given the executable: another one loads it", async () => {
+  const [a, b] = [new FakeBoard("a"), new FakeBoard("b")];
+  a.loadError = error("TW_IO_LOST", "the connection ended in the middle of the upload");
+  b.auto = true;
+  const state = rig({}, a);
+  const loading = state.dispatcher.load(EXECUTABLE);
+  await settle();
+  assert.equal(state.failed, ["a"]);
+  state.dispatcher.addLink(b);
+  const model = await loading;
+  assert.equal(
+    (await state.dispatcher.submit(model, input(3))).outputs,
+    resultOf(input(3)).outputs,
+  );
+  assert.is(state.dispatcher.stats().redelivered, 1);
+});
+
 test("a lost device: the link is dropped, its other runs go elsewhere too", async () => {
   const [a, b] = [new FakeBoard("a", 4), new FakeBoard("b", 4)];
   const state = rig({}, a, b);
