@@ -47,6 +47,12 @@ const CODES: Partial<Record<Status, CheckCode>> = {
 /** The most whole pages that a word can count, in bytes: no buffer, as address 0 is none, has more. */
 const PAGES_MAX = 2 ** 32 - PAGE_BYTES;
 
+/** As the core has it from the kernel: longer ones need no copying to be refused. */
+const STREAM_WORDS_MAX = 0x8000;
+const BUFFERS_MAX = 0x20000;
+/** Known contents of all buffers together: far above any network, and they fit the core's memory. */
+const CONTENTS_MAX = 2 ** 30;
+
 const KINDS = ["NN", "TP"];
 
 /**
@@ -100,9 +106,13 @@ export class SubmitChecker {
    */
   check(stream: Uint32Array, buffers: readonly CheckBuffer[], options: CheckOptions = {}): void {
     for (const [index, buffer] of buffers.entries()) checkNumbers(buffer, index);
+    checkContents(buffers);
     this.core.scope(() => {
-      const words = this.core.allocWords(stream);
-      const records = this.core.allocWords(this.records(buffers));
+      // What is longer than a submit can be is refused for its length alone.
+      const words = this.core.allocWords(stream.subarray(0, STREAM_WORDS_MAX));
+      const records = this.core.allocWords(
+        buffers.length > BUFFERS_MAX ? [] : this.records(buffers),
+      );
       const chip = this.core.allocWords(this.chipWords);
       const status = this.core.invoke(
         "checkSubmit",
@@ -210,6 +220,15 @@ function checkNumbers(
     refuse(`has access ${access}, not 0 to 3`);
   if (contents !== null && contents.length > bytes)
     refuse(`has ${bytes} bytes, its contents ${contents.length}`);
+}
+
+function checkContents(buffers: readonly CheckBuffer[]): void {
+  const bytes = buffers.reduce((sum, { contents }) => sum + (contents?.length ?? 0), 0);
+  if (bytes > CONTENTS_MAX)
+    throw new SubmitCheckError(
+      "TW_CHECK_LIMIT",
+      `the known contents of the buffers have ${bytes} bytes together; a check takes up to ${CONTENTS_MAX}`,
+    );
 }
 
 /** What a transport submits of a partition: the stream's words, and the buffers with what the device will see in them. */

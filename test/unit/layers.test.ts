@@ -109,6 +109,24 @@ test("1: the simulator shares nothing with the encoder", () => {
   );
 });
 
+test("1: the pre-submit check shares tables, bit reader and decoder, nothing of simulator and encoder", () => {
+  const check = "core-as/assembly/check";
+  const shared =
+    /^core-as\/assembly\/(abi|abi-check|arena|fault|gen\/fields|bits\/(fields|reader)|coef\/(decoders|request))\.ts$/;
+  const from = IMPORTS.filter((line) => isBelow(line.from, check));
+  assert.ok(from.length > 20);
+  expectNone(from.filter(({ to }) => !isBelow(to, check) && !shared.test(to)));
+  // And nothing of the core relies on it.
+  expectNone(
+    IMPORTS.filter(
+      (line) =>
+        isBelow(line.to, check) &&
+        !isBelow(line.from, check) &&
+        line.from !== "core-as/assembly/index.ts",
+    ),
+  );
+});
+
 test("2: inspection works from bytes: nothing of the compiler", () =>
   expectNone(
     IMPORTS.filter(

@@ -103,6 +103,25 @@ for (const build of BUILDS) {
   });
 }
 
+test("contents of more than a GiB are refused before they are copied", async () => {
+  const checker = await checkerOf("release");
+  const contents = new Uint8Array(2 ** 28);
+  const more = Array.from({ length: 5 }, (_, i): CheckBuffer => {
+    return { address: 0x50000000 + i * 2 ** 28, bytes: 2 ** 28, access: 1, contents };
+  });
+  const submit = nnSubmit();
+  const refusal = refusalOf(checker, { ...submit, buffers: [...submit.buffers, ...more] });
+  assert.is(refusal?.code, "LIMIT");
+  assert.match(refusal!.message, /together/);
+});
+
+test("a stream of any length is refused without copying it", async () => {
+  const checker = await checkerOf("release");
+  const stream = new Uint32Array(2 ** 26);
+  const refusal = refusalOf(checker, { stream, buffers: [] });
+  assert.match(refusal?.message ?? "", /268435456 bytes/);
+});
+
 const MODEL = "conv-i16x16x7-k3-o7-s1-same-u8-sparse20";
 
 test("partitions: what a transport submits passes, with exact sizes", async () => {
