@@ -196,7 +196,8 @@ export class DrmContext {
   /** A limit for waits: the device has not ended anything for so long, though it had work. */
   stallLimit(what: string, milliseconds: number): WaitLimit {
     return {
-      milliseconds,
+      // A device that hangs already is not given the whole time again.
+      milliseconds: milliseconds - this.progress.stalledMs,
       renew: () => milliseconds - this.progress.stalledMs,
       error: () =>
         new TransportError(

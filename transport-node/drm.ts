@@ -1,5 +1,6 @@
 // The local NPU as a transport: executables run through the kernel's etnaviv driver.
 // SPDX-License-Identifier: MIT
+import type { CoreOptions } from "../core-as/core.ts";
 import { TransportError, type NpuError } from "../core-as/errors.ts";
 import type { Executable } from "../core-as/executable/executable.ts";
 import type { Chip } from "../core-as/hw/chips.ts";
@@ -33,7 +34,7 @@ export interface DrmOptions {
   check?: boolean;
   signal?: AbortSignal;
   /** Build of the core to use for CPU steps and the check. */
-  wasm?: BufferSource;
+  wasm?: CoreOptions["wasm"];
   /**
    * A run fails when the device ends nothing for this many milliseconds plus 500 for each of its jobs; the kernel's own
    * watchdog acts after 500 without progress. Default: 10000.

@@ -208,6 +208,8 @@ export class DrmPartitions implements PartitionExecutor {
     const marks = this.settings.verify ? markOutputs(partition) : [];
     for (const buffer of new Set(marks.map((mark) => mark.buffer)))
       await objects[buffer]!.write(marks.filter((mark) => mark.buffer === buffer));
+    // The last moment at which nothing has begun.
+    throwIfAborted(options.signal, "the inference");
     if (options.profile === true) await this.runJobs(index, placed, options);
     else await this.runSubmit({ stream: placed.stream, buffers: placed.listed });
     const outputs: Uint8Array[] = [];

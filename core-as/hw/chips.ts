@@ -245,11 +245,13 @@ export interface CoreGeneration {
   addition: "planes" | "channels";
   /** Requantisation factors are below this (spec/hardware.md 7). */
   maxFactor: number;
+  /** Bits of the multiplier of such a factor, the leading one included. */
+  multiplierBits: number;
 }
 
 const GENERATIONS: Record<Chip["nnCoreVersion"], CoreGeneration> = {
-  7: { addition: "planes", maxFactor: 2 ** 16 },
-  8: { addition: "channels", maxFactor: 2 },
+  7: { addition: "planes", maxFactor: 2 ** 16, multiplierBits: 16 },
+  8: { addition: "channels", maxFactor: 2, multiplierBits: 24 },
 };
 
 export const generationOf = (chip: Chip): CoreGeneration => GENERATIONS[chip.nnCoreVersion];

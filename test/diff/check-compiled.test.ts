@@ -10,8 +10,8 @@ import type { CompileMode } from "../../core-as/compile/options.ts";
 import { UnsupportedError, SubmitCheckError } from "../../core-as/errors.ts";
 import type { ExecutablePartition } from "../../core-as/executable/executable.ts";
 import { CHIPS, chipByName, type Chip } from "../../core-as/hw/chips.ts";
-import { mappedSizes } from "../../core-as/runtime/mapped-sizes.ts";
-import { SubmitChecker, checkPartition } from "../../core-as/runtime/submit-check.ts";
+import { SubmitChecker } from "../../core-as/runtime/submit-check.ts";
+import { checkMapped } from "../helpers/check-executable.ts";
 import { compileCase, modelOfCase } from "../helpers/compile-case.ts";
 import { coreOf } from "../helpers/cores.ts";
 import { corpusPath, needCorpus } from "../helpers/corpus.ts";
@@ -26,24 +26,14 @@ const MODES = ["compatible", "optimised"] as const;
  */
 const QUIRKS = ["conv-i16x17x1-k2-o33-s2-same-i8", "conv-i3x12x16-k2-o24-s2-same-i8-sparse50"];
 
-/** Addresses as a transport gives them that maps what mappedSizes() says. */
-function addressesOf(
-  { buffers }: ExecutablePartition,
-  mapped: readonly number[],
-): (number | null)[] {
-  let top = 2 ** 32;
-  return buffers.map(({ role }, index) => (role === "stream" ? null : (top -= mapped[index]!)));
-}
-
 /** The refusal of a partition as text; null = it passes. */
 function refusalOf(
   checker: SubmitChecker,
   chip: Chip,
   partition: ExecutablePartition,
 ): string | null {
-  const mapped = mappedSizes(partition, chip);
   try {
-    checkPartition(checker, partition, addressesOf(partition, mapped), { mapped });
+    checkMapped(checker, chip, partition);
     assert.is(checker.jobCount, partition.jobs.length);
     return null;
   } catch (error) {
