@@ -96,12 +96,15 @@ async function wholeModel(name: string, target: string): Promise<void> {
 /** Per operator kind: bytes that differ when the operator alone is fed with the reference's inputs. */
 async function layers(name: string, target: string): Promise<void> {
   const picture = readdirSync(corpusPath("reference-pictures", name))[0]!;
+  const transport = createSimTransport(chipByName(target)!);
   const compared = await compareModel(
     corpusBytes("models", `${name}.tflite`),
     [corpusPath("models", `${picture}.bmp`)],
     { target } as Parameters<typeof compareModel>[2],
+    transport,
     () => {},
   );
+  await transport.close();
   const kinds = new Map<string, { operators: number; differing: number; of: number }>();
   for (const { name: kind, alone } of compared.layers) {
     if (alone === null) continue;

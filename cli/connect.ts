@@ -117,19 +117,44 @@ function knownChip(identity: Executable["chip"]): Chip {
 }
 
 async function compileFor(
-  { transport, place }: Connection,
+  connection: Connection,
   bytes: Uint8Array,
   flags: CompileFlags,
   command: Command,
 ): Promise<Executable> {
+  const target = targetOf(connection, flags, command);
+  const { executable } = await compileModel(bytes, { ...compileFlags(flags), target });
+  return executable;
+}
+
+/**
+ * The target to compile for: the chip of the place.
+ * @throws ExecutableError TW_EXE_CHIP when --target was given and is another one
+ */
+function targetOf({ transport, place }: Connection, flags: CompileFlags, command: Command): string {
   const target = chipOf(transport.chip, place);
   if (isTargetGiven(command) && targetChip(flags.target).name !== target.name)
     throw new ExecutableError(
       "TW_EXE_CHIP",
       `--target ${flags.target}, but ${placeText(place)} has the chip ${target.name}; leave --target away, or run elsewhere`,
     );
-  const { executable } = await compileModel(bytes, { ...compileFlags(flags), target: target.name });
-  return executable;
+  return target.name;
+}
+
+/** Opens the place where models are to run, and tells what they have to be compiled for. */
+export async function openForModels(
+  flags: CompileFlags & TransportFlags,
+  command: Command,
+): Promise<{ connection: Connection; target: string }> {
+  const chip = targetChip(flags.target);
+  const only = isTargetGiven(command) ? chip : undefined;
+  const connection = await openPlace(flags.on, flags, chip, only);
+  try {
+    return { connection, target: targetOf(connection, flags, command) };
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
 }
 
 function chipOf(identity: ChipIdentity, place: Place): Chip {

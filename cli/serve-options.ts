@@ -21,7 +21,7 @@ export const DEFAULT_LISTEN: ListenAddress = { host: "127.0.0.1", port: DEFAULT_
  */
 export function parseListen(text: string): ListenAddress {
   const [, bracketed, plain, digits = ""] =
-    /^(?:(?:\[([\da-fA-F:.%]+)\]|([^:[\]/\s]+)):)?(\d{1,5})$/.exec(text) ?? [];
+    /^(?:(?:\[([\da-fA-F:.]+)\]|([^:[\]/\s]+)):)?(\d{1,5})$/.exec(text) ?? [];
   const port = Number(digits);
   if (digits === "" || port > 65535)
     throw new UsageError(

@@ -216,9 +216,8 @@ async function start(
     serving.agent = serving.server.agent;
     logDevice(board, log);
     const urls = urlsOf(serving.server.url, address.host);
-    const token = network.token === undefined ? "" : " --token-file FILE";
-    log.state("listening", urls.join("\n"), { urls, token: network.token !== undefined });
-    log.state("hint", `tilewright run --on ${urls[0]}${token} MODEL --input FILE`, {});
+    const text = [...urls, ...howToConnect(urls[0]!, network, address)].join("\n");
+    log.state("listening", text, { urls, token: network.token !== undefined });
   } else {
     const { Agent } = await import("../transport-ws/agent.ts");
     serving.agent = new Agent(board.transport, board);
@@ -237,10 +236,21 @@ function logDevice(
   { transport, device, evidence }: { transport: Transport; device: string; evidence: Evidence },
   log: ServeLog,
 ): void {
-  const { chip } = transport;
-  const name = chipByIdentity(chip)?.name ?? "an unknown chip";
-  const details = { chip: name, ids: chip, device, evidence };
+  const { model, revision, productId, ecoId, customerId } = transport.chip;
+  const ids = { model, revision, productId, ecoId, customerId };
+  const name = chipByIdentity(ids)?.name ?? "an unknown chip";
+  const details = { chip: name, ids, device, evidence };
   log.state("device", `${name} on ${device}, evidence: ${evidence}`, details);
+}
+
+function howToConnect(url: string, { token, tls }: Network, { host }: ListenAddress): string[] {
+  const flag = token === undefined ? "" : " --token-file FILE";
+  const line = `tilewright run --on ${url}${flag} MODEL --input FILE`;
+  if (tls !== undefined || isThisMachine(host)) return [line];
+  return [
+    line,
+    "not encrypted: clients on other machines have to allow that with --allow-plaintext-token; --tls-cert and --tls-key make it wss://",
+  ];
 }
 
 /** Returns when somebody asks to end. @throws TransportError TW_IO_DEVICE_LOST when the device goes away before */

@@ -8,7 +8,12 @@ import { throwIfAborted } from "./abort.ts";
 import { Lifetime } from "./lifetime.ts";
 import { executableDigest, requireDigests } from "./recording/digest.ts";
 import { DEFAULT_MAX_BYTES, END_BYTES } from "./recording/format.ts";
-import { recordError, type RecordedAnswer, type RecordedRun } from "./recording/outcome.ts";
+import {
+  recordError,
+  type RecordedAnswer,
+  type RecordedLoad,
+  type RecordedRun,
+} from "./recording/outcome.ts";
 import { RecordingWriter } from "./recording/writer.ts";
 import { checkInputs, outputInfos } from "./tensor-info.ts";
 import type {
@@ -92,15 +97,16 @@ class Recorder implements RecordTransport {
     throwIfAborted(options.signal, "loading");
     this.lifetime.check();
     const digest = await executableDigest(executable);
+    const room = this.writer.reserve(TEXT_BYTES);
     let loaded: LoadedExecutable;
     try {
       loaded = await this.inner.load(executable, options);
     } catch (error) {
-      await this.writer.load({ executable: digest, error: recordError(error) });
+      await this.writer.load({ executable: digest, error: recordError(error) }, room);
       throw error;
     }
     try {
-      await this.writer.load({ executable: digest, error: null });
+      await this.writer.load({ executable: digest, error: null }, room);
     } catch (error) {
       await loaded.release();
       throw error;
@@ -129,7 +135,7 @@ class Recorder implements RecordTransport {
     const run: RunSoFar = {
       executable: digest,
       profile: options.profile === true,
-      timeoutMs: options.timeoutMs === undefined ? null : Math.max(0, options.timeoutMs),
+      timeoutMs: Number.isFinite(options.timeoutMs) ? options.timeoutMs! : null,
     };
     const finish = (outcome: RunOutcome): Promise<void> =>
       this.tracked(this.writer.run(run, copies, performance.now() - start, outcome, room));
@@ -165,6 +171,9 @@ class Recorder implements RecordTransport {
   }
 }
 
+/** Room for an error's message and what else a record holds beside tensors. */
+const TEXT_BYTES = 4096;
+
 /** Bytes of a run's records, at most: all tensors new, and more than enough for times, counters and a message. */
 function roomFor(
   { graph, steps, partitions }: Executable,
@@ -176,7 +185,10 @@ function roomFor(
     ...outputInfos(graph).map((t) => t.bytes),
   ];
   const jobs = profile === true ? partitions.reduce((sum, p) => sum + p.jobs.length, 0) : 0;
-  return tensors.reduce((sum, bytes) => sum + bytes + 64, 4096 + 16 * steps.length + 2048 * jobs);
+  return tensors.reduce(
+    (sum, bytes) => sum + bytes + 64,
+    TEXT_BYTES + 16 * steps.length + 2048 * jobs,
+  );
 }
 
 type RunSoFar = Pick<RecordedRun, "executable" | "profile" | "timeoutMs">;
@@ -226,7 +238,8 @@ class SinkWriter {
     return more;
   }
 
-  load(load: Parameters<RecordingWriter["load"]>[0]): Promise<void> {
+  load(load: RecordedLoad, room: number): Promise<void> {
+    this.reserved -= room;
     return this.emit([this.writer.load(load)]);
   }
 

@@ -115,6 +115,17 @@ test(
 );
 
 test(
+  "compare runs every operator there, more of them than a connection may hold at a time",
+  serving(["--limit", "sessionsPerConnection=2"], async (served) => {
+    const args = ["compare", "m.tflite", "--input", "in.bin"];
+    const local = expectOk(await run(args));
+    const remote = expectOk(await run([...args, "--on", served.url]));
+    assert.ok(remote.startsWith(local));
+    assert.match(remote, /^simulated, says the board at ws:/m);
+  }),
+);
+
+test(
   "boards tells what an address offers, and which one does not answer",
   serving(["--limit", "executableBytes=1MiB"], async (served) => {
     const text = expectOk(await run(["boards", served.url]));

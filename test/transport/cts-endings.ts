@@ -3,7 +3,7 @@
 import * as assert from "uvu/assert";
 import { createSession } from "../../core-as/runtime/session.ts";
 import type { LoadedExecutable } from "../../core-as/runtime/transport.ts";
-import { expectCode, failureOf, type Rig, type Test } from "./cts-rig.ts";
+import { expectCode, failureOf, watched, type Rig, type Test } from "./cts-rig.ts";
 
 export function addEndingTests(test: Test, rig: Rig): void {
   addAbortTests(test, rig);
@@ -52,9 +52,9 @@ function addAbortTests(test: Test, rig: Rig): void {
       await rig.expectRun(session, model, 3);
       const controller = new AbortController();
       const { signal } = controller;
-      const before = [0, 1, 2].map((number) => rig.expectRun(session, model, number));
+      const before = [0, 1, 2].map((number) => watched(rig.expectRun(session, model, number)));
       const stopped = session.run(model.inputs(3), { signal });
-      const after = [4, 5].map((number) => rig.expectRun(session, model, number));
+      const after = [4, 5].map((number) => watched(rig.expectRun(session, model, number)));
       controller.abort();
       if (rig.instant) await rig.expectStopped(stopped, ["TW_IO_ABORTED"], model, 3);
       else await expectCode(stopped, "TW_IO_ABORTED");
@@ -68,15 +68,14 @@ function addAbortTests(test: Test, rig: Rig): void {
       const session = await createSession(model.executable, transport);
       for (const number of [0, 1, 2, 3]) await rig.expectRun(session, model, number);
       const controllers = Array.from({ length: 8 }, () => new AbortController());
-      const runs = controllers.flatMap(({ signal }, i) => [
-        rig.expectRun(session, model, i % 4),
-        rig.expectStopped(
-          session.run(model.inputs(i % 4), { signal }),
-          ["TW_IO_ABORTED"],
-          model,
-          i % 4,
-        ),
-      ]);
+      const runs = controllers.flatMap(({ signal }, i) => {
+        const number = i % 4;
+        const stopped = session.run(model.inputs(number), { signal });
+        return [
+          watched(rig.expectRun(session, model, number)),
+          watched(rig.expectStopped(stopped, ["TW_IO_ABORTED"], model, number)),
+        ];
+      });
       for (const controller of controllers) {
         await new Promise((resolve) => setImmediate(resolve));
         controller.abort();
@@ -214,7 +213,7 @@ function addCloseTests(test: Test, rig: Rig): void {
   test("loading in flight at a close ends", () =>
     rig.using(async (transport) => {
       const model = await rig.model("twoOutputs");
-      const loading = transport.load(model.executable);
+      const loading = watched(transport.load(model.executable));
       await transport.close();
       const late = await orCode(loading, ["TW_IO_CLOSED"]);
       if (late === null) return;

@@ -146,6 +146,12 @@ export async function failureOf(promise: Promise<unknown>): Promise<NpuError> {
   throw new Error("a failure was expected");
 }
 
+/** The same promise, which may fail before anybody waits for it: without this Node would end the process. */
+export function watched<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}
+
 /** Fails instead of waiting for ever. */
 export async function withTimeout<T>(promise: Promise<T>, milliseconds: number): Promise<T> {
   let timer: ReturnType<typeof setTimeout>;

@@ -236,6 +236,47 @@ test("a slow sink holds runs back and gets every chunk whole and in order", asyn
   assert.is(blobs.length, 15);
 });
 
+test("times that are no amounts do not spoil a recording", async () => {
+  const model = await modelFor("twoOutputs", "a311d");
+  const sim = createSimTransport(CHIP);
+  const odd: Transport = {
+    ...sim,
+    name: "odd",
+    chip: CHIP,
+    disconnected: sim.disconnected,
+    close: () => sim.close(),
+    load: async () => ({
+      release: async () => {},
+      submit: async () => ({
+        outputs: [new Uint8Array(1600), new Uint8Array(1600)],
+        evidence: "measured",
+        timings: [{ step: 0, kind: "npu", milliseconds: NaN }],
+        milliseconds: -1,
+        jobs: [{ partition: 0, job: 0, milliseconds: Infinity, counters: { "HI.x": -5 } }],
+      }),
+    }),
+  };
+  const bytes = await record(
+    async (transport) => {
+      const loaded = await transport.load(model.executable);
+      for (const timeoutMs of [Infinity, NaN, 5])
+        await loaded.submit(model.inputs(0), { profile: true, timeoutMs });
+    },
+    {},
+    odd,
+  );
+  const { runs } = await readRecording(bytes);
+  assert.equal(
+    runs.map(({ timeoutMs }) => timeoutMs),
+    [null, null, 5],
+  );
+  const loaded = await (await createReplayTransport(bytes)).load(model.executable);
+  const { evidence, milliseconds, jobs } = await loaded.submit(model.inputs(0), { profile: true });
+  assert.is(evidence, "measured");
+  assert.is(milliseconds, 0);
+  assert.equal(jobs, [{ partition: 0, job: 0, milliseconds: 0, counters: { "HI.x": 0 } }]);
+});
+
 test("another chip's recording refuses the executable", async () => {
   const bytes = await record(async () => {}, {}, createNullTransport(chipByName("imx8mp")!));
   const replay = await createReplayTransport(bytes);

@@ -36,8 +36,10 @@ class Fields {
     return this.part(4, (view) => view.setUint32(0, value, true));
   }
 
+  /** An amount: what no clock or counter should say counts as 0, so that it cannot spoil the recording. */
   f64(value: number): this {
-    return this.part(8, (view) => view.setFloat64(0, value, true));
+    const amount = value >= 0 && value < Infinity ? value : 0;
+    return this.part(8, (view) => view.setFloat64(0, amount, true));
   }
 
   text(text: string | undefined): this {
@@ -173,7 +175,9 @@ function writeAnswer(fields: Fields, answer: RecordedAnswer): void {
 
 function writeError(fields: Fields, { code, message, where }: RecordedError): void {
   fields.text(code).text(message).text(where.field);
-  const present = PLACES.filter((place) => where[place] !== undefined);
+  const present = PLACES.filter(
+    (place) => Number.isSafeInteger(where[place]) && where[place]! >= 0,
+  );
   fields.u32(present.reduce((mask, place) => mask | (1 << PLACES.indexOf(place)), 0));
   for (const place of present) fields.f64(where[place]!);
 }
