@@ -145,6 +145,17 @@ test("7: the platform only at the edge", () =>
     ),
   ));
 
+test("7: boards and pages share the protocol: no packages in transport-ws but in its edges", () =>
+  expectNone(
+    IMPORTS.filter(
+      ({ from, to }) =>
+        isBelow(from, "transport-ws") &&
+        !isBelow(from, "transport-ws/server", "transport-ws/pool") &&
+        // Nor does it come in through a file that has them.
+        (!to.includes("/") || isBelow(to, "transport-ws/server", "transport-ws/pool")),
+    ),
+  ));
+
 test("the WASM module imports only itself", () =>
   expectNone(
     IMPORTS.filter(

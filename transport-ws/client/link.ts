@@ -194,6 +194,8 @@ export class Link {
 
   private pong(stamp: number): void {
     const ping = this.pings.get(stamp);
+    // 0 is the stamp of keep-alives, for which nobody waits.
+    if (ping === undefined && stamp !== 0) throw protocolError(`no ping had the stamp ${stamp}`, 1);
     this.pings.delete(stamp);
     ping?.resolve(this.clock.now() - ping.start);
   }
