@@ -10,7 +10,7 @@ export {
   type CompileOptions,
   type CompileResult,
 } from "./compile/compile.ts";
-export type { CompileMode } from "./compile/options.ts";
+export type { CompileMode, Optimisations } from "./compile/options.ts";
 export type { PassTiming } from "./compile/pipeline.ts";
 export { Core, type CoreOptions } from "./core.ts";
 
@@ -31,8 +31,26 @@ export type {
 // Running
 export { createSession, type Session } from "./runtime/session.ts";
 export { createNullTransport } from "./runtime/null-transport.ts";
+export {
+  createRecordTransport,
+  type RecordOptions,
+  type RecordSink,
+  type RecordTransport,
+} from "./runtime/record-transport.ts";
+export { createReplayTransport, type ReplayTransport } from "./runtime/replay-transport.ts";
 export { createSimTransport, type SimTransportOptions } from "./runtime/sim-transport.ts";
 export { Simulator, type SimulatorOptions } from "./runtime/simulator.ts";
+export {
+  checkPartition,
+  partitionSubmit,
+  SubmitChecker,
+  type CheckBuffer,
+  type CheckOptions,
+  type PartitionOptions,
+  type PartitionSubmit,
+  type SubmitCheckerOptions,
+} from "./runtime/submit-check.ts";
+export { mappedSizes } from "./runtime/mapped-sizes.ts";
 export { mapCapture, parseCapture, runCapture, type Capture } from "./runtime/capture.ts";
 export { inputInfos, outputInfos, type TensorInfo } from "./runtime/tensor-info.ts";
 export type {
@@ -56,16 +74,39 @@ export type { ElementType, Graph, Model, Op, Quantisation, Tensor } from "./ir/g
 // Chips
 export { chipByIdentity, chipByName, CHIPS, type Chip, type ChipIdentity } from "./hw/chips.ts";
 
+// Predicting: what jobs cost
+export { overrideSystem, systemOf, type System } from "./hw/systems.ts";
+export {
+  dramBytes,
+  jobTime,
+  totalMs,
+  type Bound,
+  type JobCost,
+  type JobTime,
+} from "./cost/job-cost.ts";
+export { nnCost, type NnShape } from "./cost/nn-cost.ts";
+export { tpCost, type TpShape } from "./cost/tp-cost.ts";
+export { nnShapeOf, priceExecutable, tpShapeOf, type PricedChip } from "./inspect/price.ts";
+export { priceCapture } from "./inspect/price-capture.ts";
+
 // Inspection
 export {
   buildReport,
+  type AgainstReport,
   type CoefficientReport,
   type CompileReport,
+  type JobPrediction,
   type JobReport,
   type NnReport,
   type OperatorReport,
+  type ReportOptions,
   type ReportTotals,
+  type WhatIf,
 } from "./inspect/report.ts";
+export { reportAgainst } from "./inspect/report-against.ts";
+export { reportCsv } from "./inspect/report-csv.ts";
+export { reportHtml } from "./inspect/report-html.ts";
+export { reportTrace } from "./inspect/report-trace.ts";
 export { memoryMap, type MemoryMap, type MemoryRow } from "./inspect/memory-map.ts";
 export { memoryMapSvg } from "./inspect/memory-map-svg.ts";
 export { canonicalOf, sha256Hex, type Canonical } from "./inspect/canonical.ts";

@@ -1,5 +1,6 @@
 // Pages that follow from the code: error codes, operator support, the board protocol. Pure: text in a map.
 // SPDX-License-Identifier: MIT
+import { environmentTable } from "../cli/env.ts";
 import { ERROR_CODES } from "../core-as/errors.ts";
 import type { Constraint } from "../core-as/legalise/constraint.ts";
 import { constraintsOf } from "../core-as/legalise/partition.ts";
@@ -101,9 +102,24 @@ compiles and can be inspected, but not run.
 `;
 }
 
+function environmentPage(): string {
+  return `${notice("cli/env.ts")}
+# Environment variables
+
+Options on the command line go before them.
+
+${environmentTable("command line")}
+
+Tests and checks also read:
+
+${environmentTable("tests")}
+`;
+}
+
 /** Path in the repository -> text. */
 export function generateDocs(): Map<string, string> {
   return new Map([
+    ["docs/environment.md", environmentPage()],
     ["docs/errors.md", errorPage()],
     ["docs/protocol.md", protocolPage(notice("transport-ws/protocol/frames.ts"))],
     ["docs/support.md", supportPage()],

@@ -9,6 +9,7 @@ import { Connection } from "./agent/connection.ts";
 import type { AgentContext, BoardDescription, RunCounts } from "./agent/context.ts";
 import { Library } from "./agent/library.ts";
 import { Budget, Throttle, withDefaults, type AgentLimits } from "./agent/limits.ts";
+import { RunLog, type Latency } from "./agent/run-log.ts";
 import { Scheduler } from "./agent/scheduler.ts";
 import type { FrameChannel } from "./channel.ts";
 import { systemClock, ticker, type Clock } from "./clock.ts";
@@ -46,6 +47,10 @@ export interface AgentStats extends RunCounts {
   memory: number;
   /** Clients that are remembered. */
   clients: number;
+  /** Milliseconds that the last runs took on the transport; null before the first. */
+  latencyMs: Latency | null;
+  /** The last error of a run; null when there was none. */
+  lastError: { code: string; msAgo: number } | null;
 }
 
 const SIM_PATIENCE_MS = 600_000;
@@ -86,6 +91,7 @@ export class Agent {
       memory,
       throttle: new Throttle(limits.uploadBytesPerSecond),
       counts: { accepted: 0, finished: 0, failed: 0, dropped: 0 },
+      runLog: new RunLog(),
       authenticate: options.authenticate ?? null,
       refusal: () => this.end,
       grantRuns: () => this.grantRuns(),
@@ -139,7 +145,7 @@ export class Agent {
   }
 
   stats(): AgentStats {
-    const { scheduler, library, memory, records, counts } = this.context;
+    const { scheduler, library, memory, records, counts, runLog, clock } = this.context;
     let [sessions, uploads] = [0, 0];
     for (const { stats } of this.connections) {
       sessions += stats.sessions;
@@ -154,6 +160,8 @@ export class Agent {
       executables: library.size,
       memory: memory.used,
       clients: records.size,
+      latencyMs: runLog.latency(),
+      lastError: runLog.lastError(clock.now()),
     };
   }
 

@@ -25,6 +25,11 @@ export const enum Status {
   SIM_BAD_COEFFICIENTS = 21,
   SIM_DOUBLE_WRITE = 22,
   SIM_LIMIT = 23,
+  CHECK_STREAM = 32,
+  CHECK_STATE = 33,
+  CHECK_ADDRESS = 34,
+  CHECK_DESCRIPTOR = 35,
+  CHECK_LIMIT = 36,
 }
 
 /** Index of each 32-bit member of the fault record; -1 = does not apply. */
@@ -100,9 +105,14 @@ export const enum NnJob {
   /** 1 when the accumulators are shared as for one-row kernels. */
   TILE_ONE_ROW,
   STRIDE,
+  /** Largest sides of a tile besides what the buffers allow; 0 = only that. */
+  TILE_LIMIT_X,
+  TILE_LIMIT_Y,
   /** Both axes of the kernel footprint in the image cache (the reference uses x for both, Q20). */
   CACHE_KERNEL_X,
   CACHE_KERNEL_Y,
+  /** CacheSplit. */
+  CACHE_SPLIT,
   // ---- coefficients (in) ----
   /** CoefOrder. */
   ORDER,
@@ -180,6 +190,18 @@ export const enum QuirkFlag {
   WRAP_ROWS = 16,
   /** Q11, Q12: the symbol map of version 8 follows stored bytes instead of coded ones. */
   COUNT_STORED = 32,
+  /** Q6: runs end with every input channel in the last superblock; in all others they go on, as captures show. */
+  FLUSH_PLANES = 64,
+}
+
+/** What the on-chip memory holds when it does not hold both, coefficients and the input of a tile. */
+export const enum CacheSplit {
+  /** As the reference: the image unless the coefficients alone exceed the memory. */
+  REFERENCE = 0,
+  /** All coefficients, no image. */
+  KERNELS = 1,
+  /** The image; the coefficients get what is left. */
+  IMAGE = 2,
 }
 
 export const enum CoefOrder {

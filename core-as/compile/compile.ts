@@ -5,10 +5,11 @@ import { TransportError, UsageError } from "../errors.ts";
 import type { Executable } from "../executable/executable.ts";
 import { stripConstants } from "../executable/strip-constants.ts";
 import { chipByIdentity, chipByName, CHIPS, parseIdentity, type Chip } from "../hw/chips.ts";
+import { systemOf, type System } from "../hw/systems.ts";
 import { sha256Hex } from "../inspect/canonical.ts";
 import { buildReport, type CompileReport } from "../inspect/report.ts";
 import type { Model } from "../ir/graph.ts";
-import type { CompileMode } from "./options.ts";
+import type { CompileMode, Optimisations } from "./options.ts";
 import { runPipeline, type PassTiming } from "./pipeline.ts";
 
 export const DEFAULT_TARGET = "a311d";
@@ -25,6 +26,10 @@ export interface CompileOptions {
   capturedOnly?: boolean;
   /** optimised mode: let tensors that are not alive at the same time share memory. Default true. */
   memoryPlan?: boolean;
+  /** Figures that predictions and, in optimised mode, choices follow; default: those of hw/systems.ts for the chip. */
+  system?: System;
+  /** optimised mode: transformations to leave out, e.g. { depthwiseGroups: false }; default: none. */
+  optimisations?: Partial<Optimisations>;
   /** Instance to work in; default: a new one. Nothing stays allocated in it. */
   core?: Core;
   /** Called before each stage with its name and the share of work done (0..1), and once with 1 at the end. */
@@ -61,6 +66,7 @@ export async function compile(
     allowQuirks = false,
     capturedOnly = false,
     memoryPlan = true,
+    optimisations = {},
     signal,
     onProgress,
   } = options;
@@ -72,17 +78,18 @@ export async function compile(
     onProgress?.(stage, done);
   };
   checkSignal(signal);
+  const system = options.system ?? systemOf(chip.name);
   const core = options.core ?? (await Core.create());
   const modelSha256 = await modelDigest(model);
   const result = runPipeline(
     core,
     model,
-    { chip, mode, allowQuirks, capturedOnly, memoryPlan },
+    { chip, mode, allowQuirks, capturedOnly, memoryPlan, system, optimisations },
     step,
   );
   const { graph, steps } = result.executable;
   const executable = { ...result.executable, modelSha256, graph: stripConstants(graph, steps) };
-  const report = buildReport(executable, result.model);
+  const report = buildReport(executable, result.model, { system });
   step("done", 1);
   return { executable, model: result.model, report, timings: result.timings };
 }

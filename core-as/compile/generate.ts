@@ -1,6 +1,6 @@
 // Turns lowered jobs into bytes: coefficients, descriptors and the command stream, with relocations for every address.
 // SPDX-License-Identifier: MIT
-import { CommandJob, NnJob, TpJob } from "../assembly/abi.ts";
+import { CommandJob, NnJob, TpJob, type CacheSplit } from "../assembly/abi.ts";
 import type { Core } from "../core.ts";
 import type { ErrorLocation } from "../errors.ts";
 import { BLOCK_TABLES } from "../inspect/gen/fields.ts";
@@ -39,13 +39,27 @@ const enum AccessBits {
 const PAD_STATE = 8;
 const PAD_STATE_OPS: readonly string[] = ["pad", "lut"];
 
+/** Finds the plan of an NN job whose coefficients are planned. */
+export interface PlanFinder {
+  best(words: ArrayLike<number>): {
+    limitX: number;
+    limitY: number;
+    split: CacheSplit;
+  };
+}
+
 /**
  * Generates one partition's buffers, jobs and stream.
  * @param core used inside a scope: nothing stays allocated
+ * @param plans left out: tiles and caches as the reference plans them
  * @throws FieldRangeError, PlanError, EncodeError with the job and its TFLite operator
  */
-export function generatePartition(core: Core, lowered: Lowered): ExecutablePartition {
-  return new Generator(core, lowered).run();
+export function generatePartition(
+  core: Core,
+  lowered: Lowered,
+  plans?: PlanFinder,
+): ExecutablePartition {
+  return new Generator(core, lowered, plans).run();
 }
 
 class Generator {
@@ -55,6 +69,7 @@ class Generator {
   constructor(
     private readonly core: Core,
     private readonly lowered: Lowered,
+    private readonly plans: PlanFinder | undefined,
   ) {
     this.buffers = lowered.buffers.map(({ bytes }) => ({
       role: "tensor",
@@ -121,6 +136,8 @@ class Generator {
     );
     core.call("planTiles", where, record);
     core.call("planCoefs", where, record, weights.ptr, biases);
+    if (this.plans && this.replan(record, this.plans, where))
+      core.call("planCoefs", where, record, weights.ptr, biases);
     core.call("planSram", where, record);
     const planned = core.readWords(record, NnJob.WORDS);
     const coefBytes = planned[NnJob.COEF_BYTES]!;
@@ -147,6 +164,18 @@ class Generator {
       inputs: [work.input, ...(work.input2 ? [work.input2] : [])].map((ref) => ref.buffer.id),
       output: work.output.buffer.id,
     };
+  }
+
+  /** Plans tiles and caches anew; true when kernels are dealt in another way than before. */
+  private replan(record: number, plans: PlanFinder, where: ErrorLocation): boolean {
+    const { core } = this;
+    const words = core.readWords(record, NnJob.WORDS);
+    const { limitX, limitY, split } = plans.best(words);
+    core.writeWords(record + NnJob.TILE_LIMIT_X * 4, [limitX, limitY]);
+    core.writeWords(record + NnJob.CACHE_SPLIT * 4, [split]);
+    core.call("planTiles", where, record);
+    const superblocks = core.readWords(record + NnJob.SUPERBLOCKS * 4, 1)[0];
+    return superblocks !== words[NnJob.SUPERBLOCKS];
   }
 
   private generateTp(work: TpWork, index: number): ExecutableJob {

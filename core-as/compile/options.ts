@@ -1,9 +1,35 @@
 // What a caller can choose about a compilation.
 // SPDX-License-Identifier: MIT
 import type { Chip } from "../hw/chips.ts";
+import type { System } from "../hw/systems.ts";
 
 /** compatible: the reference driver's bytes; optimised: correct first, then fast (architecture.md). */
 export type CompileMode = "compatible" | "optimised";
+
+/** Transformations of optimised mode that follow the cost model; none changes a result. */
+export interface Optimisations {
+  /** Depthwise convolutions as several jobs on groups of channels. */
+  depthwiseGroups: boolean;
+  /** Smaller tiles than the largest that fit. */
+  tileSearch: boolean;
+  /** Other splits of the on-chip memory between coefficients and image than the reference's. */
+  cacheSplit: boolean;
+  /** 1x1 convolutions of images with other sides of the same area. */
+  pointwiseShapes: boolean;
+  /** Strides of two that compute every pixel and keep every second one, where a fold costs more. */
+  denseStrides: boolean;
+  /** Changes of layout on all TP cores. Never captured. */
+  transposeCores: boolean;
+}
+
+export const ALL_OPTIMISATIONS: Optimisations = {
+  depthwiseGroups: true,
+  tileSearch: true,
+  cacheSplit: true,
+  pointwiseShapes: true,
+  denseStrides: true,
+  transposeCores: true,
+};
 
 /** A compilation's settings, all filled in. */
 export interface CompileSettings {
@@ -15,4 +41,8 @@ export interface CompileSettings {
   capturedOnly: boolean;
   /** optimised mode: tensors that are not alive at the same time share memory. */
   memoryPlan: boolean;
+  /** optimised mode: figures that choices follow; left out: those of hw/systems.ts for the chip. */
+  system?: System;
+  /** optimised mode: transformations to leave out; left out: none. */
+  optimisations?: Partial<Optimisations>;
 }

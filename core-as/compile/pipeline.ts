@@ -13,6 +13,7 @@ import type { Lowered } from "./jobs.ts";
 import { lowerCompatible } from "./compatible/lower.ts";
 import { lowerOptimised } from "./optimised/lower.ts";
 import { planMemory } from "./optimised/memory.ts";
+import { Optimiser } from "./optimised/search/optimise.ts";
 import type { CompileSettings } from "./options.ts";
 
 /** What the passes hand to each other. */
@@ -24,6 +25,8 @@ interface Compilation {
   placements?: Placement[];
   groups?: OpGroup[];
   lowered?: Lowered[];
+  /** Follows the cost model; none = the reference's choices. */
+  optimiser?: Optimiser;
   executable?: Executable;
 }
 
@@ -39,6 +42,7 @@ const PASSES: readonly Pass[] = [
   { name: "group", run: group },
   { name: "lower", run: lower },
   { name: "refuse quirks", run: refuseQuirks },
+  { name: "optimise", run: optimise },
   { name: "plan memory", run: planTensors },
   { name: "generate", run: generate },
 ];
@@ -104,12 +108,19 @@ function group(compilation: Compilation): void {
 }
 
 function lower(compilation: Compilation): void {
+  const { core, settings } = compilation;
   const { graph } = compilation.model!;
-  const { chip, mode } = compilation.settings;
-  const lowerPartition = mode === "compatible" ? lowerCompatible : lowerOptimised;
-  compilation.lowered = compilation
-    .groups!.filter(({ place }) => place === "npu")
-    .map(({ ops }) => lowerPartition(graph, ops, chip));
+  const { chip, mode } = settings;
+  const partitions = compilation.groups!.filter(({ place }) => place === "npu");
+  if (mode === "compatible") {
+    compilation.lowered = partitions.map(({ ops }) => lowerCompatible(graph, ops, chip));
+    return;
+  }
+  const optimiser = new Optimiser(core, settings);
+  compilation.optimiser = optimiser;
+  compilation.lowered = partitions.map(({ ops }) =>
+    lowerOptimised(graph, ops, chip, optimiser.chooseStrides),
+  );
 }
 
 function refuseQuirks({ lowered, settings }: Compilation): void {
@@ -127,6 +138,12 @@ function refuseQuirks({ lowered, settings }: Compilation): void {
   }
 }
 
+/** The reference's jobs stay as they are. */
+function optimise(compilation: Compilation): void {
+  const { optimiser, lowered } = compilation;
+  if (optimiser) compilation.lowered = lowered!.map((work) => optimiser.optimise(work));
+}
+
 function planTensors(compilation: Compilation): void {
   const { mode, memoryPlan } = compilation.settings;
   if (mode === "optimised" && memoryPlan)
@@ -134,8 +151,8 @@ function planTensors(compilation: Compilation): void {
 }
 
 function generate(compilation: Compilation): void {
-  const { core, model, settings, groups, lowered, placements } = compilation;
-  const partitions = lowered!.map((work) => generatePartition(core, work));
+  const { core, model, settings, groups, lowered, placements, optimiser } = compilation;
+  const partitions = lowered!.map((work) => generatePartition(core, work, optimiser?.plans));
   let next = 0;
   const steps = groups!.map(({ place, ops }): Step =>
     place === "npu"

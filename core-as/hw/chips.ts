@@ -243,13 +243,17 @@ export const CHIPS: readonly Chip[] = [
 export interface CoreGeneration {
   /** Additions: two operands as two planes of one image, or as the channels of a 1x1 convolution (spec/lowering.md 5). */
   addition: "planes" | "channels";
+  /** Captures keep every second pixel of kernels that read all channels. */
+  densePixelDropping: boolean;
   /** Requantisation factors are below this (spec/hardware.md 7). */
   maxFactor: number;
+  /** Bits of the multiplier of such a factor, the leading one included. */
+  multiplierBits: number;
 }
 
 const GENERATIONS: Record<Chip["nnCoreVersion"], CoreGeneration> = {
-  7: { addition: "planes", maxFactor: 2 ** 16 },
-  8: { addition: "channels", maxFactor: 2 },
+  7: { addition: "planes", densePixelDropping: true, maxFactor: 2 ** 16, multiplierBits: 16 },
+  8: { addition: "channels", densePixelDropping: false, maxFactor: 2, multiplierBits: 24 },
 };
 
 export const generationOf = (chip: Chip): CoreGeneration => GENERATIONS[chip.nnCoreVersion];

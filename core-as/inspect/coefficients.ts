@@ -18,6 +18,7 @@ const alignUp = (bytes: number): number => Math.ceil(bytes / ALIGN) * ALIGN;
 
 /** Where the lengths of version 8 start, and the size of a header for up to nine cores. */
 const LENGTHS_V8 = 28;
+const HEADER_V8 = 64;
 
 type Reader = (contents: Uint8Array, nnCores: number) => CoefficientHeader;
 
@@ -59,4 +60,22 @@ export function readCoefficientHeader(
   nnCores: number,
 ): CoefficientHeader | null {
   return READERS[nnCoreVersion]?.(contents, nnCores) ?? null;
+}
+
+/**
+ * Bytes that a job's coefficients take in memory: header, streams and, in version 8, the biases behind them. A driver's
+ * buffer may be larger.
+ * @param outputs output channels of the job
+ * @returns the whole length for a format that is not known
+ */
+export function storedCoefficientBytes(
+  contents: Uint8Array,
+  nnCoreVersion: number,
+  nnCores: number,
+  outputs: number,
+): number {
+  const header = readCoefficientHeader(contents, nnCoreVersion, nnCores);
+  if (header === null) return contents.length;
+  const streams = header.coreBytes.reduce((sum, bytes) => sum + bytes, 0);
+  return nnCoreVersion === 8 ? HEADER_V8 + streams + 4 * outputs : alignUp(4 * nnCores) + streams;
 }

@@ -6,6 +6,7 @@ import type { Graph } from "../ir/graph.ts";
 import { readCoefficientHeader } from "./coefficients.ts";
 import { blockTable, blockWords, fieldOf, fieldText, readFieldValue } from "./decode.ts";
 import type { BlockTable } from "./gen/fields.ts";
+import type { JobPrediction } from "./report-cost.ts";
 
 /** Columns, rows, planes. */
 export interface Size3 {
@@ -36,6 +37,9 @@ export interface NnReport {
   kernelsPerSuperblock: number;
   imageCache: string;
   kernelCache: string;
+  /** Bytes of on-chip memory that each cache has; 0 when it is off. */
+  imageCacheBytes: number;
+  kernelCacheBytes: number;
   coefficients: CoefficientReport | null;
 }
 
@@ -54,6 +58,10 @@ export interface JobReport {
   /** Descriptors = TP cores that take part; 1 for NN jobs. */
   descriptors: number;
   nn: NnReport | null;
+  /** Null for a chip that is not known. */
+  prediction: JobPrediction | null;
+  /** Milliseconds and evidence from a transport's profile; null without one. */
+  observed: { ms: number; evidence: string } | null;
 }
 
 /** What the formats depend on. */
@@ -65,7 +73,7 @@ export function reportJobs(
   partition: ExecutablePartition,
   index: number,
   cores: Cores,
-): JobReport[] {
+): Omit<JobReport, "prediction" | "observed">[] {
   return partition.jobs.map((job, number) => {
     const op = graph.ops[job.sourceOp];
     const source = op?.outputs[0];
@@ -116,6 +124,8 @@ function describe(
       kernelsPerSuperblock,
       imageCache: text(block, "IMAGE_CACHING_MODE", value("IMAGE_CACHING_MODE")),
       kernelCache: text(block, "KERNEL_CACHING_MODE", value("KERNEL_CACHING_MODE")),
+      imageCacheBytes: cacheBytes(value, "IMAGE"),
+      kernelCacheBytes: cacheBytes(value, "KERNEL"),
       coefficients:
         contents === null
           ? null
@@ -123,6 +133,11 @@ function describe(
     },
   };
 }
+
+const cacheBytes = (value: (name: string) => number, which: "IMAGE" | "KERNEL"): number =>
+  value(`${which}_CACHING_MODE`) === 0
+    ? 0
+    : Math.max(value(`${which}_CACHE_END`) - value(`${which}_CACHE_START`), 0);
 
 const text = (block: BlockTable, name: string, value: number): string =>
   fieldText(fieldOf(block, name), value);

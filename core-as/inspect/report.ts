@@ -4,9 +4,17 @@ import type { Executable, Placement } from "../executable/executable.ts";
 import { chipByIdentity } from "../hw/chips.ts";
 import type { Model } from "../ir/graph.ts";
 import { countMacs } from "../ir/macs.ts";
+import { systemOf, type System } from "../hw/systems.ts";
+import type { JobProfile } from "../runtime/transport.ts";
 import { memoryMap } from "./memory-map.ts";
+import { multipliersOf } from "../cost/nn-cost.ts";
+import { priceExecutable } from "./price.ts";
+import type { AgainstReport } from "./report-against.ts";
+import { predictJobs, whatWouldHelp, type WhatIf } from "./report-cost.ts";
 import { reportJobs, type JobReport } from "./report-jobs.ts";
 
+export type { AgainstReport } from "./report-against.ts";
+export type { JobPrediction, WhatIf } from "./report-cost.ts";
 export type { CoefficientReport, JobReport, NnReport, Size3 } from "./report-jobs.ts";
 
 /** A placement with the amount of arithmetic behind it. */
@@ -14,6 +22,12 @@ export interface OperatorReport extends Placement {
   /** Name of the operator's first output. */
   output: string;
   macs: number;
+  /** Jobs that compute it; 0 on the CPU and where nothing has to be done. */
+  jobs: number;
+  /** Predicted time of these jobs; null on the CPU, where nothing is predicted, and for a chip that is not known. */
+  predictedMs: number | null;
+  /** Their share of the predicted time, 0..1. */
+  share: number | null;
 }
 
 export interface ReportTotals {
@@ -33,6 +47,20 @@ export interface ReportTotals {
   macsOnCpu: number;
   /** Share of the multiply-accumulates that the NPU does, 0..1; 1 for a model without any. */
   npuMacShare: number;
+  /** Predicted time of all NPU jobs of one inference; null for a chip that is not known. */
+  predictedMs: number | null;
+  /** The same with 0 and with 20 microseconds a job. */
+  predictedRangeMs: [number, number] | null;
+  /** Predicted cycles of all jobs, each that of its slowest core. */
+  cycles: number;
+  /** Predicted bytes from and to DRAM. */
+  dramBytes: number;
+  dramReadBytes: number;
+  dramWrittenBytes: number;
+  /** Bytes that on-chip caches keep from being read again. */
+  cachedBytes: number;
+  /** Multiply-accumulates of the model as a share of what the multipliers could do in the predicted cycles. */
+  utilisation: number;
 }
 
 export interface CompileReport {
@@ -54,11 +82,24 @@ export interface CompileReport {
   };
   mode: Executable["mode"];
   producer: string;
+  /** Figures behind every prediction, and their calibration's error. */
+  system: System;
   operators: OperatorReport[];
   jobs: JobReport[];
   totals: ReportTotals;
+  /** What predicted time would go down to if something were free, most first. */
+  whatIfs: WhatIf[];
+  /** Another compilation of the model, priced by the same figures. */
+  against?: AgainstReport;
   /** Sentences: quirks that are reproduced, bytes that are not defined, parts of the model that are left out. */
   warnings: string[];
+}
+
+export interface ReportOptions {
+  /** Figures to predict with; default: those of hw/systems.ts for the chip. */
+  system?: System;
+  /** Times of jobs that a transport observed, and what they are worth. */
+  profile?: { jobs: readonly JobProfile[]; evidence: string };
 }
 
 /**
@@ -68,17 +109,18 @@ export interface CompileReport {
 export function buildReport(
   executable: Executable,
   model: Pick<Model, "description" | "otherSubgraphs"> | null = null,
+  options: ReportOptions = {},
 ): CompileReport {
-  const { graph, chip, partitions } = executable;
+  const { graph, chip } = executable;
   const known = chipByIdentity(chip);
+  const system = options.system ?? systemOf(chip.name);
+  const jobs = jobsOf(executable, system, options.profile);
   const operators = executable.placements.map((placement): OperatorReport => {
     const op = graph.ops[placement.op]!;
     const output = graph.tensors[op.outputs[0] ?? -1]?.name ?? "";
-    return { ...placement, output, macs: countMacs(graph, op) };
+    const macs = countMacs(graph, op);
+    return { ...placement, output, macs, ...timeOf(placement, jobs, known !== undefined) };
   });
-  const jobs = partitions.flatMap((partition, index) =>
-    reportJobs(graph, partition, index, known ?? UNKNOWN_CORES),
-  );
   return {
     model: {
       name: graph.name,
@@ -96,10 +138,44 @@ export function buildReport(
     },
     mode: executable.mode,
     producer: executable.producer,
+    system,
     operators,
     jobs,
-    totals: totalsOf(executable, operators, jobs),
+    totals: totalsOf(executable, operators, jobs, system),
+    whatIfs: whatWouldHelp(operators, jobs, system),
     warnings: warningsOf(executable, model?.otherSubgraphs ?? []),
+  };
+}
+
+function jobsOf(
+  executable: Executable,
+  system: System,
+  profile: ReportOptions["profile"],
+): JobReport[] {
+  const { graph, chip, partitions } = executable;
+  const known = chipByIdentity(chip);
+  const predictions = predictJobs(priceExecutable(executable, system), system);
+  const jobs = partitions.flatMap((partition, index) =>
+    reportJobs(graph, partition, index, known ?? UNKNOWN_CORES),
+  );
+  return jobs.map((job, i): JobReport => {
+    const seen = profile?.jobs.find((o) => o.partition === job.partition && o.job === job.job);
+    const observed = seen ? { ms: seen.milliseconds, evidence: profile!.evidence } : null;
+    return { ...job, prediction: predictions[i] ?? null, observed };
+  });
+}
+
+function timeOf(
+  { op, place }: Placement,
+  jobs: readonly JobReport[],
+  priced: boolean,
+): Pick<OperatorReport, "jobs" | "predictedMs" | "share"> {
+  const own = jobs.filter(({ sourceOp }) => sourceOp === op);
+  if (place === "cpu" || !priced) return { jobs: own.length, predictedMs: null, share: null };
+  return {
+    jobs: own.length,
+    predictedMs: sum(own.map(({ prediction }) => prediction?.ms ?? 0)),
+    share: sum(own.map(({ prediction }) => prediction?.share ?? 0)),
   };
 }
 
@@ -110,6 +186,7 @@ function totalsOf(
   executable: Executable,
   operators: readonly OperatorReport[],
   jobs: readonly JobReport[],
+  system: System,
 ): ReportTotals {
   const { partitions } = executable;
   const macsAt = (place: string): number =>
@@ -130,8 +207,49 @@ function totalsOf(
     macsOnNpu,
     macsOnCpu,
     npuMacShare: macs === 0 ? 1 : macsOnNpu / macs,
+    ...predictedTotals(executable, jobs, macsOnNpu, system),
   };
 }
+
+/** Sums of the jobs' predictions. */
+function predictedTotals(
+  { chip }: Executable,
+  jobs: readonly JobReport[],
+  macsOnNpu: number,
+  system: System,
+): Pick<ReportTotals, PredictedMembers> {
+  const known = chipByIdentity(chip);
+  const predictions = jobs.flatMap(({ prediction }) => (prediction ? [prediction] : []));
+  const total = (
+    member: "ms" | "cycles" | "inputBytes" | "coefficientBytes" | "outputBytes" | "cachedBytes",
+  ): number => sum(predictions.map((prediction) => prediction[member]));
+  const ms = total("ms");
+  const at = (overheadUs: number): number =>
+    ms + (jobs.length * (overheadUs - system.overheadUs)) / 1e3;
+  const cycles = total("cycles");
+  const dramReadBytes = total("inputBytes") + total("coefficientBytes");
+  const capacity = known ? cycles * multipliersOf(known) : 0;
+  return {
+    predictedMs: known ? ms : null,
+    predictedRangeMs: known ? [at(0), at(20)] : null,
+    cycles,
+    dramBytes: dramReadBytes + total("outputBytes"),
+    dramReadBytes,
+    dramWrittenBytes: total("outputBytes"),
+    cachedBytes: total("cachedBytes"),
+    utilisation: capacity === 0 ? 0 : macsOnNpu / capacity,
+  };
+}
+
+type PredictedMembers =
+  | "predictedMs"
+  | "predictedRangeMs"
+  | "cycles"
+  | "dramBytes"
+  | "dramReadBytes"
+  | "dramWrittenBytes"
+  | "cachedBytes"
+  | "utilisation";
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
 

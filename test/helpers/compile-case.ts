@@ -2,9 +2,10 @@
 // SPDX-License-Identifier: MIT
 import { existsSync } from "node:fs";
 import { runPipeline, type PipelineResult } from "../../core-as/compile/pipeline.ts";
-import type { CompileMode } from "../../core-as/compile/options.ts";
+import type { CompileMode, Optimisations } from "../../core-as/compile/options.ts";
 import type { Core } from "../../core-as/core.ts";
 import { chipByName } from "../../core-as/hw/chips.ts";
+import type { System } from "../../core-as/hw/systems.ts";
 import { corpusBytes, corpusPath } from "./corpus.ts";
 import { synthModel } from "./synth-model.mjs";
 
@@ -24,6 +25,8 @@ export interface CaseOptions {
   allowQuirks?: boolean;
   capturedOnly?: boolean;
   memoryPlan?: boolean;
+  optimisations?: Partial<Optimisations>;
+  system?: System;
 }
 
 /** Runs the compiler on a case. */
@@ -34,5 +37,7 @@ export function compileCase(core: Core, model: Uint8Array, options: CaseOptions)
     allowQuirks: options.allowQuirks ?? false,
     capturedOnly: options.capturedOnly ?? false,
     memoryPlan: options.memoryPlan ?? true,
+    optimisations: options.optimisations ?? {},
+    ...(options.system ? { system: options.system } : {}),
   });
 }

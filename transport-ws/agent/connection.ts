@@ -260,11 +260,22 @@ export class Connection {
     this.lane.running.get(id)?.abort(error);
   }
 
+  private count(outcome: RunOutcome): void {
+    const { counts, runLog, clock } = this.context;
+    if ("error" in outcome) {
+      counts.failed++;
+      const { error } = outcome;
+      runLog.failed(error instanceof NpuError ? error.code : "TW_BUG", clock.now());
+    } else {
+      counts.finished++;
+      runLog.finished(outcome.milliseconds);
+    }
+  }
+
   private answer(run: WaitingRun, outcome: RunOutcome): void {
     const { shared } = run.session;
     this.runBytes -= shared.inputBytes + shared.outputBytes;
-    if ("error" in outcome) this.context.counts.failed++;
-    else this.context.counts.finished++;
+    this.count(outcome);
     if (this.state !== "ended") {
       this.send(encodeOutcome(run, outcome, this.grant.frameBytes));
       // A client that keeps to its credits cannot get there.

@@ -7,6 +7,7 @@ import type { ClientRecords } from "./clients.ts";
 import type { Connection } from "./connection.ts";
 import type { Library } from "./library.ts";
 import type { AgentLimits, Budget, Throttle } from "./limits.ts";
+import type { RunLog } from "./run-log.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 /** The board in the welcome frame. */
@@ -42,6 +43,7 @@ export interface AgentContext {
   readonly memory: Budget;
   readonly throttle: Throttle;
   readonly counts: RunCounts;
+  readonly runLog: RunLog;
   readonly authenticate: ((token: string, peer: string) => boolean | Promise<boolean>) | null;
   /** Why nothing new is taken, or null. */
   refusal(): NpuError | null;

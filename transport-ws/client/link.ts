@@ -83,8 +83,9 @@ export class Link {
       let refusal: NpuError | null = null;
       const fail = (error: Error): void => {
         signal.removeEventListener("abort", onAbort);
-        channel.destroy();
+        // First: a channel may report its end while it is destroyed, which is not what went wrong.
         reject(error);
+        channel.destroy();
       };
       const onAbort = (): void =>
         fail(

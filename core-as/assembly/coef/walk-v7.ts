@@ -38,6 +38,7 @@ let superblocks: i32 = 0;
 let perSuperblock: i32 = 0;
 let perCore: i32 = 0;
 let pastEnd: bool = false;
+let flushPlanes: bool = false;
 
 /** True while emitting, false while counting. */
 let emitting: bool = false;
@@ -77,6 +78,7 @@ export function loadJob(job: usize, weightsPtr: usize, biasPtr: usize): void {
   superblocks = member(job, NnJob.SUPERBLOCKS);
   perCore = <i32>((<u32>kernels + <u32>cores - 1) / <u32>cores);
   perSuperblock = <i32>((<u32>perCore + <u32>superblocks - 1) / <u32>superblocks);
+  flushPlanes = (member(job, NnJob.QUIRKS) & QuirkFlag.FLUSH_PLANES) != 0;
   pastEnd = (member(job, NnJob.QUIRKS) & QuirkFlag.READ_PAST_END) != 0;
 }
 
@@ -299,7 +301,7 @@ function walkInterleaved(first: i32, count: i32, lastSuperblock: bool): void {
       for (let j = existing; j < count; j++) walkPlaneByIndex(first + j, z);
     }
     // The reference flushes only here (Q6); any choice decodes.
-    if (lastSuperblock) flush();
+    if (flushPlanes && lastSuperblock) flush();
   }
 }
 

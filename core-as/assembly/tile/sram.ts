@@ -1,6 +1,6 @@
 // Cache plan: which SRAM ranges hold coefficients and input tiles (spec/hardware.md 6).
 // SPDX-License-Identifier: MIT
-import { NnJob, QuirkFlag, Status } from "../abi";
+import { CacheSplit, NnJob, QuirkFlag, Status } from "../abi";
 import { clearFault } from "../fault";
 import { member, setMember } from "../record";
 import { cachesOff } from "../versions";
@@ -61,6 +61,8 @@ export function planSram(job: usize): Status {
     image = align(align(columns * rows, 16) * <u32>member(job, NnJob.IN_Z), 128);
   }
 
+  const split = member(job, NnJob.CACHE_SPLIT);
+  if (split == CacheSplit.KERNELS && BASE + coefficients < sram) image = 0;
   let kernelEnd: u32;
   if (BASE + coefficients + image < sram) {
     setMember(job, NnJob.KERNEL_MODE, Caching.FULL);
@@ -71,7 +73,9 @@ export function planSram(job: usize): Status {
   } else {
     setMember(job, NnJob.KERNEL_MODE, Caching.PARTIAL);
     setPattern(job);
-    if (BASE + coefficients >= sram) {
+    if (split == CacheSplit.IMAGE && image != 0 && image + MIN_KERNEL_END <= sram) {
+      kernelEnd = sram - image;
+    } else if (BASE + coefficients >= sram) {
       kernelEnd = sram;
       image = 0;
     } else if (image > sram) {

@@ -16,6 +16,10 @@ function rowsPerTile(job: usize, interleave: i32): i32 {
   return min(max(rows, 1), limit);
 }
 
+function limited(value: i32, limit: i32): i32 {
+  return limit > 0 ? min(value, limit) : value;
+}
+
 /**
  * Plans TILE_X, TILE_Y, INTERLEAVE, SUPERBLOCKS and KERNELS_PER_CORE of a job record.
  * @returns Status.TILING when not even one kernel fits the accumulation buffer
@@ -27,10 +31,13 @@ export function planTiles(job: usize): Status {
     return fail(Status.TILING);
   }
   const cores = member(job, NnJob.NN_CORES);
-  const tileX = min(member(job, NnJob.TILE_OUT_X), MAX_TILE_X);
+  const tileX = limited(
+    min(member(job, NnJob.TILE_OUT_X), MAX_TILE_X),
+    member(job, NnJob.TILE_LIMIT_X),
+  );
   const interleave = interleaveOf(job, tileX);
   let tileY = min(rowsPerTile(job, interleave), member(job, NnJob.TILE_OUT_Y));
-  tileY = min(tileY, maxRowsOf(job));
+  tileY = limited(min(tileY, maxRowsOf(job)), member(job, NnJob.TILE_LIMIT_Y));
   if (member(job, NnJob.STRIDE) > 1 && (tileY & 1) != 0) tileY -= 1;
   tileY = max(tileY, 1);
 

@@ -21,7 +21,8 @@ const QUIRKS =
   QuirkFlag.TRUNCATE_MULTIPLIER |
   QuirkFlag.WRAP_SHIFT |
   QuirkFlag.WRAP_ROWS |
-  QuirkFlag.COUNT_STORED;
+  QuirkFlag.COUNT_STORED |
+  QuirkFlag.FLUSH_PLANES;
 
 /** Fields of 13 and 14 bits overflow silently in the reference (Q18, Q19). */
 const BITS_13 = 0x1fff;

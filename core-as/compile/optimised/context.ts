@@ -7,6 +7,7 @@ import type { Graph, Op, Tensor } from "../../ir/graph.ts";
 import type { BufferRef, Lowered, NnRecord, NnWork, TpProgram, TpWork } from "../jobs.ts";
 import { floatBits, partitionBorder, scaleOf, zp8 } from "../lower-shared.ts";
 import { padPrograms, transposeProgram } from "../tp-programs.ts";
+import type { ConvGeometry } from "../../legalise/conv-geometry.ts";
 import { RENAMINGS } from "../../legalise/npu-operators.ts";
 import { mergePadding, type MergedPadding } from "./merge-padding.ts";
 import { Placement } from "./placement.ts";
@@ -21,6 +22,9 @@ export interface NnDraft extends Pick<NnWork, "op" | "record" | "weights" | "bia
   from: number;
   to: number;
 }
+
+/** Picks one of several ways to compute the strides of a convolution with these weights. */
+export type StrideChooser = (geometry: ConvGeometry, weight: Tensor) => ConvGeometry;
 
 /** One partition while it is lowered. Tensors are planar inside; layouts change only at its border. */
 export class LoweringContext {
@@ -41,6 +45,7 @@ export class LoweringContext {
     readonly graph: Graph,
     ops: readonly Op[],
     readonly chip: Chip,
+    readonly chooseStrides: StrideChooser = (geometry) => geometry,
   ) {
     this.mergedPadding = mergePadding(graph, ops, chip);
     const border = partitionBorder(graph, ops);

@@ -5,7 +5,7 @@ import type { Chip } from "../../hw/chips.ts";
 import type { Graph, Op } from "../../ir/graph.ts";
 import { LOOKUP_OPERATORS } from "../../legalise/lookup-functions.ts";
 import type { Lowered } from "../jobs.ts";
-import { LoweringContext } from "./context.ts";
+import { LoweringContext, type StrideChooser } from "./context.ts";
 import { lowerAddition } from "./ops/addition.ts";
 import { lowerAlias } from "./ops/alias.ts";
 import { lowerConvolution } from "./ops/convolution.ts";
@@ -13,7 +13,7 @@ import { lowerFullyConnected } from "./ops/fully-connected.ts";
 import { lowerLookup } from "./ops/lookup.ts";
 import { lowerAverage } from "./ops/pooling.ts";
 import { lowerConcatenation, lowerPad, lowerSplit } from "./ops/movement.ts";
-import { lowerRescale, lowerScalar } from "./ops/rescale.ts";
+import { lowerRescale, lowerWithConstants } from "./ops/rescale.ts";
 import { lowerMovement } from "./ops/strided.ts";
 import { lowerSubtraction } from "./ops/subtraction.ts";
 
@@ -33,7 +33,7 @@ const OPERATORS: Readonly<Record<string, LowerOperator>> = {
   SQUEEZE: lowerAlias,
   EXPAND_DIMS: lowerAlias,
   SUB: lowerSubtraction,
-  MUL: lowerScalar,
+  MUL: lowerWithConstants,
   QUANTIZE: lowerRescale,
   RELU: lowerRescale,
   SLICE: lowerMovement,
@@ -50,9 +50,15 @@ const OPERATORS: Readonly<Record<string, LowerOperator>> = {
  * Lowers one partition.
  * @param graph the verified graph
  * @param ops operators of the partition in plan order; all satisfy the optimised constraints
+ * @param chooseStrides left out: strides as the constraints see them
  */
-export function lowerOptimised(graph: Graph, ops: readonly Op[], chip: Chip): Lowered {
-  const context = new LoweringContext(graph, ops, chip);
+export function lowerOptimised(
+  graph: Graph,
+  ops: readonly Op[],
+  chip: Chip,
+  chooseStrides?: StrideChooser,
+): Lowered {
+  const context = new LoweringContext(graph, ops, chip, chooseStrides);
   for (const op of ops) {
     const lower = OPERATORS[op.kind];
     if (lower === undefined)

@@ -1,0 +1,149 @@
+// Pictures of a report: roofline and time line as inline SVG. Colours are CSS variables of the page.
+// SPDX-License-Identifier: MIT
+import { multipliersOf } from "../cost/nn-cost.ts";
+import type { Chip } from "../hw/chips.ts";
+import { escapeHtml, msText, percentText, svgNumber } from "./html-text.ts";
+import type { JobReport } from "./report-jobs.ts";
+import type { CompileReport } from "./report.ts";
+
+const WIDTH = 1080;
+
+const svg = (height: number, title: string, body: readonly string[]): string =>
+  `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escapeHtml(title)}">\n${body.join("\n")}\n</svg>`;
+
+function label(x: number, y: number, text: string, anchor = "start", extra = ""): string {
+  return `<text x="${svgNumber(x)}" y="${svgNumber(y)}" text-anchor="${anchor}"${extra}>${escapeHtml(text)}</text>`;
+}
+
+function line(x1: number, y1: number, x2: number, y2: number, kind: string): string {
+  const [a, b, c, d] = [x1, y1, x2, y2].map(svgNumber);
+  return `<line x1="${a}" y1="${b}" x2="${c}" y2="${d}" class="${kind}"/>`;
+}
+
+/** Class of a job's mark: how it is bound, or that it only moves values. */
+const kindOf = ({ kind, prediction }: JobReport): string =>
+  kind === "TP" ? "tp" : (prediction?.bound ?? "memory");
+
+/** What a job's mark says when it is pointed at. */
+function tip(job: JobReport): string {
+  const { partition, job: number, op, sourceOp, sourceName, prediction } = job;
+  const { ms, share, bound } = prediction!;
+  return `<title>${escapeHtml(
+    `job ${partition}.${number} ${op} of #${sourceOp} ${sourceName}: ${msText(ms)}, ${percentText(share)} of all, bound by ${bound}`,
+  )}</title>`;
+}
+
+// ---- time line ---------------------------------------------------------------------------------
+
+const LANE = { left: 150, right: 16, height: 34, gap: 14, top: 26 };
+
+/** Jobs one behind the other, the other compilation below on the same scale. */
+export function timelineSvg(report: CompileReport): string {
+  const lanes = [
+    { name: "this compilation", jobs: report.jobs },
+    ...(report.against ? [{ name: report.against.name, jobs: report.against.jobs }] : []),
+  ];
+  const length = (jobs: readonly JobReport[]): number =>
+    jobs.reduce((sum, { prediction }) => sum + (prediction?.ms ?? 0), 0);
+  const longest = Math.max(...lanes.map(({ jobs }) => length(jobs)));
+  if (!(longest > 0)) return "";
+  const scale = (WIDTH - LANE.left - LANE.right) / longest;
+  const body: string[] = [];
+  const bottom = LANE.top + lanes.length * (LANE.height + LANE.gap);
+  for (const ms of ticks(longest)) {
+    const x = LANE.left + ms * scale;
+    body.push(
+      line(x, LANE.top - 6, x, bottom, "grid"),
+      label(x, LANE.top - 10, `${ms} ms`, "middle"),
+    );
+  }
+  for (const [i, { name, jobs }] of lanes.entries()) {
+    const y = LANE.top + i * (LANE.height + LANE.gap);
+    body.push(label(LANE.left - 10, y + 15, name, "end"));
+    body.push(label(LANE.left - 10, y + 29, msText(length(jobs)), "end", ' class="strong"'));
+    let x = LANE.left;
+    for (const job of jobs) {
+      if (!job.prediction) continue;
+      const width = job.prediction.ms * scale;
+      body.push(
+        `<rect x="${svgNumber(x)}" y="${y}" width="${svgNumber(Math.max(width - 0.4, 0.3))}" ` +
+          `height="${LANE.height}" class="${kindOf(job)}">${tip(job)}</rect>`,
+      );
+      x += width;
+    }
+  }
+  return svg(bottom + 4, "predicted time line", body);
+}
+
+/** Four to nine round steps from 0. */
+function ticks(longest: number): number[] {
+  const power = 10 ** Math.floor(Math.log10(longest / 4));
+  const step = [1, 2, 5, 10].map((n) => n * power).find((n) => longest / n <= 9)!;
+  const places = Math.max(0, -Math.floor(Math.log10(step)));
+  return Array.from({ length: Math.floor(longest / step) + 1 }, (_, i) =>
+    Number((i * step).toFixed(places)),
+  );
+}
+
+// ---- roofline ----------------------------------------------------------------------------------
+
+const ROOF = { left: 74, right: 18, top: 18, bottom: 46, height: 400 };
+
+/** Logarithmic axis from 10^low to 10^high. */
+const axis =
+  (low: number, high: number, from: number, to: number) =>
+  (value: number): number =>
+    from + ((Math.log10(value) - low) / (high - low)) * (to - from);
+
+/**
+ * NN jobs by multiply-accumulates for each byte from and to DRAM, and by what they reach; the roof is what bandwidth and
+ * multipliers allow. Overhead, partly filled tiles and idle multipliers pull jobs below it.
+ */
+export function rooflineSvg(report: CompileReport, chip: Chip | undefined): string {
+  const marks = report.jobs.flatMap((job) => {
+    const { prediction } = job;
+    if (!prediction || prediction.macs === 0 || prediction.dramBytes === 0) return [];
+    const intensity = prediction.macs / prediction.dramBytes;
+    return [{ job, intensity, speed: prediction.macs / (prediction.ms * 1e6) }];
+  });
+  if (chip === undefined || marks.length === 0) return "";
+  const { clockMHz, bandwidthGBs } = report.system;
+  const peak = (multipliersOf(chip) * clockMHz) / 1e3;
+  const corner = peak / bandwidthGBs;
+  const low = Math.floor(Math.log10(Math.min(corner, ...marks.map((m) => m.intensity))));
+  const high = Math.ceil(Math.log10(Math.max(corner, ...marks.map((m) => m.intensity)) * 1.1));
+  const bottom = Math.floor(Math.log10(Math.min(peak, ...marks.map((m) => m.speed))));
+  const top = Math.ceil(Math.log10(peak * 1.1));
+  const floor = ROOF.height - ROOF.bottom;
+  const x = axis(low, high, ROOF.left, WIDTH - ROOF.right);
+  const y = axis(bottom, top, floor, ROOF.top);
+  const body: string[] = [];
+  for (let e = low; e <= high; e++) {
+    body.push(line(x(10 ** e), ROOF.top, x(10 ** e), floor, "grid"));
+    body.push(label(x(10 ** e), floor + 16, power(e), "middle"));
+  }
+  for (let e = bottom; e <= top; e++) {
+    body.push(line(ROOF.left, y(10 ** e), WIDTH - ROOF.right, y(10 ** e), "grid"));
+    body.push(label(ROOF.left - 8, y(10 ** e) + 4, power(e), "end"));
+  }
+  body.push(
+    label((ROOF.left + WIDTH) / 2, floor + 36, "multiply-accumulates per DRAM byte", "middle"),
+  );
+  body.push(label(0, 0, "GMAC/s", "middle", ` transform="translate(16 ${floor / 2}) rotate(-90)"`));
+  // The slope enters the plot where its left or its lower border is.
+  const start = Math.max(10 ** low, 10 ** bottom / bandwidthGBs);
+  body.push(line(x(start), y(start * bandwidthGBs), x(corner), y(peak), "roof"));
+  body.push(line(x(corner), y(peak), x(10 ** high), y(peak), "roof"));
+  body.push(label(x(corner) + 8, y(peak) - 7, `${Math.round(peak)} GMAC/s, ${bandwidthGBs} GB/s`));
+  for (const { job, intensity, speed } of marks) {
+    const radius = 3 + 22 * Math.sqrt(job.prediction!.share);
+    body.push(
+      `<circle cx="${svgNumber(x(intensity))}" cy="${svgNumber(y(speed))}" r="${svgNumber(radius)}" ` +
+        `class="${kindOf(job)}">${tip(job)}</circle>`,
+    );
+  }
+  return svg(ROOF.height, "roofline", body);
+}
+
+const power = (exponent: number): string =>
+  exponent >= 0 && exponent <= 4 ? String(10 ** exponent) : `1e${exponent}`;

@@ -1,0 +1,97 @@
+// The part of the report that predicts: times of jobs, what bounds them, what would help most.
+// SPDX-License-Identifier: MIT
+import { dramBytes, jobTime, type JobCost, type JobTime } from "../cost/job-cost.ts";
+import type { System } from "../hw/systems.ts";
+import type { JobReport } from "./report-jobs.ts";
+import type { OperatorReport } from "./report.ts";
+
+/** A job's cost and predicted time. */
+export interface JobPrediction extends JobCost, JobTime {
+  dramBytes: number;
+  /** Share of the predicted time of all jobs, 0..1. */
+  share: number;
+}
+
+/** Predicted time if something were free. */
+export interface WhatIf {
+  /** What would be free, e.g. "starting jobs". */
+  what: string;
+  predictedMs: number;
+  savedMs: number;
+}
+
+/** Times and shares of jobs. */
+export function predictJobs(costs: readonly JobCost[], system: System): JobPrediction[] {
+  const times = costs.map((cost) => jobTime(cost, system));
+  const total = times.reduce((sum, { ms }) => sum + ms, 0);
+  return costs.map((cost, i) => ({
+    ...cost,
+    ...times[i]!,
+    dramBytes: dramBytes(cost),
+    share: total === 0 ? 0 : times[i]!.ms / total,
+  }));
+}
+
+/** A job as it would be; null = not at all. */
+type Change = (cost: JobPrediction, job: JobReport) => JobCost | null;
+
+/**
+ * Prices the model as it would be if one thing were free, for each of several things.
+ * @returns those that would save anything, most first
+ */
+export function whatWouldHelp(
+  operators: readonly OperatorReport[],
+  jobs: readonly JobReport[],
+  system: System,
+): WhatIf[] {
+  const now = priceOf(jobs, system, (cost) => cost);
+  const changes: readonly (readonly [what: string, change: Change, system?: System])[] = [
+    ["starting jobs", (cost) => cost, { ...system, overheadUs: 0 }],
+    ["multiplying", (cost, { kind }) => (kind === "NN" ? { ...cost, cycles: 0 } : cost)],
+    ["multiplying by zeros of expanded kernels", withoutZeros(operators, jobs)],
+    ["reading coefficients", (cost) => ({ ...cost, coefficientBytes: 0 })],
+    ["reading coefficients more than once", readOnceCoefficients],
+    ["reading images more than once", readOnceImages],
+    [
+      "jobs that only move or reorder values (TP)",
+      (cost, { kind }) => (kind === "TP" ? null : cost),
+    ],
+  ];
+  return changes
+    .map(([what, change, figures]) => {
+      const predictedMs = priceOf(jobs, figures ?? system, change);
+      return { what, predictedMs, savedMs: now - predictedMs };
+    })
+    .filter(({ savedMs }) => savedMs > 1e-6)
+    .sort((a, b) => b.savedMs - a.savedMs);
+}
+
+function priceOf(jobs: readonly JobReport[], system: System, change: Change): number {
+  let ms = 0;
+  for (const job of jobs) {
+    const cost = job.prediction && change(job.prediction, job);
+    if (cost) ms += jobTime(cost, system).ms;
+  }
+  return ms;
+}
+
+/** Depthwise kernels that are stored with the planes of other channels multiply by zeros. */
+function withoutZeros(operators: readonly OperatorReport[], jobs: readonly JobReport[]): Change {
+  const asked = new Map<number, number>();
+  for (const { sourceOp, op, prediction } of jobs)
+    if (op === "dwconv") asked.set(sourceOp, (asked.get(sourceOp) ?? 0) + (prediction?.macs ?? 0));
+  const wanted = new Map(operators.map(({ op, macs }) => [op, macs]));
+  return (cost, { sourceOp }) => {
+    const all = asked.get(sourceOp) ?? 0;
+    const share = all === 0 ? 1 : Math.min((wanted.get(sourceOp) ?? all) / all, 1);
+    return { ...cost, cycles: cost.cycles * share };
+  };
+}
+
+const readOnceCoefficients: Change = (cost, { nn }) =>
+  nn?.coefficients
+    ? { ...cost, coefficientBytes: Math.min(cost.coefficientBytes, nn.coefficients.bytes) }
+    : cost;
+
+const readOnceImages: Change = (cost, { kind, input: { x, y, z } }) =>
+  kind === "NN" ? { ...cost, inputBytes: Math.min(cost.inputBytes, x * y * z) } : cost;
