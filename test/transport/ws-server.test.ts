@@ -7,6 +7,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { WebSocket, type ClientOptions } from "ws";
 import { NpuError } from "../../core-as/errors.ts";
+import { encodeFrame, HELLO, MAGIC } from "../../transport-ws/protocol.ts";
 import { checkToken, TokenGate } from "../../transport-ws/server/auth.ts";
 import {
   connectBoard,
@@ -67,13 +68,30 @@ function statusOf(url: string, options: ClientOptions): Promise<number> {
   });
 }
 
-/** Close code of a connection after one message. */
-function closeCodeAfter(url: string, message: string | Uint8Array): Promise<number> {
+const HELLO_FRAME = encodeFrame(HELLO, {
+  magic: MAGIC,
+  minVersion: 1,
+  maxVersion: 1,
+  client: new Uint8Array(16),
+  frameBytes: 1 << 20,
+  software: "raw",
+  token: "",
+});
+
+/** Close code of a connection after a message, said at once or after the welcome. */
+function closeCodeAfter(
+  url: string,
+  message: string | Uint8Array,
+  welcomed = false,
+): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(url);
-    socket.on("open", () => socket.send(message));
+    socket.on("open", () => socket.send(welcomed ? HELLO_FRAME : message));
+    socket.once("message", () => socket.send(message));
     socket.on("close", resolve);
-    socket.on("error", reject);
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "ECONNRESET") reject(error);
+    });
   });
 }
 
@@ -199,10 +217,18 @@ test("a browser that opens the address is told what it is", async () => {
 test("texts, frames that are too large, and other garbage end a connection with their code", async () => {
   const { url, agent } = await serve({ limits: { frameBytes: 8192 } });
   assert.is(await closeCodeAfter(url, "hello"), 1003);
-  assert.is(await closeCodeAfter(url, new Uint8Array(8193)), 1009);
   assert.is(await closeCodeAfter(url, new Uint8Array(5)), 1002);
+  assert.is(await closeCodeAfter(url, new Uint8Array(8193), true), 1009);
   await until("all are gone", () => agent.stats().connections === 0);
   await tryOut(url);
+});
+
+test("before the welcome nobody can send more than a hello takes", async () => {
+  const { url, agent } = await serve({ token: TOKEN });
+  // Without a code: it is cut while the frame is still coming.
+  assert.is(await closeCodeAfter(url, new Uint8Array(1 << 22)), 1006);
+  await until("all are gone", () => agent.stats().connections === 0);
+  await tryOut(url, { token: TOKEN });
 });
 
 test("connections from one address are counted", async () => {

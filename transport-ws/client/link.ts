@@ -15,6 +15,7 @@ import {
   PING,
   PONG,
   protocolError,
+  VERSION_FIELDS,
   VERSIONS,
   WELCOME,
   type FrameValues,
@@ -229,11 +230,7 @@ const lostError = (peer: string): TransportError =>
 
 /** @throws TransportError TW_IO_PROTOCOL, TW_IO_VERSION */
 function readWelcome(bytes: Uint8Array): Welcome {
-  const { magic, minVersion, maxVersion } = decodeStart(
-    WELCOME,
-    ["magic", "minVersion", "maxVersion"],
-    bytes,
-  );
+  const { magic, minVersion, maxVersion } = decodeStart(WELCOME, VERSION_FIELDS, bytes);
   if (magic !== MAGIC) throw protocolError("the other side is no Tilewright agent", 1);
   if (minVersion > VERSIONS.max || maxVersion < VERSIONS.min)
     throw new TransportError(
