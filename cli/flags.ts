@@ -16,6 +16,7 @@ export interface CompileFlags {
   allowQuirks?: boolean;
   capturedOnly?: boolean;
   memoryPlan?: boolean;
+  exactRounding?: boolean;
 }
 
 /** Refuses unknown names before any file is read. */
@@ -50,7 +51,11 @@ export function addCompileFlags(command: Command): Command {
       "--captured-only",
       "optimised mode: only NPU mechanisms that a capture of a driver shows",
     )
-    .option("--no-memory-plan", "optimised mode: a buffer of its own for every tensor");
+    .option("--no-memory-plan", "optimised mode: a buffer of its own for every tensor")
+    .option(
+      "--no-exact-rounding",
+      "optimised mode: layers without a ReLU in one job: faster, some of their bytes are off by one",
+    );
 }
 
 export function compileFlags({
@@ -59,6 +64,7 @@ export function compileFlags({
   allowQuirks,
   capturedOnly,
   memoryPlan,
+  exactRounding,
 }: CompileFlags): CompileFlags {
   return {
     target,
@@ -66,6 +72,7 @@ export function compileFlags({
     allowQuirks: allowQuirks === true,
     capturedOnly: capturedOnly === true,
     memoryPlan: memoryPlan !== false,
+    exactRounding: exactRounding !== false,
   };
 }
 

@@ -25,6 +25,11 @@ export interface CompileOptions {
   capturedOnly?: boolean;
   /** optimised mode: let tensors that are not alive at the same time share memory. Default true. */
   memoryPlan?: boolean;
+  /**
+   * optimised mode: compute convolutions without a ReLU in two halves, above and below zero, and add these: they then round as
+   * TFLite's do (docs/accuracy.md), for twice their multiply-accumulates. Default true.
+   */
+  exactRounding?: boolean;
   /** Instance to work in; default: a new one. Nothing stays allocated in it. */
   core?: Core;
   /** Called before each stage with its name and the share of work done (0..1), and once with 1 at the end. */
@@ -61,6 +66,7 @@ export async function compile(
     allowQuirks = false,
     capturedOnly = false,
     memoryPlan = true,
+    exactRounding = true,
     signal,
     onProgress,
   } = options;
@@ -77,7 +83,7 @@ export async function compile(
   const result = runPipeline(
     core,
     model,
-    { chip, mode, allowQuirks, capturedOnly, memoryPlan },
+    { chip, mode, allowQuirks, capturedOnly, memoryPlan, exactRounding },
     step,
   );
   const { graph, steps } = result.executable;

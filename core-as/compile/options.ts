@@ -15,4 +15,6 @@ export interface CompileSettings {
   capturedOnly: boolean;
   /** optimised mode: tensors that are not alive at the same time share memory. */
   memoryPlan: boolean;
+  /** optimised mode: layers without a ReLU take two jobs and a sum, to round as TFLite does. */
+  exactRounding: boolean;
 }

@@ -105,11 +105,14 @@ function group(compilation: Compilation): void {
 
 function lower(compilation: Compilation): void {
   const { graph } = compilation.model!;
-  const { chip, mode } = compilation.settings;
-  const lowerPartition = mode === "compatible" ? lowerCompatible : lowerOptimised;
+  const { settings } = compilation;
   compilation.lowered = compilation
     .groups!.filter(({ place }) => place === "npu")
-    .map(({ ops }) => lowerPartition(graph, ops, chip));
+    .map(({ ops }) =>
+      settings.mode === "compatible"
+        ? lowerCompatible(graph, ops, settings.chip)
+        : lowerOptimised(graph, ops, settings),
+    );
 }
 
 function refuseQuirks({ lowered, settings }: Compilation): void {

@@ -1,15 +1,22 @@
-// Second thoughts about operators that only move, rename or rescale values: alone among CPU operators they would cost a switch to
-// the NPU and back without computing anything there.
+// Second thoughts about operators that only move, rename or combine single values: alone among CPU operators they would cost a
+// switch to the NPU and back without computing much there.
 // SPDX-License-Identifier: MIT
 import type { Placement } from "../executable/executable.ts";
 import type { Graph, Op } from "../ir/graph.ts";
-import { hasConstants } from "./arithmetic.ts";
+import { LOOKUP_OPERATORS } from "./lookup-functions.ts";
 import { MOVEMENTS } from "./movement.ts";
 import { RENAMINGS } from "./npu-operators.ts";
 
 const MOVING: readonly string[] = [...MOVEMENTS, "CONCATENATION", "SPLIT", "PAD"];
-/** One multiplication a value: no reason to go to the NPU either. */
-const RESCALING: readonly string[] = ["QUANTIZE", "RELU", "MUL"];
+/** One or two multiplications a value: no reason to go to the NPU either. */
+const ELEMENTWISE: readonly string[] = [
+  "QUANTIZE",
+  "RELU",
+  "MUL",
+  "ADD",
+  "SUB",
+  ...LOOKUP_OPERATORS,
+];
 
 /** Where values come from or go to, seen through operators that only move them. */
 interface Ends {
@@ -32,7 +39,7 @@ export function refinePlacements(graph: Graph, placements: readonly Placement[])
       place: "cpu",
       constraint: "NEIGHBOURS",
       reason:
-        "only CPU operators would need it on the NPU. An operator that moves or rescales values stays with its neighbours. " +
+        "only CPU operators would need it on the NPU. An operator that moves values or computes with single ones stays with its neighbours. " +
         "To change that: nothing needs to change; the NPU would not save anything.",
       evidence: null,
     };
@@ -63,12 +70,7 @@ class Neighbours {
   /** On the NPU without computing much there. */
   isPassive(op: Op): boolean {
     if (this.placements[op.id]!.place === "cpu") return false;
-    const lists = [RENAMINGS, MOVING, RESCALING];
-    return lists.some((list) => list.includes(op.kind)) || this.addsConstants(op);
-  }
-
-  private addsConstants(op: Op): boolean {
-    return (op.kind === "ADD" || op.kind === "SUB") && hasConstants(this.graph, op);
+    return [RENAMINGS, MOVING, ELEMENTWISE].some((list) => list.includes(op.kind));
   }
 
   before(op: Op, ends: Ends = { npu: false, cpu: false, edge: false }): Ends {

@@ -24,6 +24,7 @@ export interface CaseOptions {
   allowQuirks?: boolean;
   capturedOnly?: boolean;
   memoryPlan?: boolean;
+  exactRounding?: boolean;
 }
 
 /** Runs the compiler on a case. */
@@ -34,5 +35,6 @@ export function compileCase(core: Core, model: Uint8Array, options: CaseOptions)
     allowQuirks: options.allowQuirks ?? false,
     capturedOnly: options.capturedOnly ?? false,
     memoryPlan: options.memoryPlan ?? true,
+    exactRounding: options.exactRounding ?? true,
   });
 }

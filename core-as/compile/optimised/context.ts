@@ -41,6 +41,8 @@ export class LoweringContext {
     readonly graph: Graph,
     ops: readonly Op[],
     readonly chip: Chip,
+    /** Layers may take more jobs to round as TFLite does. */
+    readonly exactRounding: boolean,
   ) {
     this.mergedPadding = mergePadding(graph, ops, chip);
     const border = partitionBorder(graph, ops);
