@@ -1,4 +1,4 @@
-// Second thoughts about operators that only move, rename or combine single values: alone among CPU operators they would cost a
+// Second thoughts about operators that only move, rename or add up values: alone among CPU operators they would cost a
 // switch to the NPU and back without computing much there.
 // SPDX-License-Identifier: MIT
 import type { Placement } from "../executable/executable.ts";
@@ -8,13 +8,15 @@ import { MOVEMENTS } from "./movement.ts";
 import { RENAMINGS } from "./npu-operators.ts";
 
 const MOVING: readonly string[] = [...MOVEMENTS, "CONCATENATION", "SPLIT", "PAD"];
-/** One or two multiplications a value: no reason to go to the NPU either. */
-const ELEMENTWISE: readonly string[] = [
+/** A few additions and multiplications a value: no reason to go to the NPU either. */
+const CHEAP: readonly string[] = [
   "QUANTIZE",
   "RELU",
   "MUL",
   "ADD",
   "SUB",
+  "AVERAGE_POOL_2D",
+  "MEAN",
   ...LOOKUP_OPERATORS,
 ];
 
@@ -39,7 +41,7 @@ export function refinePlacements(graph: Graph, placements: readonly Placement[])
       place: "cpu",
       constraint: "NEIGHBOURS",
       reason:
-        "only CPU operators would need it on the NPU. An operator that moves values or computes with single ones stays with its neighbours. " +
+        "only CPU operators would need it on the NPU. An operator that only moves, combines or averages values stays with its neighbours. " +
         "To change that: nothing needs to change; the NPU would not save anything.",
       evidence: null,
     };
@@ -70,7 +72,7 @@ class Neighbours {
   /** On the NPU without computing much there. */
   isPassive(op: Op): boolean {
     if (this.placements[op.id]!.place === "cpu") return false;
-    return [RENAMINGS, MOVING, ELEMENTWISE].some((list) => list.includes(op.kind));
+    return [RENAMINGS, MOVING, CHEAP].some((list) => list.includes(op.kind));
   }
 
   before(op: Op, ends: Ends = { npu: false, cpu: false, edge: false }): Ends {
