@@ -101,6 +101,11 @@ export function stageRecord(stage: OutputStage | null, zeroPoint: number, relu: 
   };
 }
 
+/** The stage that rounds once, with the bias and the zero point as they are. */
+export function plainStage({ factor, zeroPoint }: Steps, limits: StageLimits): OutputStage {
+  return { factor: encodable(factor, limits.multiplierBits), offset: 0, zeroPoint };
+}
+
 /** Share of accumulators, weighted by how likely they are, that the stage turns into another byte than the steps want. */
 function mismatch(steps: Steps, shares: Float64Array, stage: OutputStage): number {
   const { lower, upper, lowest } = steps;

@@ -121,7 +121,7 @@ interface AddParts {
 }
 
 /** acc = w0 (a - za) + addOff (b - zb); the operands lie behind each other, a first. */
-function addParts(
+export function addParts(
   chip: Chip,
   factors: PairFactors,
   [a, b]: [Tensor, Tensor],
