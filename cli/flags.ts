@@ -136,8 +136,8 @@ export function addCompileFlags(command: Command): Command {
     )
     .option("--no-memory-plan", "optimised mode: a buffer of its own for every tensor")
     .option(
-      "--no-exact-rounding",
-      "optimised mode: layers without a ReLU in one job: faster, some of their bytes are off by one",
+      "--exact-rounding",
+      "optimised mode: as many jobs a layer as it takes to round as TFLite does; slower",
     );
   for (const name of OPTIMISATION_NAMES)
     command.option(`--no-${dashed(name)}`, `optimised mode: ${OPTIMISATION_FLAGS[name]}`);
@@ -160,7 +160,7 @@ export function compileFlags({
     allowQuirks: allowQuirks === true,
     capturedOnly: capturedOnly === true,
     memoryPlan: memoryPlan !== false,
-    exactRounding: exactRounding !== false,
+    exactRounding: exactRounding === true,
     optimisations: Object.fromEntries(left.map((name) => [name, false])),
   };
 }

@@ -32,7 +32,7 @@ export interface CompileOptions {
   optimisations?: Partial<Optimisations>;
   /**
    * optimised mode: compute convolutions without a ReLU in two halves, above and below zero, and add these: they then round as
-   * TFLite's do (docs/accuracy.md), for twice their multiply-accumulates. Default true.
+   * TFLite's do (docs/accuracy.md), for twice their multiply-accumulates. Default false.
    */
   exactRounding?: boolean;
   /** Instance to work in; default: a new one. Nothing stays allocated in it. */

@@ -38,7 +38,7 @@ export function compileCase(core: Core, model: Uint8Array, options: CaseOptions)
     allowQuirks: options.allowQuirks ?? false,
     capturedOnly: options.capturedOnly ?? false,
     memoryPlan: options.memoryPlan ?? true,
-    exactRounding: options.exactRounding ?? true,
+    exactRounding: options.exactRounding ?? false,
     optimisations: options.optimisations ?? {},
     ...(options.system ? { system: options.system } : {}),
   });
