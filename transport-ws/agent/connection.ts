@@ -76,8 +76,9 @@ export class Connection {
     });
   }
 
-  get stats(): { sessions: number; uploads: number } {
-    return { sessions: this.sessions.size, uploads: this.sessions.uploads };
+  get stats(): { sessions: number; uploads: number; unsent: number } {
+    const { size, uploads } = this.sessions;
+    return { sessions: size, uploads, unsent: this.channel.bufferedBytes };
   }
 
   /** Tells the client that the agent ends. */
