@@ -10,6 +10,7 @@ import { checkUrl } from "../../../transport-ws/client/options.ts";
 import { Backoff } from "../../../transport-ws/client/reconnect.ts";
 import {
   encodeFrame,
+  LOAD,
   LOADED,
   PING,
   RESULT,
@@ -146,6 +147,37 @@ test("with no attempts a lost connection is the end", async () => {
   await tearDown(all);
 });
 
+test("a board that shuts down while it is asked for the executables again is tried again", async () => {
+  const transport = new CountingTransport();
+  const agents = [new Agent(transport)];
+  let loads = 0;
+  const network = tappedNetwork(
+    () => agents.at(-1)!,
+    (frame, direction) => {
+      if (direction === "to agent" && frame[0] === LOAD.type && ++loads === 2) {
+        void agents.at(-1)!.close(0);
+        agents.push(new Agent(transport));
+      }
+      return frame;
+    },
+  );
+  const board = await connectBoard("test://b", {
+    openChannel: network.open,
+    reconnect: { baseMs: 1, maxMs: 5, attempts: 1000 },
+  });
+  const loaded = await board.load(TINY);
+  agents.push(new Agent(transport));
+  await agents[0]!.close(0);
+  await until("back", () => board.stats().reconnects === 1);
+  assert.is(loads, 3);
+  assert.equal((await loaded.submit(inputOf(5))).outputs, [answerTo(5)]);
+  await board.close();
+  for (const agent of agents) {
+    await until("nothing is left", () => agent.stats().connections === 0);
+    await agent.close(0);
+  }
+});
+
 test("another chip at the same address is not taken for the same board", async () => {
   const first = new Agent(new CountingTransport());
   const other = new CountingTransport();
@@ -161,6 +193,8 @@ test("another chip at the same address is not taken for the same board", async (
   const { kind, message } = await board.disconnected;
   assert.is(kind, "lost");
   assert.match(message, "was a a311d and is a imx8mp now");
+  // It is not kept connected for nothing.
+  await until("nothing is left", () => second.stats().connections === 0);
   await board.close();
   await second.close(0);
 });
