@@ -231,6 +231,18 @@ test("before the welcome nobody can send more than a hello takes", async () => {
   await tryOut(url, { token: TOKEN });
 });
 
+test("pings of WebSocket are answered", async () => {
+  const { url } = await serve();
+  const socket = new WebSocket(url);
+  await new Promise((resolve) => socket.once("open", resolve));
+  const pong = new Promise<string>((resolve) =>
+    socket.once("pong", (data) => resolve(data.toString())),
+  );
+  socket.ping("hello");
+  assert.is(await pong, "hello");
+  socket.terminate();
+});
+
 test("connections from one address are counted", async () => {
   const { url } = await serve({ connectionsPerAddress: 1 });
   const first = await connectBoard(url);

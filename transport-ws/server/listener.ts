@@ -16,7 +16,7 @@ import { Agent } from "../agent.ts";
 import type { ExecutableCache } from "../agent/cache.ts";
 import type { AgentLimits } from "../agent/limits.ts";
 import { checkToken, TokenGate } from "./auth.ts";
-import { GuardedChannel } from "./hello-guard.ts";
+import { GuardedChannel } from "./guarded-channel.ts";
 import { bracketed, refusalOf, type Refusal } from "./origin.ts";
 import { CLOSE_OPTIONS } from "./ws-channel.ts";
 
@@ -107,6 +107,7 @@ class Listener implements BoardServer {
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
+      autoPong: false,
       maxPayload: agent.limits.frameBytes,
       ...CLOSE_OPTIONS,
     });

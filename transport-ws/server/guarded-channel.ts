@@ -1,4 +1,4 @@
-// Until a client is welcomed it may send a hello and nothing more: whoever has no token cannot fill the board's memory.
+// The board's end of a connection from the network: what `ws` alone would leave to the peer's good will.
 // SPDX-License-Identifier: MIT
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
@@ -7,6 +7,9 @@ import { WsChannel } from "./ws-channel.ts";
 
 /** A hello with the headers of WebSocket, and control frames beside it. */
 const BEFORE_WELCOME = 2 * HELLO_BYTES;
+
+/** No pongs while more than this waits to be read. */
+const PONG_BYTES = 64 * 1024;
 
 /** The agent's end of a connection from the network. `ws` alone would collect a whole large frame before anybody sees it. */
 export class GuardedChannel extends WsChannel {
@@ -23,6 +26,10 @@ export class GuardedChannel extends WsChannel {
     peer: string,
   ) {
     super(socket, peer);
+    // `ws` would answer every ping by itself, also to a peer that never reads the answers.
+    socket.on("ping", (data) => {
+      if (socket.bufferedAmount < PONG_BYTES) socket.pong(data);
+    });
     stream.prependListener("data", this.count);
   }
 
