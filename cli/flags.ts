@@ -19,6 +19,7 @@ export interface CompileFlags {
   capturedOnly?: boolean;
   memoryPlan?: boolean;
   optimisations?: Partial<Optimisations>;
+  exactRounding?: boolean;
 }
 
 /** Flags of single transformations: --no-<name> leaves one out. */
@@ -133,7 +134,11 @@ export function addCompileFlags(command: Command): Command {
       "--captured-only",
       "optimised mode: only NPU mechanisms that a capture of a driver shows",
     )
-    .option("--no-memory-plan", "optimised mode: a buffer of its own for every tensor");
+    .option("--no-memory-plan", "optimised mode: a buffer of its own for every tensor")
+    .option(
+      "--exact-rounding",
+      "optimised mode: as many jobs a layer as it takes to round as TFLite does; slower",
+    );
   for (const name of OPTIMISATION_NAMES)
     command.option(`--no-${dashed(name)}`, `optimised mode: ${OPTIMISATION_FLAGS[name]}`);
   return command;
@@ -145,6 +150,7 @@ export function compileFlags({
   allowQuirks,
   capturedOnly,
   memoryPlan,
+  exactRounding,
   ...others
 }: CompileFlags & Partial<Optimisations>): CompileFlags {
   const left = OPTIMISATION_NAMES.filter((name) => others[name] === false);
@@ -154,6 +160,7 @@ export function compileFlags({
     allowQuirks: allowQuirks === true,
     capturedOnly: capturedOnly === true,
     memoryPlan: memoryPlan !== false,
+    exactRounding: exactRounding === true,
     optimisations: Object.fromEntries(left.map((name) => [name, false])),
   };
 }

@@ -45,6 +45,8 @@ export class LoweringContext {
     readonly graph: Graph,
     ops: readonly Op[],
     readonly chip: Chip,
+    /** Layers may take more jobs to round as TFLite does. */
+    readonly exactRounding: boolean,
     readonly chooseStrides: StrideChooser = (geometry) => geometry,
   ) {
     this.mergedPadding = mergePadding(graph, ops, chip);
