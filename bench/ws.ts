@@ -8,6 +8,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import { createServer, connect, type AddressInfo } from "node:net";
 import { WebSocket } from "ws";
 import {
+  buildReport,
   chipByName,
   compile,
   createNullTransport,
@@ -24,18 +25,18 @@ import { benchCases, benchTarget, median, report, type BenchCase } from "./harne
 import type { BoardAddresses, BoardRequest } from "./ws-board.ts";
 
 const TARGET = benchTarget();
-/** MobileNetV1 on an A311D with the reference driver takes about this long; the time is an assumption here, nothing is measured. */
-const RUN_MS = numberAfter("--run-ms", 6.6);
-const DEPTH = 16;
-const THROUGHPUT_RUNS = 120;
+/** Runs under way at a time: the credits that a board grants by default. */
+const DEPTH = 32;
+const THROUGHPUT_RUNS = 200;
 const ROUNDS = 5;
+/** Shortest wait of the null transport's timing. */
+const TIMER_MS = 1;
 const LATENCY_RUNS = 3000;
 const WARM_UP = 1000;
 
-function numberAfter(flag: string, otherwise: number): number {
-  const at = process.argv.indexOf(flag);
-  return at < 0 ? otherwise : Number(process.argv[at + 1]);
-}
+const runMsAt = process.argv.indexOf("--run-ms");
+/** Null: what the cost model predicts for the model, but no less than a timer can wait. */
+const RUN_MS = runMsAt < 0 ? null : Number(process.argv[runMsAt + 1]);
 
 const children: ChildProcess[] = [];
 
@@ -101,8 +102,9 @@ async function throughput(
   executable: Executable,
   url: string,
   inputs: Uint8Array[],
+  runMs: number,
 ): Promise<{ localMs: number; boardMs: number }> {
-  const local = createNullTransport(chipByName(TARGET)!, { runMs: RUN_MS });
+  const local = createNullTransport(chipByName(TARGET)!, { runMs });
   const localSession = await createSession(executable, local);
   const board = await connectBoard(url);
   const boardSession = await createSession(executable, board);
@@ -166,6 +168,8 @@ async function latency(
 interface Prepared {
   executable: Executable;
   common: { case: string; target: string; mode: string };
+  /** Of the NPU's jobs, by the cost model. */
+  predictedMs: number;
   inputs: Uint8Array[];
   inputBytes: number;
   outputBytes: number;
@@ -184,6 +188,7 @@ async function prepare({ name, model }: BenchCase): Promise<Prepared> {
   return {
     executable,
     common: { case: name, target: TARGET, mode: executable.mode },
+    predictedMs: buildReport(executable).totals.predictedMs!,
     inputs,
     inputBytes: total(infos),
     outputBytes,
@@ -200,17 +205,15 @@ const PARTS = {
     const figures = { bytesPerRun: bytes, inputBytes, outputBytes, overheadBytes };
     report({ bench: "ws bytes on the wire", ...common, ...figures, bound: "at most 64" });
   },
-  async throughput({ executable, inputs, common, answer }: Prepared) {
-    const { board } = await startBoard({
-      target: TARGET,
-      answerBytes: answer.length,
-      runMs: RUN_MS,
-    });
-    const { localMs, boardMs } = await throughput(executable, board, inputs);
+  async throughput({ executable, inputs, common, answer, predictedMs }: Prepared) {
+    const runMs = RUN_MS ?? Math.max(predictedMs, TIMER_MS);
+    const { board } = await startBoard({ target: TARGET, answerBytes: answer.length, runMs });
+    const { localMs, boardMs } = await throughput(executable, board, inputs, runMs);
     report({
       bench: "ws throughput",
       ...common,
-      assumedRunMs: RUN_MS,
+      predictedMs,
+      runMs,
       inProcessMsPerRun: localMs,
       boardMsPerRun: boardMs,
       ratio: localMs / boardMs,

@@ -27,7 +27,7 @@ export interface AgentOptions {
   cache?: ExecutableCache;
   /** Says whether a token may use the board; default: everyone may. Compare in constant time. */
   authenticate?: (token: string, peer: string) => boolean | Promise<boolean>;
-  /** Runs that the transport is given at a time, so that it need not wait for the next one; default 2. */
+  /** Runs that the transport is given at a time, so that a late turn of the event loop does not leave it idle; default 4. */
   concurrentRuns?: number;
   /** How long the agent may be silent because its transport computes in the event loop; default: 10 minutes for the simulator. */
   patienceMs?: number;
@@ -87,7 +87,7 @@ export class Agent {
       boot: crypto.getRandomValues(new Uint8Array(16)),
       limits,
       clock,
-      scheduler: new Scheduler(clock, options.concurrentRuns ?? 2),
+      scheduler: new Scheduler(clock, options.concurrentRuns ?? 4),
       library: new Library(transport, cache, memory, limits.executables, log),
       records: new ClientRecords(limits.clients, limits.clientMs),
       memory,

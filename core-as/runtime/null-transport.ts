@@ -10,7 +10,10 @@ import { checkInputs, outputInfos } from "./tensor-info.ts";
 import type { LoadedExecutable, SubmitOptions, SubmitResult, Transport } from "./transport.ts";
 
 export interface NullTransportOptions {
-  /** Milliseconds that each inference takes of a device that does one at a time; default: 0, they end at once. */
+  /**
+   * Milliseconds that each inference takes of a device that does one at a time; default: 0, they end at once. Timers are no
+   * finer than about 1.
+   */
   runMs?: number;
 }
 
