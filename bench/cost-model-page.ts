@@ -148,7 +148,7 @@ R.m.s. error: ${percent(errorOf(imx8mp, other))}. Counting the input of depthwis
 
 Each transformation has a file in \`core-as/compile/optimised/search/\` and a switch; none changes a result, which tests prove on the simulator, and
 all stay inside what captures show: tiles at most as wide and as tall as the reference's, kernels by its formulas, caches from
-0x800 to the end of VIP SRAM, images at multiples of 64 bytes.
+0x800 to the end of VIP SRAM, groups of channels at multiples of 64 bytes.
 
 | switch | what it leaves out | ever captured |
 | --- | --- | --- |
