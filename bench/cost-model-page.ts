@@ -158,6 +158,7 @@ all stay inside what captures show: tiles at most as wide and as tall as the ref
 | \`--no-pointwise-shapes\` | 1x1 convolutions of images with other sides of the same area, for tiles that fit better | yes |
 | \`--no-dense-strides\` | stride two by computing every pixel and keeping every second, without a fold; core version 7 only | in depthwise jobs, which are dense on version 7 |
 | \`--no-transpose-cores\` | changes of layout on all TP cores | no, so \`--captured-only\` leaves it out |
+| \`--no-merged-layouts\` | layout and fold of an image by one TP pass, where only one convolution reads it | no, so \`--captured-only\` leaves it out |
 
 On core version 8 the gain of depthwise groups comes from the model's rule that every superblock reads the whole input, also in
 the chip's depthwise mode. If hardware reads only the channels that it needs there, groups gain nothing and cost their jobs' overhead.

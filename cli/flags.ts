@@ -28,6 +28,7 @@ const OPTIMISATION_FLAGS: Readonly<Record<keyof Optimisations, string>> = {
   pointwiseShapes: "1x1 convolutions of images with the sides that the model has",
   denseStrides: "strides of convolutions always folded into channels",
   transposeCores: "changes of layout on one TP core",
+  mergedLayouts: "a pass for the layout of an image and another one for the fold of its strides",
 };
 
 const OPTIMISATION_NAMES = Object.keys(OPTIMISATION_FLAGS) as (keyof Optimisations)[];

@@ -118,9 +118,7 @@ function lower(compilation: Compilation): void {
   }
   const optimiser = new Optimiser(core, settings);
   compilation.optimiser = optimiser;
-  compilation.lowered = partitions.map(({ ops }) =>
-    lowerOptimised(graph, ops, chip, optimiser.chooseStrides),
-  );
+  compilation.lowered = partitions.map(({ ops }) => lowerOptimised(graph, ops, chip, optimiser));
 }
 
 function refuseQuirks({ lowered, settings }: Compilation): void {

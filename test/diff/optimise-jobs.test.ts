@@ -102,6 +102,7 @@ const EFFECTS: readonly [name: keyof Optimisations, target: string, model: strin
   ["cacheSplit", "a311d", "pw-i7x7x512-o1024-s1-same-u8"],
   ["pointwiseShapes", "imx8mp", "pw-i14x14x64-o120-s1-same-u8-relu"],
   ["denseStrides", "a311d", "conv-i60x60x16-k3-o24-s2-same-u8"],
+  ["mergedLayouts", "imx8mp", "conv-i60x60x16-k3-o24-s2-same-u8"],
   ["transposeCores", "a311d", "pw-i33x7x96-o64-s1-same-u8-sparse50"],
 ];
 for (const [name, target, model] of EFFECTS)
