@@ -1,39 +1,52 @@
-// Bundles the compiler (dist/index.js, for browsers and Node) and the command line tool (dist/cli.js).
+// Bundles each export of the package and the command line tool into dist/. What two of them share is a chunk of its own, so that
+// classes such as NpuError exist once.
 // SPDX-License-Identifier: MIT
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dts } from "rollup-plugin-dts";
 import esbuild from "rollup-plugin-esbuild";
 
 const { dependencies } = JSON.parse(readFileSync("package.json", "utf8"));
+
+/** Exports of the package by the name of their bundle. */
+const EXPORTS = Object.fromEntries(
+  Object.entries({
+    index: "core-as/index.ts",
+    node: "transport-node/index.ts",
+    ws: "transport-ws/index.ts",
+    "ws-node": "transport-ws/server/node.ts",
+    "ws-server": "transport-ws/server/index.ts",
+    "ws-pool": "transport-ws/pool/index.ts",
+  }).filter(([, path]) => existsSync(path)),
+);
 
 /** Packages and Node's own modules stay imports. */
 const external = (id) =>
   id.startsWith("node:") ||
   Object.keys(dependencies).some((name) => id === name || id.startsWith(`${name}/`));
 
-/** Everything of the compiler lies in one chunk that both entries share; it holds no Node module. */
+/** Everything of the compiler lies in one chunk that all share; it holds no Node module. */
 const isCore = (id) => /[\\/](core-as|build)[\\/]/.test(id);
 
 const SHEBANG = "#!/usr/bin/env node";
 
 export default [
   {
-    input: { index: "core-as/index.ts", cli: "cli/main.ts" },
+    input: { ...EXPORTS, cli: "cli/main.ts" },
     external,
     output: {
       dir: "dist",
       format: "es",
       entryFileNames: "[name].js",
-      chunkFileNames: "[name].js",
+      chunkFileNames: ({ name }) => (name === "core" ? "core.js" : "shared-[name].js"),
       manualChunks: (id) => (isCore(id) ? "core" : undefined),
       banner: (chunk) => (chunk.name === "cli" ? SHEBANG : ""),
     },
     plugins: [esbuild({ target: "es2022" })],
   },
   {
-    input: { index: "core-as/index.ts" },
+    input: EXPORTS,
     external,
-    output: { dir: "dist", format: "es" },
+    output: { dir: "dist", format: "es", chunkFileNames: "shared-[name].d.ts" },
     plugins: [dts()],
   },
 ];

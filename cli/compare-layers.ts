@@ -4,11 +4,10 @@ import {
   compile,
   Core,
   createSession,
-  createSimTransport,
   inputInfos,
   readModel,
-  targetChip,
   writeModel,
+  type Evidence,
   type Graph,
   type Model,
   type Op,
@@ -46,6 +45,8 @@ export interface ModelComparison {
   layers: LayerComparison[];
   /** The model as it is really compiled, output by output. */
   wholeModel: (Difference & { name: string })[];
+  /** What the answers are worth. */
+  evidence: Evidence;
 }
 
 type Values = Map<number, Uint8Array>;
@@ -55,11 +56,13 @@ type Values = Map<number, Uint8Array>;
  *
  * Tensors inside a partition never reach the host, so every operator is also compiled as a model of its own: that works
  * in both modes and does not disturb how the whole model is compiled, which runs once more at the end.
+ * @param transport runs them; for the chip of `flags.target`
  */
 export async function compareModel(
   bytes: Uint8Array,
   inputPaths: readonly string[],
   flags: CompileFlags,
+  transport: Transport,
   onProgress: (what: string, done: number) => void,
 ): Promise<ModelComparison> {
   const core = await Core.create();
@@ -69,38 +72,36 @@ export async function compareModel(
   const inputs = await readInputs(inputPaths, inputInfos(graph));
   const reference: Values = new Map(graph.inputs.map((id, i) => [id, inputs[i]!]));
   const simulated: Values = new Map(reference);
-  const transport = await createSimTransport(targetChip(flags.target));
   const layers: LayerComparison[] = [];
-  try {
-    for (const op of graph.ops) {
-      onProgress(`operator ${op.id} ${op.kind}`, op.id / (graph.ops.length + 1));
-      const place = executable.placements[op.id]!.place;
-      const referenceOutputs = referenceOf(core, graph, op, reference);
-      const npu = place === "npu" ? await operatorOnNpu(model, op, flags, transport, core) : null;
-      const alone = npu && (await npu(reference));
-      const sameInputs = op.inputs.every((id) => same(reference.get(id), simulated.get(id)));
-      const chained = sameInputs
-        ? (alone ?? referenceOutputs)
-        : npu
-          ? await npu(simulated)
-          : referenceOf(core, graph, op, simulated);
-      layers.push(layerOf(graph, op, place, referenceOutputs, alone, chained));
-      for (const [i, id] of op.outputs.entries()) {
-        reference.set(id, referenceOutputs[i]!);
-        simulated.set(id, chained[i]!);
-      }
+  for (const op of graph.ops) {
+    onProgress(`operator ${op.id} ${op.kind}`, op.id / (graph.ops.length + 1));
+    const place = executable.placements[op.id]!.place;
+    const referenceOutputs = referenceOf(core, graph, op, reference);
+    const npu = place === "npu" ? await operatorOnNpu(model, op, flags, transport, core) : null;
+    const alone = npu && (await npu.run(reference));
+    const sameInputs = op.inputs.every((id) => same(reference.get(id), simulated.get(id)));
+    const chained = sameInputs
+      ? (alone ?? referenceOutputs)
+      : npu
+        ? await npu.run(simulated)
+        : referenceOf(core, graph, op, simulated);
+    // Boards hold only so many at a time.
+    await npu?.close();
+    layers.push(layerOf(graph, op, place, referenceOutputs, alone, chained));
+    for (const [i, id] of op.outputs.entries()) {
+      reference.set(id, referenceOutputs[i]!);
+      simulated.set(id, chained[i]!);
     }
-    onProgress("the whole model", graph.ops.length / (graph.ops.length + 1));
-    const session = await createSession(executable, transport);
-    const { outputs } = await session.run(inputs);
-    const wholeModel = graph.outputs.map((id, i) => {
-      const tensor = graph.tensors[id]!;
-      return { name: tensor.name, ...differenceOf(tensor, reference.get(id)!, outputs[i]!) };
-    });
-    return { layers, wholeModel };
-  } finally {
-    await transport.close();
   }
+  onProgress("the whole model", graph.ops.length / (graph.ops.length + 1));
+  const session = await createSession(executable, transport);
+  const { outputs, evidence } = await session.run(inputs);
+  await session.close();
+  const wholeModel = graph.outputs.map((id, i) => {
+    const tensor = graph.tensors[id]!;
+    return { name: tensor.name, ...differenceOf(tensor, reference.get(id)!, outputs[i]!) };
+  });
+  return { layers, wholeModel, evidence };
 }
 
 function referenceOf(core: Core, graph: Graph, op: Op, values: Values): Uint8Array[] {
@@ -111,14 +112,14 @@ function same(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
   return a === b || (a !== undefined && b !== undefined && Buffer.compare(a, b) === 0);
 }
 
-/** Compiles one operator as a model of its own; the result runs it. */
+/** Compiles one operator as a model of its own, and loads it. */
 async function operatorOnNpu(
   model: Model,
   op: Op,
   flags: CompileFlags,
   transport: Transport,
   core: Core,
-): Promise<(values: Values) => Promise<Uint8Array[]>> {
+): Promise<{ run(values: Values): Promise<Uint8Array[]>; close(): Promise<void> }> {
   const { graph } = model;
   const inputs = [...new Set(op.inputs)].filter(
     (id) => id >= 0 && graph.tensors[id]!.constant === null,
@@ -127,7 +128,10 @@ async function operatorOnNpu(
   const bytes = writeModel({ ...model, graph: single, otherSubgraphs: [] });
   const { executable } = await compile(bytes, { ...flags, core });
   const session = await createSession(executable, transport);
-  return async (values) => (await session.run(inputs.map((id) => values.get(id)!))).outputs;
+  return {
+    run: async (values) => (await session.run(inputs.map((id) => values.get(id)!))).outputs,
+    close: () => session.close(),
+  };
 }
 
 function layerOf(

@@ -1,63 +1,76 @@
-// tilewright compare: layer by layer, what the integer reference computes against what the simulated NPU computes.
+// tilewright compare: layer by layer, what the integer reference computes against what the NPU does, simulated or elsewhere.
 // SPDX-License-Identifier: MIT
 import type { Command } from "commander";
 import { MismatchError } from "../core-as/index.ts";
 import { compareModel, type LayerComparison } from "./compare-layers.ts";
+import { openForModels } from "./connect.ts";
+import { sourceText } from "./evidence.ts";
 import { readBytes } from "./files.ts";
 import {
   addCompileFlags,
   addJsonFlag,
+  addTransportFlags,
   compileFlags,
   wholeNumber,
   type CompileFlags,
+  type TransportFlags,
 } from "./flags.ts";
 import { shorten } from "./report.ts";
 import { out, print, printJson, Progress, table } from "./terminal.ts";
 
-interface CompareArguments extends CompileFlags {
+interface CompareArguments extends CompileFlags, TransportFlags {
   input: string[];
   tolerance: number;
   json?: boolean;
 }
 
 export function addCompare(program: Command): void {
-  addJsonFlag(
-    addCompileFlags(
-      program
-        .command("compare")
-        .description("compare every operator: integer reference against simulated NPU")
-        .argument("<model>", "TFLite file")
-        .requiredOption("--input <file...>", "one file for each input, as for run")
-        .option(
-          "--tolerance <n>",
-          "largest difference of an operator alone that passes: TFLite rounds twice, the NPU once",
-          wholeNumber(0),
-          1,
-        ),
-    ),
-  ).action(runCompare);
+  const command = program
+    .command("compare")
+    .description(
+      "compare every operator: integer reference against the NPU, simulated unless --on says otherwise",
+    )
+    .argument("<model>", "TFLite file")
+    .requiredOption("--input <file...>", "one file for each input, as for run")
+    .option(
+      "--tolerance <n>",
+      "largest difference of an operator alone that passes: TFLite rounds twice, the NPU once",
+      wholeNumber(0),
+      1,
+    );
+  addJsonFlag(addCompileFlags(addTransportFlags(command))).action(runCompare);
 }
 
-async function runCompare(path: string, flags: CompareArguments): Promise<void> {
+async function runCompare(path: string, flags: CompareArguments, command: Command): Promise<void> {
+  const bytes = readBytes(path);
+  const { connection, target } = await openForModels(flags, command);
   const progress = new Progress("comparing");
   let result;
   try {
-    result = await compareModel(readBytes(path), flags.input, compileFlags(flags), (what, done) =>
-      progress.update(what, done),
+    result = await compareModel(
+      bytes,
+      flags.input,
+      { ...compileFlags(flags), target },
+      connection.transport,
+      (what, done) => progress.update(what, done),
     );
   } finally {
     progress.end();
+    await connection.close();
   }
-  if (flags.json) printJson({ ...result, evidence: "simulated" });
+  if (flags.json) printJson(result);
   else {
     print(layerTable(result.layers));
-    print(out.dim("alone: fed with the reference's inputs; chained: fed with the simulated ones"));
+    const { evidence } = result;
+    const chained = evidence === "simulated" ? "simulated" : "NPU's";
+    print(out.dim(`alone: fed with the reference's inputs; chained: fed with the ${chained} ones`));
     print(worstText(result.layers));
     for (const { name, different, elements } of result.wholeModel)
       print(
         `whole model, ${name}: ` +
           (different === 0 ? "equal" : `${different} of ${elements} elements differ`),
       );
+    if (connection.place.kind !== "sim") print(out.dim(sourceText(connection, evidence)));
   }
   const wrong = worstFirst(result.layers)[0];
   if (wrong && wrong.alone!.max > flags.tolerance)

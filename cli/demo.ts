@@ -8,7 +8,8 @@ import { answerOf, readLabels } from "./answers.ts";
 import { compileModel, readBytes } from "./files.ts";
 import { addCompileFlags, compileFlags, type CompileFlags } from "./flags.ts";
 import { reportText } from "./report.ts";
-import { simulate, timingText } from "./run.ts";
+import { timingText } from "./evidence.ts";
+import { simulate } from "./run.ts";
 import { readInputs } from "./tensors.ts";
 import { out, print } from "./terminal.ts";
 
@@ -51,7 +52,7 @@ async function runDemo(pictures: string[], flags: CompileFlags): Promise<void> {
       `${basename(path)}: ${out.bold(`the digit is ${best.label ?? best.index}`)}, ` +
         `probability ${(best.value * 100).toFixed(1)} %`,
     );
-    print(out.dim(timingText(result)));
+    print(out.dim(timingText({ place: { kind: "sim" } }, result, 0)));
   }
 }
 

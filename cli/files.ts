@@ -25,7 +25,7 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** A failed file operation as an error with the path and the reason in words. */
-function fileError(what: string, path: string, cause: unknown): TransportError {
+export function fileError(what: string, path: string, cause: unknown): TransportError {
   const { code, message } = cause as NodeJS.ErrnoException;
   const reason = REASONS[code ?? ""] ?? message;
   return new TransportError("TW_IO_NOT_FOUND", `${what} ${path}: ${reason}`, {}, cause);
@@ -101,12 +101,15 @@ export async function compileModel(
   }
 }
 
+/** Whatever is neither named nor marked as an executable is judged as a model. */
+export function isExecutable(path: string, bytes: Uint8Array): boolean {
+  return !looksLikeModel(bytes) && (path.endsWith(".twx") || startsLikeExecutable(bytes));
+}
+
 /** An executable from a .twx file, or compiled from a model. */
 export async function loadExecutable(path: string, flags: CompileFlags): Promise<Executable> {
   const bytes = readBytes(path);
-  // Whatever is neither named nor marked as an executable is judged as a model.
-  if (!looksLikeModel(bytes) && (path.endsWith(".twx") || startsLikeExecutable(bytes)))
-    return parseExecutable(bytes);
+  if (isExecutable(path, bytes)) return parseExecutable(bytes);
   return (await compileModel(bytes, flags)).executable;
 }
 

@@ -9,6 +9,7 @@ import {
   type CompileMode,
   type Optimisations,
 } from "../core-as/index.ts";
+import { parsePlace, type Place } from "./on.ts";
 
 /** What the compiler is told; the members are named as in CompileOptions. */
 export interface CompileFlags {
@@ -44,15 +45,79 @@ function targetName(text: string): string {
   return text;
 }
 
+/** --target, with TW_CHIP as its default. */
+export function targetOption(
+  description = 'chip to compile for, see "tilewright targets"',
+): Option {
+  return new Option("--target <chip>", description)
+    .argParser(targetName)
+    .default(DEFAULT_TARGET)
+    .env("TW_CHIP");
+}
+
+/** What reaching a queue server may take. */
+export interface PoolFlags {
+  poolTokenFile?: string;
+  poolCreds?: string;
+  ca?: string;
+}
+
+/** What reaching a board may take. */
+export interface AccessFlags extends PoolFlags {
+  tokenFile?: string;
+  allowPlaintextToken?: boolean;
+}
+
+/** Where to run, and how to get there. */
+export interface TransportFlags extends AccessFlags {
+  on: Place;
+  record?: string;
+}
+
+/** Adds --on and what reaching it may take. */
+export function addTransportFlags(command: Command): Command {
+  command.addOption(
+    new Option(
+      "--on <place>",
+      "where to run: sim, null, drm[:PATH], ws://HOST:PORT, wss://…, nats://HOST:PORT/POOL, replay:FILE",
+    )
+      .argParser(parsePlace)
+      .default({ kind: "sim" }, "sim")
+      .env("TW_TRANSPORT"),
+  );
+  return addAccessFlags(command);
+}
+
+/** Adds what reaching a board or a pool may take. */
+export function addAccessFlags(command: Command): Command {
+  command
+    .addOption(tokenFileOption("file with the token that the board asks for"))
+    .option(
+      "--allow-plaintext-token",
+      "send the token through ws:// to another machine, where others can read it",
+    );
+  return addPoolFlags(command);
+}
+
+/** Adds what reaching a queue server may take, and --ca. */
+export function addPoolFlags(command: Command): Command {
+  return command
+    .option("--pool-token-file <file>", "file with the token of the pool's queue server")
+    .option("--pool-creds <file>", "credentials file of the pool's queue server")
+    .option(
+      "--ca <file>",
+      "certificates (PEM) to trust instead of the system's, for wss:// and tls://",
+    );
+}
+
+export function tokenFileOption(description: string): Option {
+  return new Option("--token-file <file>", description).env("TW_TOKEN_FILE");
+}
+
 /** Adds --target, --mode and --allow-quirks. */
 export function addCompileFlags(command: Command): Command {
   command
-    .option(
-      "--target <chip>",
-      'chip to compile for, see "tilewright targets"',
-      targetName,
-      DEFAULT_TARGET,
-    )
+    .addOption(targetOption())
     .addOption(
       new Option(
         "--mode <mode>",

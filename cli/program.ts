@@ -2,14 +2,18 @@
 // SPDX-License-Identifier: MIT
 import { Command, CommanderError } from "commander";
 import { NpuError, UsageError, type ErrorCode } from "../core-as/errors.ts";
+import { addBench } from "./bench.ts";
+import { addBoards } from "./boards.ts";
 import { addCanonical } from "./canonical.ts";
 import { addCapture } from "./capture.ts";
 import { addCompare } from "./compare.ts";
 import { addCompile } from "./compile.ts";
 import { addDemo } from "./demo.ts";
+import { environmentHelp } from "./env.ts";
 import { addInspect } from "./inspect.ts";
 import { addReport } from "./report-command.ts";
 import { addRun } from "./run.ts";
+import { addServe } from "./serve.ts";
 import { addTargets } from "./targets.ts";
 import { err, note } from "./terminal.ts";
 import { VERSION } from "./version.ts";
@@ -32,6 +36,7 @@ function buildProgram(): Command {
   const program = new Command("tilewright")
     .description("Compiles quantised TFLite models for Vivante NPUs, runs and explains the result.")
     .version(VERSION)
+    .addHelpText("after", environmentHelp())
     .option("-v, --verbose", "print stack and cause of an error")
     // Errors become exceptions with our exit codes; commander's own printing stays off.
     .exitOverride()
@@ -39,6 +44,9 @@ function buildProgram(): Command {
   for (const add of [
     addCompile,
     addRun,
+    addBench,
+    addServe,
+    addBoards,
     addInspect,
     addCanonical,
     addCapture,

@@ -114,6 +114,17 @@ export class NpuError extends Error {
   }
 }
 
+/**
+ * Adds to an error, while it is on its way, what only its callers know.
+ * @param prefix words before the message
+ */
+export function addPlace(error: NpuError, prefix: string, where: ErrorLocation): void {
+  const message = `${prefix}${error.message}`;
+  if (error.stack !== undefined) error.stack = error.stack.replace(error.message, () => message);
+  error.message = message;
+  Object.assign(error.where, where);
+}
+
 /** The model's bytes are not what they claim to be; `where.byteOffset` is always set. */
 export class ModelFormatError extends NpuError {
   constructor(

@@ -31,8 +31,26 @@ export type {
 // Running
 export { createSession, type Session } from "./runtime/session.ts";
 export { createNullTransport } from "./runtime/null-transport.ts";
+export {
+  createRecordTransport,
+  type RecordOptions,
+  type RecordSink,
+  type RecordTransport,
+} from "./runtime/record-transport.ts";
+export { createReplayTransport, type ReplayTransport } from "./runtime/replay-transport.ts";
 export { createSimTransport, type SimTransportOptions } from "./runtime/sim-transport.ts";
 export { Simulator, type SimulatorOptions } from "./runtime/simulator.ts";
+export {
+  checkPartition,
+  partitionSubmit,
+  SubmitChecker,
+  type CheckBuffer,
+  type CheckOptions,
+  type PartitionOptions,
+  type PartitionSubmit,
+  type SubmitCheckerOptions,
+} from "./runtime/submit-check.ts";
+export { mappedSizes } from "./runtime/mapped-sizes.ts";
 export { mapCapture, parseCapture, runCapture, type Capture } from "./runtime/capture.ts";
 export { inputInfos, outputInfos, type TensorInfo } from "./runtime/tensor-info.ts";
 export type {

@@ -28,3 +28,17 @@ export interface FrameChannel {
   /** Ends the channel at once, dropping what is queued, e.g. for a peer that does not read. */
   destroy(): void;
 }
+
+/**
+ * Opens a channel to an address.
+ * @throws TransportError TW_IO_CONNECT when the other side cannot be reached or refuses
+ */
+export type ChannelOpener = (
+  url: string,
+  options?: {
+    /** Gives up when it fires. */
+    signal?: AbortSignal;
+    /** Largest frame that the caller takes; a larger one ends the channel. */
+    maxFrameBytes?: number;
+  },
+) => Promise<FrameChannel>;

@@ -25,6 +25,11 @@ export const enum Status {
   SIM_BAD_COEFFICIENTS = 21,
   SIM_DOUBLE_WRITE = 22,
   SIM_LIMIT = 23,
+  CHECK_STREAM = 32,
+  CHECK_STATE = 33,
+  CHECK_ADDRESS = 34,
+  CHECK_DESCRIPTOR = 35,
+  CHECK_LIMIT = 36,
 }
 
 /** Index of each 32-bit member of the fault record; -1 = does not apply. */

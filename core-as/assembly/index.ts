@@ -41,3 +41,5 @@ export { runDetection } from "./kernels/detection";
 
 export { simCreate, simJobCount, simMapBuffer, simSubmit, simTouch } from "./sim/simulator";
 export { decodeCoefs } from "./coef/decode";
+export { checkJobCount, checkSubmit } from "./check/checker";
+export { checkReport } from "./check/report";

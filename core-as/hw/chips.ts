@@ -247,11 +247,13 @@ export interface CoreGeneration {
   densePixelDropping: boolean;
   /** Requantisation factors are below this (spec/hardware.md 7). */
   maxFactor: number;
+  /** Bits of the multiplier of such a factor, the leading one included. */
+  multiplierBits: number;
 }
 
 const GENERATIONS: Record<Chip["nnCoreVersion"], CoreGeneration> = {
-  7: { addition: "planes", densePixelDropping: true, maxFactor: 2 ** 16 },
-  8: { addition: "channels", densePixelDropping: false, maxFactor: 2 },
+  7: { addition: "planes", densePixelDropping: true, maxFactor: 2 ** 16, multiplierBits: 16 },
+  8: { addition: "channels", densePixelDropping: false, maxFactor: 2, multiplierBits: 24 },
 };
 
 export const generationOf = (chip: Chip): CoreGeneration => GENERATIONS[chip.nnCoreVersion];

@@ -17,6 +17,15 @@ export function describeOp(op: Op): string {
   return `operator ${op.id} (${op.customName === null ? op.kind : `CUSTOM ${quoteName(op.customName)}`})`;
 }
 
+/** The operator that writes a tensor, else the first that reads it, else null. */
+export function operatorOf(ops: readonly Op[], tensor: number): Op | null {
+  return (
+    ops.find(({ outputs }) => outputs.includes(tensor)) ??
+    ops.find(({ inputs }) => inputs.includes(tensor)) ??
+    null
+  );
+}
+
 /** `uint8 [1, 8, 8, 32] scale 0.5 zero 128` */
 export function describeType(tensor: Tensor): string {
   const quant = tensor.quant === null ? "" : ` ${describeQuantisation(tensor.quant)}`;

@@ -234,6 +234,20 @@ export function checkPool(bound: BoundOp): string | null {
   return (
     checkActivation(input, "input") ??
     checkActivation(output, "output") ??
+    checkMaximum(bound.op, input, output) ??
     checkWindow(bound, filterH, filterW, input.shape[3]!)
   );
+}
+
+/** TFLite takes scales that differ by less than this for equal. */
+const SCALE_TOLERANCE = 1e-6;
+
+/** A maximum is one of its bytes as it is. (Averages of another scale are refused by TFLite too, but the NPU has them.) */
+function checkMaximum(op: Op, input: Tensor, output: Tensor): string | null {
+  if (op.kind !== "MAX_POOL_2D" || !input.quant || !output.quant) return null;
+  const [scaleIn, scaleOut] = [input.quant.scales[0]!, output.quant.scales[0]!];
+  const [zeroIn, zeroOut] = [input.quant.zeroPoints[0]!, output.quant.zeroPoints[0]!];
+  return Math.abs(scaleIn - scaleOut) <= SCALE_TOLERANCE && zeroIn === zeroOut
+    ? null
+    : `input has scale ${shortNumber(scaleIn)} and zero point ${zeroIn}, output ${shortNumber(scaleOut)} and ${zeroOut}; MAX_POOL_2D does not rescale`;
 }

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 import { GraphError } from "../errors.ts";
 import { elementCount, tensorBytes, type Graph, type Op, type Tensor } from "./graph.ts";
-import { describeOp, describeTensor } from "./print.ts";
+import { describeOp, describeTensor, operatorOf } from "./print.ts";
 import { checkOperatorShapes } from "./shapes.ts";
 
 export { checkOperatorShapes, type ShapeProblem } from "./shapes.ts";
@@ -25,7 +25,7 @@ export interface VerifyOptions {
  * @throws GraphError that names the operator or the tensor
  */
 export function verifyGraph(graph: Graph, stage: string, options: VerifyOptions = {}): void {
-  for (const [i, tensor] of graph.tensors.entries()) verifyTensor(tensor, i, stage);
+  for (const [i, tensor] of graph.tensors.entries()) verifyTensor(graph, tensor, i, stage);
   for (const [i, op] of graph.ops.entries()) verifyOp(graph, op, i, stage);
   verifyBoundary(graph, stage);
   verifyFlow(graph, stage);
@@ -37,9 +37,12 @@ export function verifyGraph(graph: Graph, stage: string, options: VerifyOptions 
   }
 }
 
-function verifyTensor(tensor: Tensor, index: number, stage: string): void {
+function verifyTensor(graph: Graph, tensor: Tensor, index: number, stage: string): void {
   const fail = (message: string): never => {
-    throw new GraphError(`${describeTensor(tensor)} ${message}`, { tensor: index }, stage);
+    const op = operatorOf(graph.ops, index);
+    const text = `${describeTensor(tensor)} ${message}`;
+    if (op === null) throw new GraphError(text, { tensor: index }, stage);
+    throw new GraphError(`${describeOp(op)}: ${text}`, { op: op.id, tensor: index }, stage);
   };
   const { shape, quant, constant } = tensor;
   if (tensor.id !== index) fail(`stands at position ${index}`);

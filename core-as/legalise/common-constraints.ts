@@ -134,18 +134,6 @@ export const BATCH_1: Constraint = {
   },
 };
 
-export const CONV_GROUPS: Constraint = {
-  id: "CONV_GROUPS",
-  operators: ["CONV_2D"],
-  sentence: "Every kernel reads all input channels.",
-  remedy: "replace the grouped convolution by one convolution for each group",
-  violation: (context) => {
-    const have = operand(context, 0).shape[3];
-    const read = operand(context, 1).shape[3];
-    return have === read ? null : `kernels read ${read} of ${have} channels`;
-  },
-};
-
 export const CHANNEL_AXIS: Constraint = {
   id: "CHANNEL_AXIS",
   operators: ["SPLIT"],
@@ -170,6 +158,5 @@ export const COMMON_CONSTRAINTS: readonly Constraint[] = [
   TYPE_8BIT,
   QUANT_PER_TENSOR,
   WEIGHTS_CONSTANT,
-  CONV_GROUPS,
   CHANNEL_AXIS,
 ];

@@ -72,6 +72,16 @@ export const COMPATIBLE_CONSTRAINTS: readonly Constraint[] = [
     operators: ["CONCATENATION"],
   })),
   {
+    id: "CONV_GROUPS",
+    operators: ["CONV_2D"],
+    sentence: "Every kernel reads all input channels.",
+    remedy: "compile in optimised mode, or replace the grouped convolution by one for each group",
+    violation: (context) => {
+      const [have, read] = [operand(context, 0).shape[3], operand(context, 1).shape[3]];
+      return have === read ? null : `kernels read ${read} of ${have} channels`;
+    },
+  },
+  {
     id: "REFERENCE_BIAS",
     operators: [...CONVOLUTIONS, "FULLY_CONNECTED"],
     sentence: "A bias exists; without one the reference driver reads out of bounds (Q24).",

@@ -116,6 +116,12 @@ export function convShape(graph: Graph, op: Op): WindowShape {
   };
 }
 
+/** Kernels of a CONV_2D that read only some of the input channels. */
+export function isGrouped(graph: Graph, op: Op): boolean {
+  const [input, weights] = op.inputs.map((id) => graph.tensors[id]);
+  return op.kind === "CONV_2D" && input!.shape[3] !== weights!.shape[3];
+}
+
 /** Geometry of a CONV_2D or DEPTHWISE_CONV_2D. */
 export function convGeometry(graph: Graph, op: Op, chip: Chip): ConvGeometry {
   return windowGeometry(convShape(graph, op), chip);

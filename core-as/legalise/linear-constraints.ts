@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: MIT
 import { generationOf } from "../hw/chips.ts";
 import { elementCount, type Tensor } from "../ir/graph.ts";
-import { scalarArithmetic, type Linear } from "./arithmetic.ts";
+import { channelArithmetic, channelGeometry, scalarArithmetic, type Linear } from "./arithmetic.ts";
+import { flatExtent } from "../ir/extent.ts";
 import {
   describe,
   operand,
@@ -11,7 +12,7 @@ import {
   type Constraint,
   type ConstraintContext,
 } from "./constraint.ts";
-import { addSides } from "./conv-geometry.ts";
+import { addSides, convLimit } from "./conv-geometry.ts";
 
 const ARITHMETIC = ["ADD", "SUB", "MUL"];
 const UNARY = ["QUANTIZE", "RELU"];
@@ -50,11 +51,14 @@ const UNARY_TYPES: Constraint = {
 const COMPUTED: Constraint = {
   id: "COMPUTED",
   operators: [...UNARY, ...ARITHMETIC, "CONCATENATION"],
-  sentence: "Operands are computed, but for one constant number in ADD, SUB and MUL.",
+  sentence:
+    "Operands are computed, but for one constant number in ADD, SUB and MUL, or one for each channel.",
   remedy: "fold the constant when converting the model",
   violation: (context) => {
     const { graph, op } = context;
-    const scalar = ARITHMETIC.includes(op.kind) ? scalarArithmetic(graph, op) : null;
+    const isArithmetic = ARITHMETIC.includes(op.kind);
+    if (isArithmetic && channelArithmetic(graph, op)) return null;
+    const scalar = isArithmetic ? scalarArithmetic(graph, op) : null;
     const constant = op.inputs
       .map((id) => graph.tensors[id]!)
       .find((tensor) => tensor.constant && scalar === null);
@@ -66,9 +70,10 @@ const COMPUTED: Constraint = {
 const MUL_NUMBER: Constraint = {
   id: "MUL_NUMBER",
   operators: ["MUL"],
-  sentence: "One operand is a constant number other than 0.",
+  sentence: "One operand is a constant number other than 0, or a constant for each channel.",
   remedy: "fold the factor into the operator before",
   violation: ({ graph, op }) => {
+    if (channelArithmetic(graph, op)) return null;
     const scalar = scalarArithmetic(graph, op);
     if (!scalar) return "both operands have many values";
     return scalar.linear.factor === 0 ? "the factor is 0" : null;
@@ -81,7 +86,9 @@ const SINGLE_BATCH: Constraint = {
   sentence: "The input has the output's shape; of four dimensions the first one is 1.",
   remedy: "convert the model with a batch size of 1",
   violation: (context) => {
-    const [tensor] = rescaled(context)[0]!;
+    const channels =
+      context.op.kind === "MUL" ? channelArithmetic(context.graph, context.op) : null;
+    const tensor = channels ? channels.input : rescaled(context)[0]![0];
     const { shape } = result(context);
     if (tensor.shape.join() !== shape.join())
       return `${describe(tensor)} is [${tensor.shape}], the output [${shape}]`;
@@ -125,6 +132,28 @@ const RESCALE_RANGE: Constraint = {
   },
 };
 
+const CHANNEL_CONSTANTS: Constraint = {
+  id: "CHANNEL_CONSTANTS",
+  operators: ARITHMETIC,
+  sentence:
+    "Constants for each channel meet an image of four dimensions that fits the chip's descriptor, with a scale of at most 4096 times its own, and their product with it is less than 2^16 (NN core version 8: 2) output scales.",
+  remedy: "fold the constants into the convolution before",
+  violation: (context) => {
+    const { graph, op, chip } = context;
+    const found = channelArithmetic(graph, op);
+    if (found === null) return null;
+    const { shape } = result(context);
+    if (shape.length !== 4) return `the output is [${shape}]`;
+    const from = found.input.quant!.scales[0]!;
+    const constant = found.constant.quant!.scales[0]!;
+    if (!(constant <= 4096 * from)) return `the scales are ${from} and ${constant}`;
+    const factor = Math.fround(Math.fround(from * constant) / result(context).quant!.scales[0]!);
+    if (op.kind === "MUL" && !(factor >= MIN_RATIO && factor < generationOf(chip).maxFactor))
+      return `the factor is ${factor}`;
+    return convLimit(channelGeometry(flatExtent(shape), chip), chip);
+  },
+};
+
 export const LINEAR_CONSTRAINTS: readonly Constraint[] = [
   UNARY_TYPES,
   COMPUTED,
@@ -132,4 +161,5 @@ export const LINEAR_CONSTRAINTS: readonly Constraint[] = [
   SINGLE_BATCH,
   RESCALE_IMAGE,
   RESCALE_RANGE,
+  CHANNEL_CONSTANTS,
 ];

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: MIT
 import type { Placement } from "../executable/executable.ts";
 import type { Graph, Op } from "../ir/graph.ts";
-import { scalarArithmetic } from "./arithmetic.ts";
+import { hasConstants } from "./arithmetic.ts";
 import { MOVEMENTS } from "./movement.ts";
 import { RENAMINGS } from "./npu-operators.ts";
 
@@ -64,11 +64,11 @@ class Neighbours {
   isPassive(op: Op): boolean {
     if (this.placements[op.id]!.place === "cpu") return false;
     const lists = [RENAMINGS, MOVING, RESCALING];
-    return lists.some((list) => list.includes(op.kind)) || this.hasNumber(op);
+    return lists.some((list) => list.includes(op.kind)) || this.addsConstants(op);
   }
 
-  private hasNumber(op: Op): boolean {
-    return (op.kind === "ADD" || op.kind === "SUB") && scalarArithmetic(this.graph, op) !== null;
+  private addsConstants(op: Op): boolean {
+    return (op.kind === "ADD" || op.kind === "SUB") && hasConstants(this.graph, op);
   }
 
   before(op: Op, ends: Ends = { npu: false, cpu: false, edge: false }): Ends {

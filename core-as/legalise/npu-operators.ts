@@ -10,8 +10,8 @@ import {
   type Constraint,
   type ConstraintContext,
 } from "./constraint.ts";
-import { scalarArithmetic } from "./arithmetic.ts";
-import { convGeometry } from "./conv-geometry.ts";
+import { hasConstants } from "./arithmetic.ts";
+import { convGeometry, isGrouped } from "./conv-geometry.ts";
 import { LOOKUP_OPERATORS } from "./lookup-functions.ts";
 import { padsByOne } from "./window-constraints.ts";
 
@@ -36,9 +36,9 @@ const captured: EvidenceOf = () => "captured";
 const neverCaptured: EvidenceOf = () => "never captured";
 const newerDriver: EvidenceOf = () => "newer driver, not captured";
 
-/** A sum of two tensors is captured, one with a constant is not. */
+/** A sum of two tensors is captured, one with constants is not. */
 const additionEvidence: EvidenceOf = ({ graph, op }) =>
-  scalarArithmetic(graph, op) ? "never captured" : "captured";
+  hasConstants(graph, op) ? "never captured" : "captured";
 
 /** Placing channels is captured, bringing them to another scale and other dimensions are not. */
 const concatenationEvidence: EvidenceOf = (context) => {
@@ -50,8 +50,10 @@ const concatenationEvidence: EvidenceOf = (context) => {
     : "never captured";
 };
 
-/** The reference driver knows equal strides of 1 and 2, no dilation, and native depthwise modes without multiplier. */
-const convolution: EvidenceOf = ({ op, graph, chip }) => {
+/** The reference driver knows equal strides of 1 and 2, no dilation, no groups, and native depthwise modes without multiplier. */
+const convolution: EvidenceOf = (context) => {
+  const { op, graph, chip } = context;
+  if (isGrouped(graph, op)) return "never captured";
   if (convGeometry(graph, op, chip).expanded) return "never captured";
   const { strideW, strideH, dilationW, dilationH } = commonOptions(op);
   const plain = strideW === strideH && strideW! <= 2 && dilationW === 1 && dilationH === 1;
@@ -88,6 +90,14 @@ export const OPTIMISED_OPERATORS: Readonly<Record<string, EvidenceOf>> = {
   MEAN: neverCaptured,
 };
 
+/** Why operators that users ask for have none. */
+const REASONS: Readonly<Record<string, string>> = {
+  MAX_POOL_2D:
+    "TP programs move values and cannot compare them, and the NN unit's own pooling was never captured",
+  RESIZE_BILINEAR: "the weights of its pixels differ from pixel to pixel",
+  SOFTMAX: "it divides by a sum of its own row",
+};
+
 /** The constraint that an operator has an NPU form at all. */
 export function knownOperator(operators: readonly string[]): Constraint {
   return {
@@ -95,7 +105,10 @@ export function knownOperator(operators: readonly string[]): Constraint {
     operators: ["*"],
     sentence: `Operators with one are ${operators.join(", ")}.`,
     remedy: "it stays on the CPU; nothing in the model needs to change",
-    violation: ({ op }) =>
-      operators.includes(op.kind) ? null : `${op.customName ?? op.kind} has no NPU form`,
+    violation: ({ op }) => {
+      if (operators.includes(op.kind)) return null;
+      const reason = Object.hasOwn(REASONS, op.kind) ? `: ${REASONS[op.kind]}` : "";
+      return `${op.customName ?? op.kind} has no NPU form${reason}`;
+    },
   };
 }

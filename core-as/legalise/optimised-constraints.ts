@@ -15,7 +15,7 @@ import {
   type ConstraintContext,
 } from "./constraint.ts";
 import { LOOKUP_CONSTRAINTS } from "./lookup-constraints.ts";
-import { scalarArithmetic } from "./arithmetic.ts";
+import { channelArithmetic, hasConstants } from "./arithmetic.ts";
 import { addSides, convGeometry, convLimit } from "./conv-geometry.ts";
 import { LINEAR_CONSTRAINTS } from "./linear-constraints.ts";
 import { MOVEMENT_CONSTRAINTS } from "./movement-constraints.ts";
@@ -64,14 +64,16 @@ const SAME_SHAPES: Constraint = {
   id: "SAME_SHAPES",
   operators: ["ADD", "SUB"],
   sentence:
-    "Both operands have the shape of the output, or one is a constant number: nothing else is broadcast.",
+    "Both operands have the shape of the output, or one is a constant number or one for each channel: nothing else is broadcast.",
   remedy: "tile the smaller operand before the addition",
   violation: (context) => {
-    if (scalarArithmetic(context.graph, context.op)) return null;
+    const { graph, op } = context;
+    const channels = channelArithmetic(graph, op);
+    if (channels === null && hasConstants(graph, op)) return null;
     const output = result(context);
-    const other = [0, 1]
-      .map((i) => operand(context, i))
-      .find((tensor) => tensor.shape.join() !== output.shape.join());
+    const other = (channels ? [channels.input] : [operand(context, 0), operand(context, 1)]).find(
+      (tensor) => tensor.shape.join() !== output.shape.join(),
+    );
     return other ? `${describe(other)} is [${other.shape}], the output [${output.shape}]` : null;
   },
 };
@@ -84,6 +86,7 @@ const ADD_IMAGE: Constraint = {
   violation: (context) => {
     // Operands that lie in channels keep the tensor's own rows and columns.
     if (generationOf(context.chip).addition === "channels") return null;
+    if (channelArithmetic(context.graph, context.op)) return null;
     const { s, f, c } = flatExtent(result(context).shape);
     return addSides(s * f * c) ? null : `${s * f * c} values have no such factors`;
   },
@@ -96,7 +99,7 @@ const ADD_CHANNELS: Constraint = {
   remedy: "split the tensor by channels",
   violation: (context) => {
     if (generationOf(context.chip).addition !== "channels") return null;
-    if (scalarArithmetic(context.graph, context.op)) return null;
+    if (hasConstants(context.graph, context.op)) return null;
     const { s, f, c } = flatExtent(result(context).shape);
     if (c > 4096) return `${c} channels`;
     return Math.max(s, f) > MAX_SIDE ? `${s} rows and ${f} columns` : null;
@@ -110,6 +113,23 @@ const CONV_FITS: Constraint = {
     "Sides, channels, padding and kernel fit the chip; strides divide a kernel's sides, and wide dilations an image.",
   remedy: "split the layer, or make the image or the kernel smaller",
   violation: ({ graph, op, chip }) => convLimit(convGeometry(graph, op, chip), chip),
+};
+
+/** Weights of a grouped convolution, those that are zero included, beyond which the CPU is the better place. */
+const MAX_GROUPED = 2 ** 23;
+
+const CONV_GROUPS: Constraint = {
+  id: "CONV_GROUPS",
+  operators: ["CONV_2D"],
+  sentence: `Kernels that read only a group of the channels have at most ${MAX_GROUPED} weights when zeros fill them up to all channels.`,
+  remedy: "replace the grouped convolution by one convolution for each group",
+  violation: (context) => {
+    const channels = operand(context, 0).shape[3]!;
+    const { shape } = operand(context, 1);
+    if (shape[3] === channels) return null;
+    const weights = shape[0]! * shape[1]! * shape[2]! * channels;
+    return weights > MAX_GROUPED ? `they would have ${weights} weights` : null;
+  },
 };
 
 const FC_FITS: Constraint = {
@@ -197,6 +217,7 @@ export const OPTIMISED_CONSTRAINTS: readonly Constraint[] = [
   ADD_CHANNELS,
   PAIR_RANGE,
   SCALE_RANGE,
+  CONV_GROUPS,
   CONV_FITS,
   FC_FITS,
   LAYOUT_FITS,

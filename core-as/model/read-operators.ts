@@ -1,5 +1,6 @@
 // Operator codes, operators and their options -> Op[].
 // SPDX-License-Identifier: MIT
+import { addPlace, NpuError } from "../errors.ts";
 import type { Op } from "../ir/graph.ts";
 import { outsideBytes, readElementType } from "./read-tensors.ts";
 import {
@@ -67,8 +68,23 @@ export function readOperators(
 ): Op[] {
   const list: Op[] = [];
   for (let id = 0; id < (operators?.length ?? 0); id++)
-    list.push(readOperator(operators!.table(id, TABLES.Operator), id, kinds, tensorCount));
+    list.push(readNamed(operators!.table(id, TABLES.Operator), id, kinds, tensorCount));
   return list;
+}
+
+/** Reads one operator; errors name it. */
+function readNamed(
+  table: OperatorTable,
+  id: number,
+  kinds: readonly OperatorKind[],
+  tensorCount: number,
+): Op {
+  try {
+    return readOperator(table, id, kinds, tensorCount);
+  } catch (error) {
+    if (error instanceof NpuError) addPlace(error, `operator ${id}: `, { op: id });
+    throw error;
+  }
 }
 
 function readOperator(

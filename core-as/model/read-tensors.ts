@@ -17,15 +17,22 @@ const MAX_ELEMENTS = 2 ** 31 - 1;
  * All tensors of a subgraph. Constants are views of the file.
  * @param tensors vector of Tensor tables
  * @param buffers vector of Buffer tables of the model
+ * @param addOperator told of an error and its tensor before it goes on, to name the operator that the tensor belongs to
  * @throws ModelFormatError; GraphError for a dynamic shape; UnsupportedError for a sparse or a variable tensor
  */
 export function readTensors(
   tensors: VerifiedVector | null,
   buffers: VerifiedVector | null,
+  addOperator: (error: unknown, tensor: number) => void,
 ): Tensor[] {
   const list: Tensor[] = [];
   for (let id = 0; id < (tensors?.length ?? 0); id++)
-    list.push(readTensor(tensors!.table(id, TABLES.Tensor), id, buffers));
+    try {
+      list.push(readTensor(tensors!.table(id, TABLES.Tensor), id, buffers));
+    } catch (error) {
+      addOperator(error, id);
+      throw error;
+    }
   return list;
 }
 

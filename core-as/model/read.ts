@@ -1,7 +1,8 @@
 // TFLite bytes -> Model. The bytes are not trusted: see verified-buffer.ts for what is checked and paid for.
 // SPDX-License-Identifier: MIT
 import { resolveDetectionShapes } from "../ir/detection.ts";
-import type { Graph, Model } from "../ir/graph.ts";
+import type { Graph, Model, Op } from "../ir/graph.ts";
+import { nameOperator } from "./name-operator.ts";
 import { readOperatorCodes, readOperators, readTensorIndices } from "./read-operators.ts";
 import { checkBuffers, readTensors } from "./read-tensors.ts";
 import { FILE_IDENTIFIER, SCHEMA_VERSION, TABLES } from "./schema.ts";
@@ -28,7 +29,7 @@ type SubGraphTable = VerifiedTable<keyof typeof TABLES.SubGraph.ids>;
  * @throws TypeError when `bytes` is not a Uint8Array
  * @throws ModelFormatError TW_MODEL_NOT_TFLITE, TW_MODEL_TRUNCATED, TW_MODEL_CORRUPT or TW_MODEL_LIMIT, with the byte
  *   offset of the value that is wrong
- * @throws GraphError for an activation without a fixed shape
+ * @throws GraphError for an activation without a fixed shape. Errors in a tensor name the operator that has it
  * @throws UnsupportedError for sparse or variable tensors and quantisation that is not affine
  */
 export function readModel(bytes: Uint8Array): Model {
@@ -85,8 +86,13 @@ function readGraph(
 ): Graph {
   const name = table.string("name") ?? "";
   const kinds = readOperatorCodes(operatorCodes);
-  const tensors = readTensors(table.vector("tensors", 4), buffers);
-  const ops = readOperators(table.vector("operators", 4), kinds, tensors.length);
+  const tensorTables = table.vector("tensors", 4);
+  const readOps = (): Op[] =>
+    readOperators(table.vector("operators", 4), kinds, tensorTables?.length ?? 0);
+  const tensors = readTensors(tensorTables, buffers, (error, tensor) =>
+    nameOperator(error, tensor, readOps),
+  );
+  const ops = readOps();
   const graph = {
     name,
     tensors,

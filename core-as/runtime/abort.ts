@@ -20,12 +20,16 @@ function abortError(signal: AbortSignal, what: string): TransportError {
  * or error is dropped.
  * @throws TransportError TW_IO_ABORTED, TW_IO_TIMEOUT
  */
-export async function withLimits<T>(
+export function withLimits<T>(work: Promise<T>, options: SubmitOptions, what: string): Promise<T> {
+  const isLimited = options.signal !== undefined || options.timeoutMs !== undefined;
+  return isLimited ? limited(work, options, what) : work;
+}
+
+async function limited<T>(
   work: Promise<T>,
   { signal, timeoutMs }: SubmitOptions,
   what: string,
 ): Promise<T> {
-  if (signal === undefined && timeoutMs === undefined) return work;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let onAbort: (() => void) | undefined;
   const limit = new Promise<never>((_, reject) => {

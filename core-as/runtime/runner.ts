@@ -3,13 +3,31 @@
 import { Core, type CoreOptions } from "../core.ts";
 import { SimFault, TransportError } from "../errors.ts";
 import type { Executable, ExecutablePartition, Port } from "../executable/executable.ts";
-import { throwIfAborted } from "./abort.ts";
+import { throwIfAborted, withLimits } from "./abort.ts";
 import { CpuProgram } from "./cpu/index.ts";
 import { checkInputs } from "./tensor-info.ts";
-import type { StepTiming, SubmitOptions } from "./transport.ts";
+import type { JobProfile, StepTiming, SubmitOptions } from "./transport.ts";
+
+/** Limits and wishes of one submit of a partition. */
+export interface PartitionRunOptions extends SubmitOptions {
+  /** Value of performance.now() at which `timeoutMs` is over; Infinity: never. */
+  deadline: number;
+  /** With `profile`: called with every job, in order, by executors that can tell. */
+  onJob(job: JobProfile): void;
+}
+
+/** What an inference gives back, whoever ran it. */
+export interface RunResult {
+  outputs: Uint8Array[];
+  timings: StepTiming[];
+  /** With `profile`, when the executor reports jobs. */
+  jobs?: JobProfile[];
+}
 
 /** Submits partitions: the part of a transport that differs between simulator and devices. */
 export interface PartitionExecutor {
+  /** It reports the jobs of profiles. */
+  readonly profiles: boolean;
   /**
    * Uploads, submits, waits, downloads.
    * @param partition index in Executable.partitions
@@ -19,7 +37,7 @@ export interface PartitionExecutor {
   run(
     partition: number,
     inputs: readonly Uint8Array[],
-    options: SubmitOptions,
+    options: PartitionRunOptions,
   ): Uint8Array[] | Promise<Uint8Array[]>;
 }
 
@@ -28,7 +46,7 @@ type TensorBytes = Map<number, Uint8Array>;
 
 interface RunnerStep {
   kind: StepTiming["kind"];
-  run(tensors: TensorBytes, options: SubmitOptions): void | Promise<void>;
+  run(tensors: TensorBytes, options: PartitionRunOptions): void | Promise<void>;
 }
 
 /**
@@ -41,6 +59,7 @@ export class ExecutableRunner {
   private constructor(
     private readonly executable: Executable,
     private readonly steps: readonly RunnerStep[],
+    private readonly profiles: boolean,
   ) {}
 
   /**
@@ -64,45 +83,46 @@ export class ExecutableRunner {
         .filter((id) => needed.has(id));
       return cpuStep(new CpuProgram(core!, executable.graph, step.ops, results));
     });
-    return new ExecutableRunner(executable, steps);
+    return new ExecutableRunner(executable, steps, npu.profiles);
   }
 
   /**
    * One inference.
    * @param inputs bytes of every graph input, in the graph's order
-   * @returns bytes of every graph output, in the graph's order, and the time of each step
-   * @throws TransportError TW_IO_INPUT; TW_IO_ABORTED and TW_IO_TIMEOUT before the first step or between two
+   * @returns bytes of every graph output, in the graph's order, the time of each step and, with `profile`, of each job
+   * @throws TransportError TW_IO_INPUT; TW_IO_ABORTED and TW_IO_TIMEOUT at once, also while others have their turn. What has
+   *   begun then goes on to the next border of two steps, or as far as the executor takes it
    */
-  async run(
-    inputs: readonly Uint8Array[],
-    options: SubmitOptions = {},
-  ): Promise<{ outputs: Uint8Array[]; timings: StepTiming[] }> {
+  async run(inputs: readonly Uint8Array[], options: SubmitOptions = {}): Promise<RunResult> {
     checkInputs(this.executable.graph, inputs);
-    const result = this.turn.then(() => this.runSteps(inputs, options));
+    const deadline = performance.now() + (options.timeoutMs ?? Infinity);
+    const result = this.turn.then(() => this.runSteps(inputs, options, deadline));
     // One failed inference does not stop those behind it.
     this.turn = result.catch(() => {});
-    return result;
+    return withLimits(result, options, "the inference");
   }
 
   private async runSteps(
     inputs: readonly Uint8Array[],
     options: SubmitOptions,
-  ): Promise<{ outputs: Uint8Array[]; timings: StepTiming[] }> {
+    deadline: number,
+  ): Promise<RunResult> {
     const { graph } = this.executable;
     const tensors: TensorBytes = new Map(graph.inputs.map((id, i) => [id, inputs[i]!]));
-    const deadline = performance.now() + (options.timeoutMs ?? Infinity);
     const timings: StepTiming[] = [];
+    const jobs: JobProfile[] = [];
+    const stepOptions = { ...options, deadline, onJob: (job: JobProfile) => void jobs.push(job) };
     for (const [index, step] of this.steps.entries()) {
       await breathe(options, deadline);
       const start = performance.now();
-      await step.run(tensors, options);
+      await step.run(tensors, stepOptions);
       timings.push({ step: index, kind: step.kind, milliseconds: performance.now() - start });
     }
     // Slices: a graph may return one of its inputs or a constant, which are not ours to give away.
     const outputs = graph.outputs.map((id) =>
       (tensors.get(id) ?? graph.tensors[id]!.constant ?? new Uint8Array(0)).slice(),
     );
-    return { outputs, timings };
+    return { outputs, timings, ...(options.profile === true && this.profiles && { jobs }) };
   }
 }
 

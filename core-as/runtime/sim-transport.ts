@@ -4,13 +4,14 @@ import { TransportError } from "../errors.ts";
 import { ADDRESS_TOP, assignAddresses } from "../executable/addresses.ts";
 import type { Executable, ExecutablePartition } from "../executable/executable.ts";
 import { relocate } from "../executable/relocate.ts";
+import { splitJobs } from "../executable/split-jobs.ts";
 import { submitOrder } from "../executable/submit-order.ts";
 import type { Chip } from "../hw/chips.ts";
 import { throwIfAborted } from "./abort.ts";
 import { checkChip } from "./check-chip.ts";
 import { Lifetime } from "./lifetime.ts";
 import { INIT_STREAM } from "./init-stream.ts";
-import { ExecutableRunner, type PartitionExecutor } from "./runner.ts";
+import { ExecutableRunner, type PartitionExecutor, type PartitionRunOptions } from "./runner.ts";
 import { Simulator, type BufferAccess, type SimulatorOptions } from "./simulator.ts";
 import type { LoadedExecutable, SubmitOptions, SubmitResult, Transport } from "./transport.ts";
 
@@ -80,6 +81,7 @@ interface Mapped {
 
 /** All partitions of an executable, side by side in one simulated memory. */
 class SimulatedPartitions implements PartitionExecutor {
+  readonly profiles = true;
   private readonly mapped: readonly Mapped[];
 
   constructor(
@@ -95,15 +97,29 @@ class SimulatedPartitions implements PartitionExecutor {
     simulator.submit(Uint32Array.from(INIT_STREAM), []);
   }
 
-  run(index: number, inputs: readonly Uint8Array[]): Uint8Array[] {
+  run(index: number, inputs: readonly Uint8Array[], options: PartitionRunOptions): Uint8Array[] {
     const { simulator } = this;
-    const { partition, addresses, stream, listed } = this.mapped[index]!;
+    const mapped = this.mapped[index]!;
+    const { partition, addresses, stream, listed } = mapped;
     for (const [i, { buffer, offset }] of partition.inputs.entries())
       simulator.write(addresses[buffer]! + offset, inputs[i]!);
-    simulator.submit(stream, listed);
+    if (options.profile === true) this.runJobs(index, mapped, options);
+    else simulator.submit(stream, listed);
     return partition.outputs.map(({ buffer, offset, bytes }) =>
       simulator.read(addresses[buffer]! + offset, bytes),
     );
+  }
+
+  /** Every job as a submit of its own; the times are the simulator's. */
+  private runJobs(index: number, mapped: Mapped, options: PartitionRunOptions): void {
+    const { partition, addresses, stream } = mapped;
+    for (const [job, piece] of splitJobs(stream, partition.jobs.length).entries()) {
+      const listed = listedBuffers(partition, [partition.jobs[job]!], addresses);
+      const start = performance.now();
+      this.simulator.submit(piece, listed);
+      const milliseconds = performance.now() - start;
+      options.onJob({ partition: index, job, milliseconds, counters: {} });
+    }
   }
 
   private map(partition: ExecutablePartition, addresses: readonly (number | null)[]): Mapped {
@@ -115,12 +131,21 @@ class SimulatedPartitions implements PartitionExecutor {
       const contents = bytes[i] ?? undefined;
       this.simulator.mapBuffer({ address, bytes: buffer.bytes, access: buffer.access, contents });
     }
-    const listed = submitOrder(partition).map((buffer) => ({
-      address: addresses[buffer]!,
-      access: partition.buffers[buffer]!.access,
-    }));
+    const listed = listedBuffers(partition, partition.jobs, addresses);
     return { partition, addresses, stream: wordsOf(bytes[partition.stream]!), listed };
   }
+}
+
+/** The buffers that some jobs of a partition mention, as a submit lists them. */
+function listedBuffers(
+  { buffers }: ExecutablePartition,
+  jobs: ExecutablePartition["jobs"],
+  addresses: readonly (number | null)[],
+): BufferAccess[] {
+  return submitOrder({ jobs }).map((buffer) => ({
+    address: addresses[buffer]!,
+    access: buffers[buffer]!.access,
+  }));
 }
 
 function wordsOf(bytes: Uint8Array): Uint32Array {

@@ -62,7 +62,7 @@ export function checkInputs(graph: Graph, inputs: readonly Uint8Array[]): void {
     const given = inputs[i];
     if (!(given instanceof Uint8Array)) throw new TypeError(`input ${i} is not a Uint8Array`);
     const tensor = graph.tensors[id]!;
-    const { bytes } = tensorInfo(tensor);
+    const bytes = tensorBytes(tensor.type, tensor.shape) ?? tensorInfo(tensor).bytes;
     if (given.length !== bytes)
       throw new TransportError(
         "TW_IO_INPUT",

@@ -14,7 +14,10 @@ export interface DisconnectReason {
 }
 
 export interface SubmitOptions {
-  /** Aborts the wait; work that the device has begun is not taken back. */
+  /**
+   * Aborts the wait; work that the device has begun is not taken back. A transport stops listening to it when the submit
+   * settles: callers may use one signal for many submits.
+   */
   signal?: AbortSignal;
   /** Give up after this many milliseconds; default: never. */
   timeoutMs?: number;
@@ -49,6 +52,8 @@ export interface SubmitResult {
   evidence: Evidence;
   /** One entry a step, in order; empty when the transport cannot tell. */
   timings: StepTiming[];
+  /** Wall clock of the whole inference on the host of the transport; absent when the caller is that host. */
+  milliseconds?: number;
   /** With `profile`: one entry an NPU job, in order; absent when the transport cannot profile. */
   jobs?: JobProfile[];
 }

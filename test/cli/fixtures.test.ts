@@ -9,43 +9,19 @@
 //   # ZEROS: <file> <bytes>                          writes zeros
 //   # TEXT: <file> <one line>                        writes a text
 //   # HEX: <file> <hexadecimal bytes>                writes bytes
-// Other lines are remarks. Output holds stdout, stderr and exit code of each RUN; times are replaced by "N ms".
+// Other lines are remarks. Output holds stdout, stderr and exit code of each RUN; times are replaced by "N ms", digests by "SHA".
 // SPDX-License-Identifier: MIT
-import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { suite } from "uvu";
 import { goldenText } from "../helpers/golden.ts";
 import { cliModel } from "../helpers/cli-models.ts";
+import { tilewright } from "../helpers/cli-process.ts";
 
 const DIRECTORY = "test/cli";
-const CLI = resolve("dist/cli.js");
-
-interface Outcome {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-
-function tilewright(args: readonly string[], cwd: string, input?: string): Promise<Outcome> {
-  return new Promise((done) => {
-    const { FORCE_COLOR: _, ...env } = process.env;
-    const child = spawn(process.execPath, [CLI, ...args], {
-      cwd,
-      env: { ...env, NO_COLOR: "1" },
-      stdio: ["pipe", "pipe", "pipe"],
-    });
-    child.stdin.on("error", () => {});
-    child.stdin.end(input === undefined ? "" : readFileSync(join(cwd, input)));
-    const result = { stdout: "", stderr: "" };
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (result.stdout += text));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (result.stderr += text));
-    child.on("close", (code) => done({ code, ...result }));
-  });
-}
-
-const steady = (text: string): string => text.replace(/\b[\d.]+ ms\b/g, "N ms");
+const steady = (text: string): string =>
+  text.replace(/\b[\d.]+ ms\b/g, "N ms").replace(/\b[\da-f]{12}\b/g, "SHA");
 
 async function perform(verb: string, rest: string, folder: string): Promise<string> {
   const [name = "", ...words] = rest.split(" ");
@@ -54,7 +30,10 @@ async function perform(verb: string, rest: string, folder: string): Promise<stri
     case "RUN": {
       const [command = "", input] = rest.split(" < ");
       const args = command.split(/\s+/).map((word) => (word === "%" ? "model.tflite" : word));
-      const { code, stdout, stderr } = await tilewright(args, folder, input);
+      const { code, stdout, stderr } = await tilewright(args, {
+        cwd: folder,
+        ...(input === undefined ? {} : { input: readFileSync(join(folder, input)) }),
+      });
       return steady(
         `$ tilewright ${rest}\n${stdout}${stderr === "" ? "" : `--- stderr\n${stderr}`}--- exit ${code}\n`,
       );

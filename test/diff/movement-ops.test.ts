@@ -30,6 +30,17 @@ function number(type: ByteType, byte: number, scale: number, zero: number): Tens
   return made;
 }
 
+/** Constant bytes, one for each channel, some of them twice. */
+const perChannel =
+  (shape: number[], scale: number, zero: number) =>
+  (type: ByteType): Tensor => {
+    const made = bytes(type, shape, scale, zero);
+    const channels = shape.at(-1)!;
+    const stored = Array.from({ length: channels }, (_, i) => (i * i * 37 + 11) & 0xff);
+    made.constant = Uint8Array.from(stored, (byte) => (type === "int8" ? byte ^ 0x80 : byte));
+    return made;
+  };
+
 const modelOf = (made: Graph): Uint8Array =>
   writeModel({ description: "movement", schemaVersion: 3, otherSubgraphs: [], graph: made });
 
@@ -309,6 +320,30 @@ const CASES: Case[] = [
     image(SHAPE, 0.07, 99),
     { options: { activation: "relu" } },
   ),
+  ...(["ADD", "SUB", "MUL"] as const).flatMap((kind) => [
+    computing(
+      `${kind} of channels`,
+      kind,
+      [image(SHAPE, 0.05, 117), perChannel([7], 0.021, 90)],
+      image(SHAPE, kind === "MUL" ? 0.13 : 0.09, 131),
+      { options: NONE, tolerance: kind === "MUL" ? 1 : 0 },
+    ),
+    computing(
+      `${kind} of channels in front`,
+      kind,
+      [perChannel([1, 1, 1, 64], 0.3, 3), image([1, 5, 9, 64], 0.031, 140)],
+      image([1, 5, 9, 64], 0.4, 66),
+      // A ReLU that clamps inside the range keeps the zero point where it is.
+      { options: { activation: "relu" }, tolerance: kind === "MUL" ? 1 : 0 },
+    ),
+    computing(
+      `${kind} of a vector`,
+      kind,
+      [image([1, 1, 1, 33], 0.05, 117), perChannel([1, 33], 0.021, 0)],
+      image([1, 1, 1, 33], 0.21, 0),
+      { options: { activation: "relu" }, tolerance: 0 },
+    ),
+  ]),
   computing(
     "CONCATENATION of unequal scales",
     "CONCATENATION",

@@ -32,7 +32,7 @@ type Bytes = readonly Uint8Array[];
 
 interface WholeModel {
   /** Checks one picture's outputs against TFLite's. */
-  check(got: Bytes, want: Bytes): void;
+  check(got: Bytes, want: Bytes, target: string): void;
   /** Why a convolution may stay on the CPU; without it none may. */
   cpuConvolutions?: string;
   /** Least share of the multiply-accumulates on the NPU. */
@@ -46,10 +46,9 @@ const classifier = (gap: number) => (got: Bytes, want: Bytes) =>
   checkTopFive(got[0]!, want[0]!, gap);
 
 const MODELS: Readonly<Record<string, WholeModel>> = {
-  // On this small network TFLite's own XNNPACK kernels are up to 6 steps away from its reference kernels; on cat.bmp
-  // 286 (63) and 282 (48) meet at 55 on the i.MX 8M Plus.
-  "mobilenet_v1_0.25_128_quant": { check: classifier(15), share: 1 },
-  "mobilenet_v1_1.0_224_quant": { check: classifier(1), share: 1 },
+  "mobilenet_v1_0.25_128_quant": { check: classifier(0), share: 1 },
+  "mobilenet_v1_1.0_224_quant": { check: classifier(0), share: 1 },
+  // Linear layers and additions are not exact: among values of 0 and 1 of 256, places may change.
   "mobilenet_v2_1.0_224_quant": { check: classifier(1), share: 1 },
   "tf2_mobilenet_v2_1.0_224_ptq": {
     check: classifier(1),
@@ -75,12 +74,13 @@ const MODELS: Readonly<Record<string, WholeModel>> = {
 };
 
 /**
- * Raw outputs of 83 convolutions in a row. TFLite's own XNNPACK kernels are up to 54 away from its reference kernels, with
- * 0.6 % of the elements of an output more than 8 away, so that is all that can be asked of the bytes.
+ * Raw outputs of 83 convolutions in a row. One step in one byte of one of them is up to 66 steps at the end (npm run
+ * bench:sensitivity), so outputs are near each other only where every convolution is exact. Version 8 is; version 7, with 16 bits
+ * of multiplier, cannot be (docs/accuracy.md), like TFLite's own XNNPACK kernels: those are up to 54 away.
  */
-function checkYolox(got: Bytes, want: Bytes): void {
+function checkYolox(got: Bytes, want: Bytes, target: string): void {
   for (const [i, bytes] of want.entries()) {
-    assert.ok(shareWithin(got[i]!, bytes, 8) >= 0.99, `output ${i} within 8`);
+    assert.ok(shareWithin(got[i]!, bytes, 8) >= (target === "imx8mp" ? 1 : 0.99), `output ${i}`);
     assert.ok(shareWithin(got[i]!, bytes, 0) >= 0.97, `output ${i} equal`);
   }
 }
@@ -138,7 +138,7 @@ async function checkModel(name: string, target: string, model: WholeModel): Prom
         : await computed(bytes, picture);
       const { outputs } = await session.run(inputs);
       try {
-        model.check(outputs, want);
+        model.check(outputs, want, target);
       } catch (error) {
         (error as Error).message = `${picture}: ${(error as Error).message}`;
         throw error;

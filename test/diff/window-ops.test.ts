@@ -177,6 +177,32 @@ function convolutions(windows: readonly Window[]): Case[] {
 onBothChips("strides", convolutions(STRIDED));
 onBothChips("dilation", convolutions(DILATED));
 
+const GROUPED: ReadonlyArray<Omit<ConvCase, "type" | "kind">> = [
+  { size: [9, 8], channels: 6, outputs: 9, kernel: [3, 3], stride: [1, 1], groups: 3 },
+  { size: [7, 12], channels: 32, outputs: 64, kernel: [1, 1], stride: [1, 1], groups: 8 },
+  {
+    size: [12, 13],
+    channels: 4,
+    outputs: 4,
+    kernel: [5, 3],
+    stride: [2, 2],
+    groups: 2,
+    activation: "relu",
+  },
+  { size: [10, 10], channels: 8, outputs: 8, kernel: [3, 3], stride: [1, 1], groups: 8 },
+];
+
+onBothChips(
+  "groups",
+  TYPES.flatMap((type) =>
+    GROUPED.map((one) => ({
+      name: `${type}, ${text(one)} in ${one.groups} groups`,
+      model: convModel({ ...one, type, kind: "CONV_2D" }),
+      ...NEVER,
+    })),
+  ),
+);
+
 // Version 8 has no native form of a depth multiplier, version 7 has the captured one.
 const MULTIPLIED: ReadonlyArray<Omit<ConvCase, "type" | "kind">> = [
   { size: [9, 8], channels: 3, outputs: 6, kernel: [3, 3], stride: [1, 1] },

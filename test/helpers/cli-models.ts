@@ -4,7 +4,7 @@ import type { Graph, Op, Tensor } from "../../core-as/ir/graph.ts";
 import { writeModel } from "../../core-as/model/write.ts";
 import { writeFloatModel } from "./float-model.ts";
 import { graph, op, relu, single, tensor, x, type TensorParts } from "./make-graph.ts";
-import { rawFlat } from "./raw-flat.ts";
+import { rawFlat, type RawTable } from "./raw-flat.ts";
 import { synthModel } from "./synth-model.mjs";
 
 const CONV = {
@@ -62,9 +62,19 @@ function twoPartitions(): Graph {
   );
 }
 
-/** A RELU on [?, 4], the first size left open. */
+/** A RELU of [1, ?, 4, 8], the second size left open. */
 function dynamicShape(): Uint8Array {
-  const open = { 0: { ints: [1, -1, 4, 8] }, 1: { i8: 3 }, 3: { text: "open" } };
+  return oneRelu({ 0: { ints: [1, -1, 4, 8] }, 1: { i8: 3 }, 3: { text: "open" } });
+}
+
+/** A RELU of a tensor with two zero points for one scale; behind it in the file, another subgraph. */
+function zeroPointCount(): Uint8Array {
+  const quant = { 2: { floats: [1] }, 3: { longs: [1n, 2n] } };
+  const open = { 0: { ints: [1, 4, 4, 8] }, 1: { i8: 3 }, 3: { text: "in" }, 4: { table: quant } };
+  return oneRelu(open, [{ 4: { text: "body" } }]);
+}
+
+function oneRelu(open: RawTable, otherSubgraphs: RawTable[] = []): Uint8Array {
   return rawFlat({
     0: { i32: 3 },
     1: { tables: [{ 0: { i8: 19 } }] },
@@ -76,6 +86,7 @@ function dynamicShape(): Uint8Array {
           2: { ints: [1] },
           3: { tables: [{ 1: { ints: [0] }, 2: { ints: [1] } }] },
         },
+        ...otherSubgraphs,
       ],
     },
     4: { tables: [{}] },
@@ -120,6 +131,7 @@ const MODELS: Readonly<Record<string, () => Uint8Array>> = {
       }),
     ),
   "bad dynamic shape": dynamicShape,
+  "bad zero point count": zeroPointCount,
 };
 
 /** Bytes of a model by name: one of this file, or a case of synth-model.mjs. */

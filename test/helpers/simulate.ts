@@ -6,6 +6,7 @@ import { chipByName } from "../../core-as/hw/chips.ts";
 import type { Executable } from "../../core-as/executable/executable.ts";
 import type { Graph } from "../../core-as/ir/graph.ts";
 import { tensorBytes } from "../../core-as/ir/graph.ts";
+import { checkExecutable } from "./check-executable.ts";
 import { inputBytes } from "./prng.mjs";
 
 /** The deterministic inputs of a named case, one for each graph input. */
@@ -16,11 +17,12 @@ export function inputsOfCase(name: string, graph: Graph): Uint8Array[] {
   });
 }
 
-/** Outputs of one simulated inference. */
+/** Outputs of one simulated inference. What is simulated passes the pre-submit check first, as on a device. */
 export async function simulate(
   executable: Executable,
   inputs: readonly Uint8Array[],
 ): Promise<Uint8Array[]> {
+  await checkExecutable(executable);
   const transport = createSimTransport(chipByName(executable.chip.name)!);
   const session = await createSession(executable, transport);
   try {

@@ -25,6 +25,8 @@ export interface ConvCase {
   kernel: Pair;
   stride: Pair;
   dilation?: Pair;
+  /** Groups of channels, of which each kernel reads one. */
+  groups?: number;
   padding?: "same" | "valid";
   activation?: Activation;
   /** A PAD before it: top, bottom, left, right. */
@@ -70,7 +72,7 @@ function weightsOf(type: ByteType, shape: number[], seed: string): Tensor {
 }
 
 export function convModel(c: ConvCase): Uint8Array {
-  const { kind, type, channels, outputs, kernel, stride, dilation = [1, 1] } = c;
+  const { kind, type, channels, outputs, kernel, stride, dilation = [1, 1], groups = 1 } = c;
   const [top, bottom, left, right] = c.pad ?? [0, 0, 0, 0];
   const padding = c.padding ?? "same";
   const input = quantised(type, [1, ...c.size, channels], 0.05);
@@ -83,7 +85,7 @@ export function convModel(c: ConvCase): Uint8Array {
   const depthwise = kind === "DEPTHWISE_CONV_2D";
   const weights = weightsOf(
     type,
-    depthwise ? [1, ...kernel, outputs] : [outputs, ...kernel, channels],
+    depthwise ? [1, ...kernel, outputs] : [outputs, ...kernel, channels / groups],
     JSON.stringify(c),
   );
   const values = Int32Array.from({ length: outputs }, (_, i) => (i % 7) * 300 - 900);
@@ -94,7 +96,7 @@ export function convModel(c: ConvCase): Uint8Array {
   const sides = [0, 1].map((axis) =>
     windowOutputSize(padding, from.shape[axis + 1]!, kernel[axis]!, stride[axis]!, dilation[axis]!),
   );
-  const taps = kernel[0] * kernel[1] * (depthwise ? 1 : channels);
+  const taps = kernel[0] * kernel[1] * (depthwise ? 1 : channels / groups);
   const output = quantised(type, [1, ...sides, outputs], 0.02 * Math.sqrt(taps));
   const options = {
     padding,

@@ -6,10 +6,15 @@ import { ExecutableError } from "../../core-as/errors.ts";
 import type { Executable } from "../../core-as/executable/executable.ts";
 import { chipByName } from "../../core-as/hw/chips.ts";
 import { createSimTransport } from "../../core-as/runtime/sim-transport.ts";
+import type { Transport } from "../../core-as/runtime/transport.ts";
 import { expectedNnV8, nnCoefsV8, nnFieldsV8, type NnCaseV8 } from "../helpers/nn-rig-v8.ts";
 import { rng } from "../helpers/prng.mjs";
 import { bytesOf, descriptor, nnJobWords, sameBytes, streamOf } from "../helpers/sim-rig.ts";
 import { tinyExecutable } from "../helpers/tiny-executable.ts";
+import { transportSuite } from "./cts.ts";
+
+const open = async (): Promise<Transport> => createSimTransport(chipByName("imx8mp")!);
+transportSuite("sim of version 8", open, { chip: "imx8mp" });
 
 const random = rng("transport/sim-v8");
 

@@ -109,6 +109,24 @@ test("1: the simulator shares nothing with the encoder", () => {
   );
 });
 
+test("1: the pre-submit check shares tables, bit reader and decoder, nothing of simulator and encoder", () => {
+  const check = "core-as/assembly/check";
+  const shared =
+    /^core-as\/assembly\/(abi|abi-check|arena|fault|gen\/fields|bits\/(fields|reader)|coef\/(decoders|request))\.ts$/;
+  const from = IMPORTS.filter((line) => isBelow(line.from, check));
+  assert.ok(from.length > 20);
+  expectNone(from.filter(({ to }) => !isBelow(to, check) && !shared.test(to)));
+  // And nothing of the core relies on it.
+  expectNone(
+    IMPORTS.filter(
+      (line) =>
+        isBelow(line.to, check) &&
+        !isBelow(line.from, check) &&
+        line.from !== "core-as/assembly/index.ts",
+    ),
+  );
+});
+
 test("2: inspection works from bytes: nothing of the compiler", () =>
   expectNone(
     IMPORTS.filter(
@@ -123,6 +141,14 @@ test("6: devices and their system calls stay inside transport-node", () =>
       ({ from, to }) =>
         isBelow(to, "transport-node") &&
         !isBelow(from, "transport-node", "cli", "test", "bench", "examples", "scripts"),
+    ),
+  ));
+
+test("6: only one file knows how to find the native addon", () =>
+  expectNone(
+    IMPORTS.filter(
+      ({ from, to }) =>
+        to === "node-gyp-build" && from !== "transport-node/addon.ts" && !isBelow(from, "test"),
     ),
   ));
 
@@ -142,6 +168,24 @@ test("7: the platform only at the edge", () =>
           "examples",
           "scripts",
         ),
+    ),
+  ));
+
+test("the queue server's client only in one file of the pool, tests and benchmarks", () => {
+  const users = IMPORTS.filter(({ to }) => to.startsWith("@nats-io/"));
+  assert.ok(users.some(({ from }) => from === "transport-ws/pool/nats.ts"));
+  expectNone(
+    users.filter(({ from }) => !isBelow(from, "transport-ws/pool/nats.ts", "test", "bench")),
+  );
+});
+
+test("the board protocol knows nothing of the pool, which is for Node", () =>
+  expectNone(
+    IMPORTS.filter(
+      ({ from, to }) =>
+        isBelow(from, "transport-ws") &&
+        !isBelow(from, "transport-ws/pool") &&
+        isBelow(to, "transport-ws/pool"),
     ),
   ));
 

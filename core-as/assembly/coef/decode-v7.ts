@@ -44,6 +44,8 @@ let entry: usize = 0;
 let kernelRecords: usize = 0;
 let literals: u32 = 0;
 let runs: u32 = 0;
+/** Nothing but positions and words is wanted: the request has no place for weights. */
+let skimming: bool = false;
 
 function failAt(byte: u32, field: i32, value: i32): Status {
   noteFault(Fault.BLOCK, BlockId.COEF_STREAM_V7);
@@ -137,6 +139,7 @@ function startBlock(block: u32, length: u32): void {
  * @returns false when the stream ends first
  */
 function takeWeights(count: u64): bool {
+  if (skimming) return skipWeights(count);
   if (zrlBits == 0) return takeBytes(count);
   const mask = ((<u64>1) << zrlBits) - 1;
   const pairBits = zrlBits + 8;
@@ -184,6 +187,40 @@ function takeWeights(count: u64): bool {
     if (++place == groupLength) nextKernel();
   }
   return true;
+}
+
+/** Moves on as takeWeights does, and keeps nothing. */
+function skipWeights(count: u64): bool {
+  if (zrlBits == 0) {
+    if (<u64>position + count * 8 > <u64>end) return false;
+    position += <u32>(count * 8);
+    return true;
+  }
+  const bits = zrlBits;
+  const mask = ((<u64>1) << bits) - 1;
+  let at = position;
+  if (pending) {
+    if (<u64>run >= count) {
+      run -= <u32>count;
+      return true;
+    }
+    count -= <u64>run + 1;
+    at += 8;
+    pending = false;
+  }
+  while (count > 0 && at <= end) {
+    const zeros = Bits.at(source, at) & mask;
+    at += bits;
+    if (zeros >= count) {
+      run = <u32>(zeros - count);
+      pending = true;
+      break;
+    }
+    at += 8;
+    count -= zeros + 1;
+  }
+  position = at;
+  return at <= end;
 }
 
 /** Without zero runs everything in a stream is whole bytes: one kernel's share of a block at a time. */
@@ -292,6 +329,7 @@ export function decodeV7(request: CoefRequest): Status {
   prepareOrder(request);
   zeroPoint = request.zeroPoint;
   entry = request.entries;
+  skimming = entry == 0;
   kernelRecords = request.records;
   literals = 0;
   runs = 0;

@@ -168,7 +168,8 @@ function channelOf(request: CoefRequest, core: u32, sb: u32, index: u32): u32 {
 function takeBlock(bytes: usize, kernel: u32, tap: u32, plane: u32, zeroPoint: u32): bool {
   const weights = min(blockLength, kernelTaps - tap);
   let at = entry;
-  for (let i: u32 = 0; i < weights; i++) {
+  const kept: u32 = at == 0 ? 0 : weights;
+  for (let i: u32 = 0; i < kept; i++) {
     const byte = <u32>load<u8>(bytes + i);
     const weight = <i32>((byte + zeroPoint) & 0xff) - <i32>zeroPoint;
     Tap.pack(at, kernel, weight, plane + tap + i);

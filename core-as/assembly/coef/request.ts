@@ -39,7 +39,8 @@ export class CoefRequest {
 
   /**
    * Allocated by the caller between open and decode: workBytes bytes, and the results, first the
-   * weights that differ from the zero point.
+   * weights that differ from the zero point. entries = 0: the same walk through the streams, but no
+   * weights are kept and LITERALS and RUNS are not counted.
    */
   workspace: usize;
   entries: usize;

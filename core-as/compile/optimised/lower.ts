@@ -13,7 +13,7 @@ import { lowerFullyConnected } from "./ops/fully-connected.ts";
 import { lowerLookup } from "./ops/lookup.ts";
 import { lowerAverage } from "./ops/pooling.ts";
 import { lowerConcatenation, lowerPad, lowerSplit } from "./ops/movement.ts";
-import { lowerRescale, lowerScalar } from "./ops/rescale.ts";
+import { lowerRescale, lowerWithConstants } from "./ops/rescale.ts";
 import { lowerMovement } from "./ops/strided.ts";
 import { lowerSubtraction } from "./ops/subtraction.ts";
 
@@ -33,7 +33,7 @@ const OPERATORS: Readonly<Record<string, LowerOperator>> = {
   SQUEEZE: lowerAlias,
   EXPAND_DIMS: lowerAlias,
   SUB: lowerSubtraction,
-  MUL: lowerScalar,
+  MUL: lowerWithConstants,
   QUANTIZE: lowerRescale,
   RELU: lowerRescale,
   SLICE: lowerMovement,

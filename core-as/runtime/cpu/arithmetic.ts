@@ -12,7 +12,7 @@ import {
 } from "../../ir/graph.ts";
 import * as check from "./check.ts";
 import type { CpuOperator } from "./plan.ts";
-import { activationRange, quantiseMultiplier } from "./quantise.ts";
+import { activationRange, quantiseMultiplier } from "../../ir/fixed-point.ts";
 
 const MAX_DIMENSIONS = 6;
 /** Extra bits that runAdd gives the operands. */

@@ -8,7 +8,7 @@ import * as check from "./check.ts";
 import type { Refusal } from "./check.ts";
 import { elementOfType, floatBits, isByte } from "./elements.ts";
 import type { CpuOperator } from "./plan.ts";
-import { activationRange, quantiseMultiplier } from "./quantise.ts";
+import { activationRange, quantiseMultiplier } from "../../ir/fixed-point.ts";
 
 const MAX_DIMENSIONS = 6;
 const INT32 = { min: -(2 ** 31), max: 2 ** 31 - 1 };

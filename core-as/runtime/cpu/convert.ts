@@ -6,7 +6,7 @@ import * as check from "./check.ts";
 import { CAST_TYPES, elementOfType, floatBits } from "./elements.ts";
 import { elementOf, lookupCall } from "./lookup.ts";
 import type { CpuOperator, PlanContext } from "./plan.ts";
-import { quantiseMultiplier } from "./quantise.ts";
+import { quantiseMultiplier } from "../../ir/fixed-point.ts";
 
 function tensorsOf(graph: Graph, op: Op): [Tensor, Tensor] {
   return [check.tensorAt(graph, op.inputs[0]), check.tensorAt(graph, op.outputs[0])];

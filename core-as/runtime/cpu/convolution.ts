@@ -7,7 +7,7 @@ import * as check from "./check.ts";
 import type { Refusal } from "./check.ts";
 import { windowAxis, type WindowAxis } from "./geometry.ts";
 import type { CpuOperator, PlanContext } from "./plan.ts";
-import { activationRange, quantiseMultiplier } from "./quantise.ts";
+import { activationRange, convolutionFactor, quantiseMultiplier } from "../../ir/fixed-point.ts";
 
 /** The operands of all three operators, in TFLite's order. */
 interface Operands {
@@ -30,19 +30,12 @@ function operandsOf(graph: Graph, op: Op): Operands {
   };
 }
 
-/**
- * Real factor per output channel from accumulator to output. TFLite multiplies the two input scales in binary32 when it
- * wants a single factor (uint8 convolutions, per-tensor fully connected) and in binary64 otherwise.
- */
+/** Real factor per output channel from accumulator to output. */
 function realMultipliers(op: Op, { input, weights, output, channelAxis }: Operands): number[] {
-  const channels = weights.shape[channelAxis]!;
-  const inputScale = input.quant!.scales[0]!;
-  const outputScale = output.quant!.scales[0]!;
   const scales = weights.quant!.scales;
-  const isSingle = scales.length === 1 && (input.type === "uint8" || op.kind === "FULLY_CONNECTED");
-  return Array.from({ length: channels }, (_, channel) => {
-    const product = inputScale * scales[scales.length === 1 ? 0 : channel]!;
-    return (isSingle ? Math.fround(product) : product) / outputScale;
+  return Array.from({ length: weights.shape[channelAxis]! }, (_, channel) => {
+    const scale = scales[scales.length === 1 ? 0 : channel]!;
+    return convolutionFactor(op.kind, input, weights, scale, output);
   });
 }
 

@@ -1,7 +1,7 @@
 // HARD_SWISH of bytes in TFLite's 16-bit fixed point: x * clamp(x + 3, 0, 6) / 6, where 3 is 2^15 on the "reluish" scale.
 // SPDX-License-Identifier: MIT
 import type { Tensor } from "../../ir/graph.ts";
-import { quantiseMultiplier } from "./quantise.ts";
+import { quantiseMultiplier } from "../../ir/fixed-point.ts";
 
 /** Extra bits that the input gains. */
 const HIGH_BITS = 7;

@@ -3,4 +3,4 @@
 export { CpuProgram, type OperatorObserver, type TensorValues } from "./program.ts";
 export { runGraph, runOperator } from "./run.ts";
 export { canRunOnCpu, CPU_OPERATORS, type CpuSupport } from "./support.ts";
-export { activationRange, quantiseMultiplier, type FixedMultiplier } from "./quantise.ts";
+export { activationRange, quantiseMultiplier, type FixedMultiplier } from "../../ir/fixed-point.ts";

@@ -4,7 +4,7 @@ import { CopyParam } from "../../assembly/abi.ts";
 import { elementCount, type Tensor } from "../../ir/graph.ts";
 import * as check from "./check.ts";
 import type { CpuOperator, KernelCall, PlanContext } from "./plan.ts";
-import { roundHalfAway } from "./quantise.ts";
+import { roundHalfAway } from "../../ir/fixed-point.ts";
 
 /** The number that a byte of an int8 or uint8 tensor stands for. */
 export function elementOf(tensor: Tensor, byte: number): number {

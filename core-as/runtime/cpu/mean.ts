@@ -4,7 +4,7 @@ import { MeanParam } from "../../assembly/abi.ts";
 import { elementCount, optionsOf, type Graph, type Op, type Tensor } from "../../ir/graph.ts";
 import * as check from "./check.ts";
 import type { CpuOperator } from "./plan.ts";
-import { quantiseMultiplier, type FixedMultiplier } from "./quantise.ts";
+import { meanMultiplier } from "../../ir/fixed-point.ts";
 
 const MAX_DIMENSIONS = 6;
 /** Sums of so many bytes, with zero points removed, fit 32 bits. */
@@ -27,15 +27,6 @@ function tensorsOf(graph: Graph, op: Op): [Tensor, Tensor, Tensor] {
 /** Input elements that make up one output element. */
 function countOf(input: Tensor, reduced: Set<number>): number {
   return elementCount(input.shape.filter((_, i) => reduced.has(i)));
-}
-
-/** Scale ratio with the division by `count` in the mantissa, to the precision that TFLite keeps. */
-function meanMultiplier(input: Tensor, output: Tensor, count: number): FixedMultiplier {
-  const ratio = input.quant!.scales[0]! / output.quant!.scales[0]!;
-  const { multiplier, shift } = quantiseMultiplier(ratio);
-  const extra = Math.min(Math.floor(Math.log2(count)), 31 + shift);
-  const divided = (BigInt(multiplier) << BigInt(extra)) / BigInt(count);
-  return { multiplier: Number(divided), shift: shift - extra };
 }
 
 /** MEAN of int8 and uint8 over constant axes. */

@@ -12,7 +12,7 @@ import {
 import * as check from "./check.ts";
 import type { Refusal } from "./check.ts";
 import type { CpuOperator, KernelCall, PlanContext } from "./plan.ts";
-import { roundHalfAway } from "./quantise.ts";
+import { rescaleTable } from "../../ir/fixed-point.ts";
 
 const MAX_DIMENSIONS = 6;
 
@@ -49,19 +49,6 @@ export function bytesFrom(tensor: Tensor, axis: number): number {
 /** The shape without one dimension, for comparison. */
 function shapeWithout(shape: readonly number[], axis: number): string {
   return shape.map((size, i) => (i === axis ? "*" : size)).join();
-}
-
-/**
- * Table from the bytes of a uint8 input to those of an output with another quantisation; arithmetic in binary32 as in TFLite.
- */
-export function rescaleTable(input: Tensor, output: Tensor): Uint8Array {
-  const scale = Math.fround(input.quant!.scales[0]! * Math.fround(1 / output.quant!.scales[0]!));
-  const bias = Math.fround(-input.quant!.zeroPoints[0]! * scale);
-  return Uint8Array.from({ length: 256 }, (_, byte) => {
-    const real = Math.fround(Math.fround(byte * scale) + bias);
-    const value = roundHalfAway(real) + output.quant!.zeroPoints[0]!;
-    return Math.min(Math.max(value, 0), 255);
-  });
 }
 
 function hasSameQuantisation(a: Tensor, b: Tensor): boolean {

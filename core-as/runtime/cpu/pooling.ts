@@ -6,7 +6,7 @@ import * as check from "./check.ts";
 import type { Refusal } from "./check.ts";
 import { windowAxis } from "./geometry.ts";
 import type { CpuOperator, KernelCall, PlanContext } from "./plan.ts";
-import { activationRange } from "./quantise.ts";
+import { activationRange } from "../../ir/fixed-point.ts";
 
 /** TFLite takes scales that differ by less than this for equal. */
 const SCALE_TOLERANCE = 1e-6;

@@ -5,7 +5,7 @@ import { elementBytes, type Graph, type Op, type Tensor } from "../../ir/graph.t
 import * as check from "./check.ts";
 import { elementOfType, floatBits } from "./elements.ts";
 import type { CpuOperator, PlanContext } from "./plan.ts";
-import { roundHalfAway } from "./quantise.ts";
+import { roundHalfAway } from "../../ir/fixed-point.ts";
 
 const { fround } = Math;
 /** Fixed-point 1 of the int8 kernel. */

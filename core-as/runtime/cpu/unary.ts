@@ -16,7 +16,7 @@ import { elementOfType, floatBits, isByte } from "./elements.ts";
 import { hardSwishExponent, hardSwishOf, reluishFactor } from "./hard-swish.ts";
 import { elementOf, lookupCall } from "./lookup.ts";
 import type { CpuOperator } from "./plan.ts";
-import { activationRange, quantiseMultiplier } from "./quantise.ts";
+import { activationRange, quantiseMultiplier } from "../../ir/fixed-point.ts";
 
 const RELUS: Readonly<Record<string, { activation: Activation; low: number; high: number }>> = {
   RELU: { activation: "relu", low: 0, high: Infinity },

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { quantiseMultiplier, roundHalfAway } from "../../../core-as/runtime/cpu/quantise.ts";
+import { quantiseMultiplier, roundHalfAway } from "../../../core-as/ir/fixed-point.ts";
 import { BUILDS, coreOf } from "../../helpers/cores.ts";
 import { naiveRequantise } from "../../helpers/naive-kernels.ts";
 import { randomNumbers } from "../../helpers/tiny-graph.ts";

@@ -4,14 +4,27 @@ import { CoefOrder, NnJob, WeightSource } from "../../../assembly/abi.ts";
 import { generationOf, type Chip } from "../../../hw/chips.ts";
 import { bytesOf, flatExtent } from "../../../ir/extent.ts";
 import type { Op, Tensor } from "../../../ir/graph.ts";
-import { scalarArithmetic } from "../../../legalise/arithmetic.ts";
 import { addSides } from "../../../legalise/conv-geometry.ts";
 import type { NnRecord, WeightPlan } from "../../jobs.ts";
 import { floatBits, scaleOf, storedWeights, zp8, type AddFactors } from "../../lower-shared.ts";
 import type { LoweringContext } from "../context.ts";
-import { closestAddFactors, reluOf } from "../numerics.ts";
+import {
+  closestAddFactors,
+  lowestOf,
+  pairMismatch,
+  pairSteps,
+  pairTerms,
+  reluOf,
+} from "../numerics.ts";
+import {
+  encodable,
+  fitOutputStage,
+  stageLimits,
+  stageRecord,
+  type OutputStage,
+} from "../output-stage.ts";
 import { imageRecord } from "../records.ts";
-import { lowerScalar } from "./rescale.ts";
+import { lowerWithConstants } from "./rescale.ts";
 
 /** Factors of two operands; weights are stored with `zero` added. */
 export interface PairFactors extends AddFactors {
@@ -19,13 +32,18 @@ export interface PairFactors extends AddFactors {
 }
 
 export function lowerAddition(context: LoweringContext, op: Op): void {
-  if (scalarArithmetic(context.graph, op)) return lowerScalar(context, op);
+  if (lowerWithConstants(context, op)) return;
   const [a, b] = op.inputs.map((id) => context.tensor(id)) as [Tensor, Tensor];
-  draftPair(context, op, { ...closestAddFactors(scaleOf(a), scaleOf(b)), zero: 0 });
+  const choices = closestAddFactors(scaleOf(a), scaleOf(b));
+  draftPair(
+    context,
+    op,
+    choices.map((factors) => ({ ...factors, zero: 0 })),
+  );
 }
 
-/** Drafts the job of a weighted sum of two operands. */
-export function draftPair(context: LoweringContext, op: Op, factors: PairFactors): void {
+/** Drafts the job of a weighted sum of two operands, with the best of some weights. */
+export function draftPair(context: LoweringContext, op: Op, choices: PairFactors[]): void {
   const [a, b] = op.inputs.map((id) => context.tensor(id)) as [Tensor, Tensor];
   const output = context.tensor(op.outputs[0]!);
   const values = context.bytes(output.id);
@@ -34,11 +52,13 @@ export function draftPair(context: LoweringContext, op: Op, factors: PairFactors
   context.place(op, a.id, pair, 0);
   context.place(op, b.id, pair, values);
 
+  const { factors, stage } = fitPair(context, op, choices);
   const parts = addParts(context.chip, factors, [a, b], output);
+  parts.biases.forEach((bias, i) => (parts.biases[i] = bias + stage.offset));
   const record: NnRecord = {
     ...parts.record,
     ...context.quantisation(a, output),
-    [NnJob.RELU]: reluOf(op),
+    ...stageRecord(stage, zp8(output), reluOf(op)),
   };
   const target = context.produce(output.id);
   context.nn(op, {
@@ -51,6 +71,47 @@ export function draftPair(context: LoweringContext, op: Op, factors: PairFactors
   });
   context.publish(op);
 }
+
+/** The weights and the output stage nearest to TFLite's sums. */
+function fitPair(
+  context: LoweringContext,
+  op: Op,
+  choices: PairFactors[],
+): { factors: PairFactors; stage: OutputStage } {
+  const [a, b] = op.inputs.map((id) => context.tensor(id)) as [Tensor, Tensor];
+  const output = context.tensor(op.outputs[0]!);
+  const lowest = lowestOf(op, output);
+  const terms = pairTerms([a, b], output, choices[0]!.addOff < 0 ? -1 : 1, lowest);
+  const limits = stageLimits(context.chip, lowest, PAIR_SUM);
+  let best: { factors: PairFactors; stage: OutputStage } | null = null;
+  let least = Infinity;
+  for (const factors of choices) {
+    const { w0, addOff } = factors;
+    const weights = { weightA: w0, zeroA: zp8(a), weightB: addOff, zeroB: zp8(b) };
+    const exactA = scaleOf(a) / w0 / scaleOf(output);
+    const exactB = scaleOf(b) / Math.abs(addOff) / scaleOf(output);
+    // Exact for the operand with the larger steps, or for both as near as the error of the weights' ratio lets it.
+    const both = (exactA * w0 ** 2 + exactB * addOff ** 2) / (w0 ** 2 + addOff ** 2);
+    const plain = [scaleOf(a) < scaleOf(b) ? exactB : exactA, both].map((factor) => ({
+      factor: encodable(factor, limits.multiplierBits),
+      offset: 0,
+      zeroPoint: zp8(output),
+    }));
+    const fitted = fitOutputStage(pairSteps(terms, weights, both), limits);
+    for (const stage of fitted ? [...plain, fitted] : plain) {
+      const cost = pairMismatch(terms, weights, stage);
+      if (cost < CLEARLY * least) [best, least] = [{ factors, stage }, cost];
+    }
+    if (least === 0) break;
+  }
+  return best!;
+}
+
+/** What is not better by this factor is within the error of the guess how likely bytes are: the plainer choice stays. */
+const CLEARLY = 0.9;
+
+/** Largest weighted sum of two bytes. */
+const PAIR_SUM = 2 * 255 * 255;
 
 /** What an addition's job is made of; input and output quantisation and ReLU are the caller's. */
 interface AddParts {

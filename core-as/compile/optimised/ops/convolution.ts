@@ -1,10 +1,13 @@
 // Convolutions and depthwise convolutions (spec/lowering.md 4).
 // SPDX-License-Identifier: MIT
 import type { Op, Tensor } from "../../../ir/graph.ts";
-import { convGeometry, type ConvGeometry } from "../../../legalise/conv-geometry.ts";
+import { convGeometry, isGrouped, type ConvGeometry } from "../../../legalise/conv-geometry.ts";
+import { convolutionFactor } from "../../../ir/fixed-point.ts";
 import type { NnWork } from "../../jobs.ts";
+import { scaleOf, zp8 } from "../../lower-shared.ts";
 import type { LoweringContext } from "../context.ts";
-import { biasesOf, factorOf, nudgeBiases, reluOf } from "../numerics.ts";
+import { biasesOf, lowestOf, requantisedSteps } from "../numerics.ts";
+import { fitOutputStage, stageLimits, type OutputStage } from "../output-stage.ts";
 import { draftWindow } from "./window.ts";
 
 export function lowerConvolution(context: LoweringContext, op: Op): void {
@@ -36,6 +39,52 @@ export function draftConvolution(
   const [input, weight] = op.inputs.map((id) => context.tensor(id)) as [Tensor, Tensor];
   const output = context.tensor(op.outputs[0]!);
   const biases = biasesOf(context.graph, op, geometry.out.c);
-  if (reluOf(op) === 1) nudgeBiases(biases, factorOf(input, weight, output));
-  draftWindow(context, op, { name, geometry, input, weight, output, biases, from, fromNhwc });
+  const stage = fitConvolution(context, op, geometry, biases);
+  draftWindow(context, op, {
+    name,
+    geometry,
+    input,
+    weight: isGrouped(context.graph, op) ? fillGroups(weight, geometry.in.c) : weight,
+    output,
+    biases,
+    from,
+    fromNhwc,
+    stage,
+  });
 }
+
+/** Kernels that read a group of the channels, with weights of zero for all others. */
+function fillGroups(weight: Tensor, channels: number): Tensor {
+  const [kernels = 1, rows = 1, columns = 1, read = 1] = weight.shape;
+  const zero = weight.quant!.zeroPoints[0]! & 0xff;
+  const constant = new Uint8Array(kernels * rows * columns * channels).fill(zero);
+  const kernelsPerGroup = (kernels * read) / channels;
+  for (let tap = 0; tap < kernels * rows * columns; tap++) {
+    const group = Math.floor(Math.floor(tap / (rows * columns)) / kernelsPerGroup);
+    const stored = weight.constant!.subarray(tap * read, (tap + 1) * read);
+    constant.set(stored, tap * channels + group * read);
+  }
+  return { ...weight, shape: [kernels, rows, columns, channels], constant };
+}
+
+/** The output stage nearest to TFLite's; moves the biases with it. */
+function fitConvolution(
+  context: LoweringContext,
+  op: Op,
+  { kS, kF, in: image, depthwise }: ConvGeometry,
+  biases: Int32Array,
+): OutputStage | null {
+  const [input, weight] = op.inputs.map((id) => context.tensor(id)) as [Tensor, Tensor];
+  const output = context.tensor(op.outputs[0]!);
+  const lowest = lowestOf(op, output);
+  const factor = convolutionFactor(op.kind, input, weight, scaleOf(weight), output);
+  const steps = requantisedSteps(factor, zp8(output), lowest);
+  if (steps === null) return null;
+  const largest = kS * kF * (depthwise ? 1 : image.c) * 255 * 255 + largestOf(biases);
+  const stage = fitOutputStage(steps, stageLimits(context.chip, lowest, largest));
+  if (stage !== null) biases.forEach((bias, i) => (biases[i] = bias + stage.offset));
+  return stage;
+}
+
+const largestOf = (values: Int32Array): number =>
+  values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);

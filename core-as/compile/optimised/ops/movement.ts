@@ -8,6 +8,7 @@ import { zp8 } from "../../lower-shared.ts";
 import { padBorder } from "../../../legalise/window-constraints.ts";
 import { padPrograms } from "../../tp-programs.ts";
 import type { LoweringContext } from "../context.ts";
+import { rescaledBytes } from "../byte-functions.ts";
 import { draftLinear } from "./rescale.ts";
 import { copyJobs } from "./strided.ts";
 
@@ -63,10 +64,12 @@ function concatenateChannels(context: LoweringContext, op: Op): void {
 
 /** Brings an input to the output's scale on its way. */
 function rescaleInto(context: LoweringContext, op: Op, id: number, piece: number): void {
+  const [from, to] = [context.tensor(id), context.tensor(op.outputs[0]!)];
   const job = {
-    from: context.tensor(id),
-    to: context.tensor(op.outputs[0]!),
+    from,
+    to,
     linear: { factor: 1, offset: 0 },
+    bytes: rescaledBytes(op, from, to),
     values: context.bytes(id),
     relu: 0,
   };

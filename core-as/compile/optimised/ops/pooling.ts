@@ -1,8 +1,11 @@
 // Averages over windows, as convolutions whose weights are all equal.
 // SPDX-License-Identifier: MIT
-import type { Op, Tensor } from "../../../ir/graph.ts";
+import type { Op } from "../../../ir/graph.ts";
 import { averageWeight, averageWindow } from "../../../legalise/window-constraints.ts";
 import type { LoweringContext } from "../context.ts";
+import { averageSteps, lowestOf } from "../numerics.ts";
+import { fitOutputStage, stageLimits } from "../output-stage.ts";
+import { equalWeights } from "./channels.ts";
 import { draftWindow } from "./window.ts";
 
 /** Lowers AVERAGE_POOL_2D, and MEAN over rows and columns. */
@@ -12,25 +15,17 @@ export function lowerAverage(context: LoweringContext, op: Op): void {
   const { count, global, geometry } = averageWindow(context.graph, op, context.chip);
   const value = averageWeight(input, output, count, context.chip);
   const kernels = global ? geometry.in.c : count * geometry.out.c;
+  const steps = averageSteps(op, input, output, count, value);
+  const limits = stageLimits(context.chip, lowestOf(op, output), count * value * 255);
+  const stage = steps && fitOutputStage(steps, limits);
   draftWindow(context, op, {
     name: global ? "pwconv" : "dwconv",
     geometry,
     input,
-    weight: equalWeights(value, kernels, 1 / (count * value)),
+    weight: equalWeights(value, 0, kernels, 1 / (count * value)),
     output,
-    biases: new Int32Array(geometry.out.c),
+    biases: new Int32Array(geometry.out.c).fill(stage?.offset ?? 0),
     from: global ? context.nhwcOf(op, input.id) : context.planarOf(op, input.id),
+    stage,
   });
-}
-
-/** Weights that no tensor of the graph holds. */
-function equalWeights(value: number, bytes: number, scale: number): Tensor {
-  return {
-    id: -1,
-    name: "equal weights",
-    type: "uint8",
-    shape: [bytes],
-    quant: { scales: Float32Array.of(scale), zeroPoints: Int32Array.of(0), axis: 0 },
-    constant: new Uint8Array(bytes).fill(value),
-  };
 }

@@ -2,37 +2,59 @@
 // SPDX-License-Identifier: MIT
 import { CoefOrder, NnJob, WeightSource } from "../../../assembly/abi.ts";
 import type { Op, Tensor } from "../../../ir/graph.ts";
-import { scalarArithmetic, type Linear } from "../../../legalise/arithmetic.ts";
+import {
+  channelArithmetic,
+  scalarArithmetic,
+  type Linear,
+  type ScalarArithmetic,
+} from "../../../legalise/arithmetic.ts";
 import { addSides } from "../../../legalise/conv-geometry.ts";
 import type { NnRecord } from "../../jobs.ts";
-import { floatBits, scaleOf, storedWeights } from "../../lower-shared.ts";
+import { floatBits, scaleOf, storedWeights, zp8 } from "../../lower-shared.ts";
+import { arithmeticBytes, rescaledBytes, type ByteFunction } from "../byte-functions.ts";
 import type { LoweringContext } from "../context.ts";
-import { reluOf } from "../numerics.ts";
+import { reluOf, tabledSteps } from "../numerics.ts";
+import { fitOutputStage, stageLimits, stageRecord, type OutputStage } from "../output-stage.ts";
 import { imageRecord } from "../records.ts";
+import { lowerChannels } from "./channels.ts";
 
-/** QUANTIZE, RELU, RELU6. The order of the values does not matter, so the form that exists is used. */
+/** QUANTIZE and RELU. The order of the values does not matter, so the form that exists is used. */
 export function lowerRescale(context: LoweringContext, op: Op): void {
-  lowerLinear(context, op, op.inputs[0]!, { factor: 1, offset: 0 }, op.kind === "QUANTIZE" ? 0 : 1);
+  const [from, to] = [context.tensor(op.inputs[0]!), context.tensor(op.outputs[0]!)];
+  lowerLinear(context, op, from, { factor: 1, offset: 0 }, rescaledBytes(op, from, to));
 }
 
-/** ADD, SUB and MUL with one constant number. */
-export function lowerScalar(context: LoweringContext, op: Op): void {
-  const { input, linear } = scalarArithmetic(context.graph, op)!;
-  lowerLinear(context, op, input.id, linear, reluOf(op));
+/** ADD, SUB and MUL with one constant number or one for each channel; false when both operands are computed. */
+export function lowerWithConstants(context: LoweringContext, op: Op): boolean {
+  const scalar = scalarArithmetic(context.graph, op);
+  const channels = channelArithmetic(context.graph, op);
+  if (scalar) lowerScalar(context, op, scalar);
+  else if (channels) lowerChannels(context, op, channels);
+  return scalar !== null || channels !== null;
+}
+
+function lowerScalar(
+  context: LoweringContext,
+  op: Op,
+  { input, linear, constant }: ScalarArithmetic,
+): void {
+  const bytes = arithmeticBytes(context.graph, op, input, constant);
+  lowerLinear(context, op, input, linear, bytes);
 }
 
 function lowerLinear(
   context: LoweringContext,
   op: Op,
-  from: number,
+  from: Tensor,
   linear: Linear,
-  relu: number,
+  bytes: ByteFunction,
 ): void {
   const output = op.outputs[0]!;
-  const { node, planar } = context.formOf(from);
+  const { node, planar } = context.formOf(from.id);
   const target = context.placement.add(context.bytes(output));
-  const [input, result] = [context.tensor(from), context.tensor(output)];
-  const job = { from: input, to: result, linear, values: context.bytes(output), relu };
+  const to = context.tensor(output);
+  const relu = op.kind === "RELU" ? 1 : reluOf(op);
+  const job = { from, to, linear, bytes, values: context.bytes(output), relu };
   draftLinear(context, op, job, node, target);
   context.define(output, target, planar);
   context.publish(op);
@@ -42,6 +64,8 @@ interface LinearJob {
   from: Tensor;
   to: Tensor;
   linear: Linear;
+  /** What TFLite makes of each byte. */
+  bytes: ByteFunction;
   values: number;
   /** 1 = clamp at the output's zero point. */
   relu: number;
@@ -57,15 +81,19 @@ const SIGNED_ZERO = 128;
 export function draftLinear(
   context: LoweringContext,
   op: Op,
-  { from, to, linear, values, relu }: LinearJob,
+  job: LinearJob,
   source: number,
   target: number,
 ): void {
-  const [columns, rows] = addSides(values)!;
+  const { from, to, linear, relu } = job;
+  const [columns, rows] = addSides(job.values)!;
   const image = { s: rows, f: columns, c: 1 };
   const zero = linear.factor < 0 ? SIGNED_ZERO : 0;
   const weight = closestWeight(from, to, Math.abs(linear.factor), zero);
   const weightScale = Math.fround(Math.abs(linear.factor) / weight);
+  const first = linear.factor < 0 ? zero - weight : weight;
+  const bias = Math.round(linear.offset / (scaleOf(from) * weightScale));
+  const stage = fitBytes(context, job, first - zero, bias);
   const record: NnRecord = {
     ...imageRecord(context.chip, { in: image, out: image, kernelX: 2, kernelY: 2, doubled: 1 }),
     ...context.quantisation(from, to),
@@ -79,17 +107,36 @@ export function draftLinear(
     [NnJob.COEF_PLANES]: 1,
     [NnJob.COEF_KERNELS]: 1,
     [NnJob.PAD_BYTE]: zero,
-    [NnJob.RELU]: relu,
+    ...stageRecord(stage, zp8(to), relu),
   };
-  const first = linear.factor < 0 ? zero - weight : weight;
   context.nn(op, {
     op: "rescale",
     record,
     weights: storedWeights(Uint8Array.of(first, zero, zero, zero)),
-    biases: Int32Array.of(Math.round(linear.offset / (scaleOf(from) * weightScale))),
+    biases: Int32Array.of(bias + (stage?.offset ?? 0)),
     from: source,
     to: target,
   });
+}
+
+/** The output stage nearest to TFLite's bytes for acc = weight (x - zx) + bias. */
+function fitBytes(
+  context: LoweringContext,
+  { from, to, linear, bytes, relu }: LinearJob,
+  weight: number,
+  bias: number,
+): OutputStage | null {
+  const outputs = Array.from(bytes, (byte, x) => ({
+    accumulator: weight * (x - zp8(from)) + bias,
+    byte,
+  }));
+  const factor = (Math.abs(linear.factor / weight) * scaleOf(from)) / scaleOf(to);
+  const lowest = relu === 1 ? zp8(to) : 0;
+  const largest = 255 * 255 + Math.abs(bias);
+  return fitOutputStage(
+    tabledSteps(outputs, zp8(to), lowest, factor),
+    stageLimits(context.chip, lowest, largest),
+  );
 }
 
 const factorBits = new DataView(new ArrayBuffer(4));

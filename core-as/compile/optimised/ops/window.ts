@@ -9,6 +9,7 @@ import { floatBits, scaleOf, zp8 } from "../../lower-shared.ts";
 import type { LoweringContext } from "../context.ts";
 import { foldNhwcJobs } from "../fold-nhwc.ts";
 import { reluOf } from "../numerics.ts";
+import { stageRecord, type OutputStage } from "../output-stage.ts";
 import { convRecord, convWeights } from "../records.ts";
 import { cropPrograms, reshufflePrograms, unstackProgram, type ReshuffleShape } from "../tp.ts";
 
@@ -24,6 +25,8 @@ export interface WindowJob {
   from: number;
   /** The input is in NHWC order instead; only with a fold. */
   fromNhwc?: boolean;
+  /** A fitted output stage, whose offset the biases hold already. */
+  stage: OutputStage | null;
 }
 
 /** Drafts the jobs of a sliding window and publishes its output. */
@@ -36,7 +39,7 @@ export function draftWindow(context: LoweringContext, op: Op, job: WindowJob): v
     ...context.quantisation(input, output),
     [NnJob.WEIGHT_ZP]: zp8(weight),
     [NnJob.WEIGHT_SCALE]: floatBits(scaleOf(weight)),
-    [NnJob.RELU]: reluOf(op),
+    ...stageRecord(job.stage, zp8(output), reluOf(op)),
   };
   const { name, biases } = job;
   const from = inputOf(context, op, job);

@@ -1,0 +1,281 @@
+// The output stage of an NN job fitted to TFLite's: bias, multiplier and zero point for which the hardware's one rounding
+// gives TFLite's bytes for as many accumulators as possible.
+// SPDX-License-Identifier: MIT
+import { NnJob } from "../../assembly/abi.ts";
+import { generationOf, type Chip } from "../../hw/chips.ts";
+import type { NnRecord } from "../jobs.ts";
+import { floatBits } from "../lower-shared.ts";
+
+/** What an output stage must compute: a function of the accumulator that rises by steps. */
+export interface Steps {
+  /** Stored output byte (signed tensors + 128) that stands for 0, where an accumulator of 0 leads without rounding. */
+  zeroPoint: number;
+  /** Output byte below all steps. */
+  lowest: number;
+  /**
+   * Step i, to the byte `lowest + 1 + i`, must lie above the accumulator lower[i] and not above upper[i]; accumulators
+   * between them do not occur. Without a limit: infinite.
+   */
+  lower: Float64Array;
+  upper: Float64Array;
+  /** Output steps for each accumulator step. */
+  factor: number;
+}
+
+/** An output stage as the hardware has it. */
+export interface OutputStage {
+  /** Post multiplication, exactly encodable. */
+  factor: number;
+  /** Added to every bias. */
+  offset: number;
+  /** Stored output zero point: not the tensor's when bias and zero point are moved together. */
+  zeroPoint: number;
+}
+
+export interface StageLimits {
+  multiplierBits: number;
+  maxFactor: number;
+  /** The zero point must stay the tensor's, because something clamps there. */
+  fixedZeroPoint: boolean;
+  /** Largest absolute value that may be added to a bias. */
+  maxOffset: number;
+}
+
+/**
+ * Outputs far from the zero point are rarer. Their share of a layer's outputs as guessed here only matters when no stage
+ * agrees with TFLite for all accumulators.
+ */
+export const shareOf = (distance: number): number => Math.exp(-Math.abs(distance) / 24) + 0.02;
+
+/** Candidates that are counted exactly, for each multiplier. */
+const FINALISTS = 3;
+
+/**
+ * The best stage, or null when no candidate is any better than rounding once with the unchanged bias.
+ *
+ * The hardware computes round((acc + offset) * factor) + zeroPoint. A zero point lower by j and a bias higher by
+ * j / factor, rounded, are no change but for that rounding: 256 choices of j shift all steps by 256 different fractions of an
+ * accumulator step, among which is nearly always one that puts every step on the same side of the same integers as TFLite.
+ */
+export function fitOutputStage(steps: Steps, limits: StageLimits): OutputStage | null {
+  const { upper, lowest, zeroPoint } = steps;
+  const shares = upper.map((_, i) => shareOf(lowest + 1 + i - zeroPoint));
+  const agreement = new Agreement(steps, shares);
+  const factors = factorCandidates(steps, limits);
+  let best: OutputStage | null = null;
+  let least = mismatch(steps, shares, { factor: factors[0]!, offset: 0, zeroPoint });
+  for (const factor of factors) {
+    if (least === 0) break;
+    agreement.startFactor(factor);
+    for (const stage of finalists(steps, agreement, factor, limits)) {
+      const cost = mismatch(steps, shares, stage);
+      if (cost < least) [best, least] = [stage, cost];
+    }
+  }
+  return best;
+}
+
+/**
+ * Limits of a job.
+ * @param lowest smallest output byte: a ReLU clamps at the zero point, which then stays, unless the range ends there anyway
+ * @param largest absolute value that accumulators may have without the stage's offset
+ */
+export function stageLimits(chip: Chip, lowest: number, largest: number): StageLimits {
+  return {
+    ...generationOf(chip),
+    fixedZeroPoint: lowest !== 0,
+    maxOffset: 2 ** 31 - 1 - largest,
+  };
+}
+
+/** Members of a job's record that say what the stage is; nothing of the scales when there is none. */
+export function stageRecord(stage: OutputStage | null, zeroPoint: number, relu: number): NnRecord {
+  if (stage === null) return { [NnJob.RELU]: relu };
+  return {
+    [NnJob.IN_SCALE]: floatBits(stage.factor),
+    [NnJob.WEIGHT_SCALE]: floatBits(1),
+    [NnJob.OUT_SCALE]: floatBits(1),
+    [NnJob.OUT_ZP]: stage.zeroPoint,
+    // With another zero point the end of the output's range is the clamp.
+    [NnJob.RELU]: stage.zeroPoint === zeroPoint ? relu : 0,
+  };
+}
+
+/** Share of accumulators, weighted by how likely they are, that the stage turns into another byte than the steps want. */
+function mismatch(steps: Steps, shares: Float64Array, stage: OutputStage): number {
+  const { lower, upper, lowest } = steps;
+  let cost = 0;
+  for (let i = 0; i < upper.length; i++) {
+    const first = firstReaching(lowest + 1 + i - stage.zeroPoint, stage);
+    if (first > upper[i]!) cost += shares[i]! * (first - upper[i]!);
+    else if (first <= lower[i]!) cost += shares[i]! * (lower[i]! + 1 - first);
+  }
+  return cost;
+}
+
+/** Smallest accumulator that the hardware rounds to at least `level`; ties go to the even side. */
+function firstReaching(level: number, { factor, offset }: OutputStage): number {
+  // The factor has 24 bits at most, so a quotient below 2^28 that is no whole number is far enough from one.
+  const edge = (level - 0.5) / factor;
+  const first = Math.ceil(edge);
+  return (first === edge && (level & 1) !== 0 ? first + 1 : first) - offset;
+}
+
+/** Smallest accumulators with which a stage gives the bytes from `lowest + 1` on. */
+export function levelStarts(stage: OutputStage, lowest: number): Float64Array {
+  return Float64Array.from({ length: 255 - lowest }, (_, i) =>
+    firstReaching(lowest + 1 + i - stage.zeroPoint, stage),
+  );
+}
+
+/** The nearest number with so many bits. */
+export function encodable(value: number, bits: number): number {
+  const unit = 2 ** (Math.floor(Math.log2(value)) + 1 - bits);
+  return Math.round(value / unit) * unit;
+}
+
+/** Factors to try on either side of the wanted one, and by how many accumulator steps each moves the last output step. */
+const NEIGHBOURS = 24;
+const DRIFT = 0.0005;
+
+/** Output distances at which a slightly larger factor makes up for steps that are nearer to zero on both sides of it. */
+const PIVOTS = [12, 24, 48, 96, 192];
+
+/** Factors to try, the nearest to the wanted one first. */
+function factorCandidates(steps: Steps, { multiplierBits, maxFactor }: StageLimits): number[] {
+  const { factor, lowest, zeroPoint } = steps;
+  const wanted = [factor];
+  // Steps on both sides of zero never all agree.
+  const isRectified = lowest >= zeroPoint;
+  for (let i = 1; i <= NEIGHBOURS; i++)
+    for (const drift of [i * DRIFT, -i * DRIFT])
+      if (isRectified || i === 1) wanted.push(factor / (1 + (drift * factor) / 255));
+  if (!isRectified) for (const pivot of PIVOTS) wanted.push(factor * (1 + factor / pivot));
+  const unit = 2 ** (Math.floor(Math.log2(factor)) + 1 - multiplierBits);
+  const nearest = encodable(factor, multiplierBits);
+  const found = wanted.map((value) => encodable(value, multiplierBits));
+  return [...new Set([...found, nearest - unit, nearest + unit])].filter(
+    (value) => value > 0 && value < maxFactor,
+  );
+}
+
+/** Bias and zero point for a factor: those that agree at most steps as far as real numbers say, the best first. */
+function finalists(
+  steps: Steps,
+  agreement: Agreement,
+  factor: number,
+  limits: StageLimits,
+): OutputStage[] {
+  const found: Array<{ stage: OutputStage; share: number }> = [];
+  const consider = (zeroPoint: number): void => {
+    const base = (steps.zeroPoint - zeroPoint - 0.5) / factor;
+    const middle = Math.round(base - agreement.best);
+    for (let offset = middle - 1; offset <= middle + 1; offset++) {
+      const share = agreement.at(base - offset);
+      if (found.length === FINALISTS && share <= found.at(-1)!.share) continue;
+      if (Math.abs(offset) > limits.maxOffset) continue;
+      const place = found.findIndex((other) => other.share < share);
+      found.splice(place < 0 ? found.length : place, 0, {
+        stage: { factor, offset, zeroPoint },
+        share,
+      });
+      found.length = Math.min(found.length, FINALISTS);
+    }
+  };
+  // The tensor's own zero point first: of equally good stages it is the plainest.
+  consider(steps.zeroPoint);
+  if (!limits.fixedZeroPoint)
+    for (let zeroPoint = 0; zeroPoint < 256; zeroPoint++)
+      if (zeroPoint !== steps.zeroPoint) consider(zeroPoint);
+  return found.map(({ stage }) => stage);
+}
+
+/**
+ * How many steps agree when the constant part of the hardware's thresholds, (zp - zeroPoint - 1/2) / factor - offset, has a
+ * value: each step does in an interval.
+ */
+class Agreement {
+  /** In the middle of where most agree. */
+  best = 0;
+  private readonly lower: Ends;
+  private readonly upper: Ends;
+
+  constructor({ lower, upper, lowest, zeroPoint }: Steps, shares: Float64Array) {
+    this.lower = new Ends(lower, lowest + 1 - zeroPoint, shares);
+    this.upper = new Ends(upper, lowest + 1 - zeroPoint, shares);
+  }
+
+  startFactor(factor: number): void {
+    this.lower.startFactor(factor);
+    this.upper.startFactor(factor);
+    // Where most agree ends at an upper end, if it ends at all.
+    let most = -1;
+    for (const end of this.upper.sorted) {
+      if (end === Infinity || this.at(end) <= most) continue;
+      most = this.at(end);
+      const begin = Math.max(this.lower.lastBelow(end), this.upper.lastBelow(end));
+      this.best = begin === -Infinity ? end - 0.5 : (begin + end) / 2;
+    }
+    if (most < 0) this.best = this.lower.lastBelow(Infinity) + 0.5;
+    // No step has a limit: one output for all accumulators.
+    if (!Number.isFinite(this.best)) this.best = 0;
+  }
+
+  /** Share of the steps that agree. */
+  at(constant: number): number {
+    return this.lower.shareBelow(constant) - this.upper.shareBelow(constant);
+  }
+}
+
+/** One end of every step's interval, sorted, with sums of the steps' shares. */
+class Ends {
+  readonly sorted: Float64Array;
+  private readonly order: Uint8Array;
+  private readonly sums: Float64Array;
+
+  constructor(
+    private readonly accumulators: Float64Array,
+    private readonly firstLevel: number,
+    private readonly shares: Float64Array,
+  ) {
+    this.sorted = new Float64Array(shares.length);
+    this.order = Uint8Array.from(shares, (_, i) => i);
+    this.sums = new Float64Array(shares.length + 1);
+  }
+
+  startFactor(factor: number): void {
+    const { order, sorted, sums } = this;
+    // Factors that follow each other are near each other, so the old order is nearly right: insertion is the fastest sort.
+    for (let place = 0; place < order.length; place++) {
+      const step = order[place]!;
+      const end = this.accumulators[step]! - (this.firstLevel + step) / factor;
+      let at = place;
+      for (; at > 0 && sorted[at - 1]! > end; at--) {
+        sorted[at] = sorted[at - 1]!;
+        order[at] = order[at - 1]!;
+      }
+      sorted[at] = end;
+      order[at] = step;
+    }
+    order.forEach((step, i) => (sums[i + 1] = sums[i]! + this.shares[step]!));
+  }
+
+  shareBelow(value: number): number {
+    return this.sums[this.countBelow(value)]!;
+  }
+
+  /** The largest end below a value; -Infinity when there is none. */
+  lastBelow(value: number): number {
+    return this.sorted[this.countBelow(value) - 1] ?? -Infinity;
+  }
+
+  private countBelow(value: number): number {
+    let [low, high] = [0, this.sorted.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.sorted[middle]! < value) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

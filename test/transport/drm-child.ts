@@ -1,0 +1,30 @@
+// The conformance suite over DRM; runs in a process under the mock kernel (drm.test.ts).
+// SPDX-License-Identifier: MIT
+import { readdirSync, readlinkSync } from "node:fs";
+import { openDrm } from "../../transport-node/index.ts";
+import { MockControl } from "../mock-kernel/control.ts";
+import { transportSuite } from "./cts.ts";
+
+const control = MockControl.fromEnvironment();
+
+/** Descriptors of this process, those of its libraries' own work apart. */
+function descriptors(): number {
+  const links = readdirSync("/proc/self/fd").map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return "";
+    }
+  });
+  return links.filter((link) => !/^(anon_inode|pipe|socket|$)/.test(link)).length;
+}
+
+for (const chip of (process.env["CTS_CHIPS"] ?? "a311d").split(","))
+  transportSuite(`drm on the mock kernel, ${chip}`, () => openDrm(), {
+    chip,
+    profiles: true,
+    leaks: () => {
+      const { files, buffers, bytes, mappings } = control.stats().live;
+      return { files, buffers, bytes, mappings, descriptors: descriptors() };
+    },
+  });
