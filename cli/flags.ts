@@ -8,7 +8,9 @@ import {
   DEFAULT_TARGET,
   type CompileMode,
   type Optimisations,
+  type System,
 } from "../core-as/index.ts";
+import { readSystem } from "./system-file.ts";
 import { parsePlace, type Place } from "./on.ts";
 
 /** What the compiler is told; the members are named as in CompileOptions. */
@@ -19,7 +21,12 @@ export interface CompileFlags {
   capturedOnly?: boolean;
   memoryPlan?: boolean;
   optimisations?: Partial<Optimisations>;
+  /** File with figures of the chip's surroundings. */
+  system?: string;
 }
+
+/** The flags with what their files hold. */
+export type CompileChoices = Omit<CompileFlags, "system"> & { system?: System };
 
 /** Flags of single transformations: --no-<name> leaves one out. */
 const OPTIMISATION_FLAGS: Readonly<Record<keyof Optimisations, string>> = {
@@ -134,6 +141,10 @@ export function addCompileFlags(command: Command): Command {
       "--captured-only",
       "optimised mode: only NPU mechanisms that a capture of a driver shows",
     )
+    .option(
+      "--system <file>",
+      "JSON with clockMHz, bandwidthGBs, overheadUs to predict with, and in optimised mode to choose by",
+    )
     .option("--no-memory-plan", "optimised mode: a buffer of its own for every tensor");
   for (const name of OPTIMISATION_NAMES)
     command.option(`--no-${dashed(name)}`, `optimised mode: ${OPTIMISATION_FLAGS[name]}`);
@@ -146,8 +157,9 @@ export function compileFlags({
   allowQuirks,
   capturedOnly,
   memoryPlan,
+  system,
   ...others
-}: CompileFlags & Partial<Optimisations>): CompileFlags {
+}: CompileFlags & Partial<Optimisations>): CompileChoices {
   const left = OPTIMISATION_NAMES.filter((name) => others[name] === false);
   return {
     target,
@@ -156,6 +168,7 @@ export function compileFlags({
     capturedOnly: capturedOnly === true,
     memoryPlan: memoryPlan !== false,
     optimisations: Object.fromEntries(left.map((name) => [name, false])),
+    ...(system === undefined ? {} : { system: readSystem(system, target) }),
   };
 }
 
