@@ -21,6 +21,7 @@ export interface CompileFlags {
   capturedOnly?: boolean;
   memoryPlan?: boolean;
   optimisations?: Partial<Optimisations>;
+  exactRounding?: boolean;
   /** File with figures of the chip's surroundings. */
   system?: string;
 }
@@ -141,11 +142,15 @@ export function addCompileFlags(command: Command): Command {
       "--captured-only",
       "optimised mode: only NPU mechanisms that a capture of a driver shows",
     )
+    .option("--no-memory-plan", "optimised mode: a buffer of its own for every tensor")
+    .option(
+      "--exact-rounding",
+      "optimised mode: as many jobs a layer as it takes to round as TFLite does; slower",
+    )
     .option(
       "--system <file>",
       "JSON with clockMHz, bandwidthGBs, overheadUs to predict with, and in optimised mode to choose by",
-    )
-    .option("--no-memory-plan", "optimised mode: a buffer of its own for every tensor");
+    );
   for (const name of OPTIMISATION_NAMES)
     command.option(`--no-${dashed(name)}`, `optimised mode: ${OPTIMISATION_FLAGS[name]}`);
   return command;
@@ -157,6 +162,7 @@ export function compileFlags({
   allowQuirks,
   capturedOnly,
   memoryPlan,
+  exactRounding,
   system,
   ...others
 }: CompileFlags & Partial<Optimisations>): CompileChoices {
@@ -167,6 +173,7 @@ export function compileFlags({
     allowQuirks: allowQuirks === true,
     capturedOnly: capturedOnly === true,
     memoryPlan: memoryPlan !== false,
+    exactRounding: exactRounding === true,
     optimisations: Object.fromEntries(left.map((name) => [name, false])),
     ...(system === undefined ? {} : { system: readSystem(system, target) }),
   };

@@ -54,6 +54,8 @@ export interface AgentStats extends RunCounts {
 }
 
 const SIM_PATIENCE_MS = 600_000;
+/** How often a shutdown looks whether the last answers have left. */
+const DRAIN_MS = 10;
 /** Fraction of the shortest time limit after which limits are looked at. */
 const TICKS_PER_LIMIT = 4;
 
@@ -96,10 +98,7 @@ export class Agent {
       refusal: () => this.end,
       grantRuns: () => this.grantRuns(),
       returnRuns: (runs) => (this.creditsLeft += runs),
-      load: () => {
-        const { waiting, running, sessions } = this.stats();
-        return { runs: waiting + running, sessions };
-      },
+      load: () => this.load(),
       ended: (connection) => this.connections.delete(connection),
       log,
     };
@@ -146,16 +145,13 @@ export class Agent {
 
   stats(): AgentStats {
     const { scheduler, library, memory, records, counts, runLog, clock } = this.context;
-    let [sessions, uploads] = [0, 0];
-    for (const { stats } of this.connections) {
-      sessions += stats.sessions;
-      uploads += stats.uploads;
-    }
+    let uploads = 0;
+    for (const { stats } of this.connections) uploads += stats.uploads;
     return {
       ...counts,
       ...scheduler.load,
       connections: this.connections.size,
-      sessions,
+      sessions: this.load().sessions,
       uploads,
       executables: library.size,
       memory: memory.used,
@@ -181,22 +177,43 @@ export class Agent {
       "the board is shutting down; nothing new is taken",
     );
     for (const connection of this.connections) connection.announceEnd(graceMs);
-    await new Promise<void>((resolve) => {
-      const cancel = clock.after(graceMs, resolve);
-      void scheduler.idle().then(() => {
+    let late = false;
+    const grace = new Promise<void>((resolve) => {
+      const cancel = clock.after(graceMs, () => {
+        late = true;
+        resolve();
+      });
+      void scheduler.idle().then(async () => {
+        while (!late && this.unsent > 0)
+          await new Promise<void>((next) => clock.after(DRAIN_MS, next));
         cancel();
         resolve();
       });
     });
-    const late = new TransportError(
+    await grace;
+    const error = new TransportError(
       "TW_IO_CLOSED",
       "the board was shut down before the run could start",
     );
     for (const connection of [...this.connections]) {
-      connection.refuseRuns(late);
+      connection.refuseRuns(error);
       connection.close({ code: CLOSE.goingAway, reason: "the board was shut down" });
     }
     this.stopTicks();
+  }
+
+  /** Bytes that were given to channels and not taken yet: answers on their way. */
+  private get unsent(): number {
+    let bytes = 0;
+    for (const { stats } of this.connections) bytes += stats.unsent;
+    return bytes;
+  }
+
+  private load(): { runs: number; sessions: number } {
+    const { waiting, running } = this.context.scheduler.load;
+    let sessions = 0;
+    for (const { stats } of this.connections) sessions += stats.sessions;
+    return { runs: waiting + running, sessions };
   }
 
   /** What is lost with its device cannot serve any more. */

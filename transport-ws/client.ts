@@ -1,12 +1,13 @@
 // Connects to a board. Browser-safe: what carries the frames is the global WebSocket, or what the caller gives.
 // SPDX-License-Identifier: MIT
 import { throwIfAborted } from "../core-as/runtime/abort.ts";
-import { Board, type BoardTransport } from "./client/board.ts";
+import type { BoardTransport } from "./client/board-transport.ts";
+import { Board } from "./client/board.ts";
 import { checkUrl, settingsOf, type ConnectOptions } from "./client/options.ts";
 import { systemClock } from "./clock.ts";
 import { openWebChannel } from "./web-channel.ts";
 
-export type { BoardClientStats, BoardTransport } from "./client/board.ts";
+export type { BoardClientStats, BoardTransport } from "./client/board-transport.ts";
 export type { BoardCapabilities } from "./client/capabilities.ts";
 export type { ConnectOptions, ReconnectOptions } from "./client/options.ts";
 

@@ -30,6 +30,11 @@ export interface CompileOptions {
   system?: System;
   /** optimised mode: transformations to leave out, e.g. { depthwiseGroups: false }; default: none. */
   optimisations?: Partial<Optimisations>;
+  /**
+   * optimised mode: compute convolutions without a ReLU in two halves, above and below zero, and add these: they then round as
+   * TFLite's do (docs/accuracy.md), for twice their multiply-accumulates. Default false.
+   */
+  exactRounding?: boolean;
   /** Instance to work in; default: a new one. Nothing stays allocated in it. */
   core?: Core;
   /** Called before each stage with its name and the share of work done (0..1), and once with 1 at the end. */
@@ -67,6 +72,7 @@ export async function compile(
     capturedOnly = false,
     memoryPlan = true,
     optimisations = {},
+    exactRounding = false,
     signal,
     onProgress,
   } = options;
@@ -84,7 +90,7 @@ export async function compile(
   const result = runPipeline(
     core,
     model,
-    { chip, mode, allowQuirks, capturedOnly, memoryPlan, system, optimisations },
+    { chip, mode, allowQuirks, capturedOnly, memoryPlan, exactRounding, system, optimisations },
     step,
   );
   const { graph, steps } = result.executable;

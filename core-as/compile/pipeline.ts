@@ -118,7 +118,9 @@ function lower(compilation: Compilation): void {
   }
   const optimiser = new Optimiser(core, settings);
   compilation.optimiser = optimiser;
-  compilation.lowered = partitions.map(({ ops }) => lowerOptimised(graph, ops, chip, optimiser));
+  compilation.lowered = partitions.map(({ ops }) =>
+    lowerOptimised(graph, ops, settings, optimiser),
+  );
 }
 
 function refuseQuirks({ lowered, settings }: Compilation): void {

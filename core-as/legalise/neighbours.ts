@@ -1,15 +1,24 @@
-// Second thoughts about operators that only move, rename or rescale values: alone among CPU operators they would cost a switch to
-// the NPU and back without computing anything there.
+// Second thoughts about operators that only move, rename or add up values: alone among CPU operators they would cost a
+// switch to the NPU and back without computing much there.
 // SPDX-License-Identifier: MIT
 import type { Placement } from "../executable/executable.ts";
 import type { Graph, Op } from "../ir/graph.ts";
-import { hasConstants } from "./arithmetic.ts";
+import { LOOKUP_OPERATORS } from "./lookup-functions.ts";
 import { MOVEMENTS } from "./movement.ts";
 import { RENAMINGS } from "./npu-operators.ts";
 
 const MOVING: readonly string[] = [...MOVEMENTS, "CONCATENATION", "SPLIT", "PAD"];
-/** One multiplication a value: no reason to go to the NPU either. */
-const RESCALING: readonly string[] = ["QUANTIZE", "RELU", "MUL"];
+/** A few additions and multiplications a value: no reason to go to the NPU either. */
+const CHEAP: readonly string[] = [
+  "QUANTIZE",
+  "RELU",
+  "MUL",
+  "ADD",
+  "SUB",
+  "AVERAGE_POOL_2D",
+  "MEAN",
+  ...LOOKUP_OPERATORS,
+];
 
 /** Where values come from or go to, seen through operators that only move them. */
 interface Ends {
@@ -32,7 +41,7 @@ export function refinePlacements(graph: Graph, placements: readonly Placement[])
       place: "cpu",
       constraint: "NEIGHBOURS",
       reason:
-        "only CPU operators would need it on the NPU. An operator that moves or rescales values stays with its neighbours. " +
+        "only CPU operators would need it on the NPU. An operator that only moves, combines or averages values stays with its neighbours. " +
         "To change that: nothing needs to change; the NPU would not save anything.",
       evidence: null,
     };
@@ -63,12 +72,7 @@ class Neighbours {
   /** On the NPU without computing much there. */
   isPassive(op: Op): boolean {
     if (this.placements[op.id]!.place === "cpu") return false;
-    const lists = [RENAMINGS, MOVING, RESCALING];
-    return lists.some((list) => list.includes(op.kind)) || this.addsConstants(op);
-  }
-
-  private addsConstants(op: Op): boolean {
-    return (op.kind === "ADD" || op.kind === "SUB") && hasConstants(this.graph, op);
+    return [RENAMINGS, MOVING, CHEAP].some((list) => list.includes(op.kind));
   }
 
   before(op: Op, ends: Ends = { npu: false, cpu: false, edge: false }): Ends {

@@ -94,7 +94,7 @@ if (needMockKernel("command line on devices")) {
         readFileSync(join(folder, "device/output-0.bin")),
         readFileSync(join(folder, "local/output-0.bin")),
       );
-      assert.match(text, /^7 jobs, each a submit of its own; times are simulated/m);
+      assert.match(text, /^\d+ jobs, each a submit of its own; times are simulated/m);
       assert.match(
         text,
         /^simulated through the kernel driver at \/dev\/dri\/renderD129; it took \d+ ms \(says nothing about the chip\)$/m,

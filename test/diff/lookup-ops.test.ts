@@ -48,6 +48,7 @@ function compileGraph(graph: Graph, target: string, capturedOnly = false): Pipel
     allowQuirks: false,
     capturedOnly,
     memoryPlan: true,
+    exactRounding: true,
   });
 }
 

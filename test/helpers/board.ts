@@ -30,6 +30,23 @@ export const CHIP = chipByName("a311d")!;
 export const TINY: Executable = tinyExecutable();
 export const TINY_BYTES: Uint8Array = serialiseExecutable(TINY);
 
+/** TINY with larger tensors, and a file of at least `fileBytes`, so that uploads and answers take a while. */
+export function largeExecutable(tensorBytes: number, fileBytes = 0): Executable {
+  const executable = tinyExecutable();
+  const { graph, partitions } = executable;
+  const [partition] = partitions;
+  for (const id of [0, 2]) graph.tensors[id]!.shape = [1, tensorBytes / 4, 1, 4];
+  graph.tensors[4]!.shape = [1, tensorBytes];
+  graph.tensors[3]!.constant = new Uint8Array(Uint32Array.of(1, tensorBytes).buffer);
+  for (const port of [...partition!.inputs, ...partition!.outputs]) port.bytes = tensorBytes;
+  partition!.buffers[0]!.bytes = tensorBytes;
+  partition!.buffers[1]!.bytes = tensorBytes + 16;
+  const coefficients = partition!.buffers[2]!;
+  const bytes = Math.max(coefficients.bytes, fileBytes);
+  partition!.buffers[2] = { ...coefficients, bytes, contents: new Uint8Array(bytes).fill(7) };
+  return executable;
+}
+
 /** Inputs of TINY that say which run they are. */
 export function inputOf(run: number): Uint8Array[] {
   const bytes = new Uint8Array(16);
@@ -110,14 +127,18 @@ export class CountingTransport implements Transport {
     this.onStart?.(run);
     if (!this.manual) return Promise.resolve(result);
     return new Promise((resolve, reject) => {
-      const pending: Pending = { run, resolve: () => resolve(result), reject };
+      const onAbort = (): void => {
+        this.pending.splice(this.pending.indexOf(pending), 1);
+        pending.reject(new TransportError("TW_IO_ABORTED", "the fake run was aborted"));
+      };
+      const end = (): void => signal?.removeEventListener("abort", onAbort);
+      const pending: Pending = {
+        run,
+        resolve: () => (end(), resolve(result)),
+        reject: (error) => (end(), reject(error)),
+      };
       this.pending.push(pending);
-      signal?.addEventListener("abort", () => {
-        const at = this.pending.indexOf(pending);
-        if (at < 0) return;
-        this.pending.splice(at, 1);
-        reject(new TransportError("TW_IO_ABORTED", "the fake run was aborted"));
-      });
+      signal?.addEventListener("abort", onAbort);
     });
   }
 }

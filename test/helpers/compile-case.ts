@@ -27,6 +27,7 @@ export interface CaseOptions {
   memoryPlan?: boolean;
   optimisations?: Partial<Optimisations>;
   system?: System;
+  exactRounding?: boolean;
 }
 
 /** Runs the compiler on a case. */
@@ -37,6 +38,7 @@ export function compileCase(core: Core, model: Uint8Array, options: CaseOptions)
     allowQuirks: options.allowQuirks ?? false,
     capturedOnly: options.capturedOnly ?? false,
     memoryPlan: options.memoryPlan ?? true,
+    exactRounding: options.exactRounding ?? false,
     optimisations: options.optimisations ?? {},
     ...(options.system ? { system: options.system } : {}),
   });

@@ -1,7 +1,8 @@
-// The conformance suite over DRM; runs in a process under the mock kernel (drm.test.ts).
+// The conformance suite over DRM, alone or behind a board on loopback; runs in a process under the mock kernel.
 // SPDX-License-Identifier: MIT
 import { readdirSync, readlinkSync } from "node:fs";
 import { openDrm } from "../../transport-node/index.ts";
+import { openLoopback } from "../helpers/loopback.ts";
 import { MockControl } from "../mock-kernel/control.ts";
 import { transportSuite } from "./cts.ts";
 
@@ -19,12 +20,19 @@ function descriptors(): number {
   return links.filter((link) => !/^(anon_inode|pipe|socket|$)/.test(link)).length;
 }
 
+const overBoard = process.env["CTS_OVER"] === "ws";
+const name = overBoard ? "ws to drm on the mock kernel" : "drm on the mock kernel";
+
 for (const chip of (process.env["CTS_CHIPS"] ?? "a311d").split(","))
-  transportSuite(`drm on the mock kernel, ${chip}`, () => openDrm(), {
-    chip,
-    profiles: true,
-    leaks: () => {
-      const { files, buffers, bytes, mappings } = control.stats().live;
-      return { files, buffers, bytes, mappings, descriptors: descriptors() };
+  transportSuite(
+    `${name}, ${chip}`,
+    async () => (overBoard ? openLoopback(await openDrm()) : openDrm()),
+    {
+      chip,
+      profiles: true,
+      leaks: () => {
+        const { files, buffers, bytes, mappings } = control.stats().live;
+        return { files, buffers, bytes, mappings, descriptors: descriptors() };
+      },
     },
-  });
+  );

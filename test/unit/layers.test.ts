@@ -189,6 +189,16 @@ test("the board protocol knows nothing of the pool, which is for Node", () =>
     ),
   ));
 
+test("boards and pages share the protocol: no packages and nothing of the server in it", () =>
+  expectNone(
+    IMPORTS.filter(
+      ({ from, to }) =>
+        isBelow(from, "transport-ws") &&
+        !isBelow(from, "transport-ws/server", "transport-ws/pool") &&
+        (!to.includes("/") || isBelow(to, "transport-ws/server")),
+    ),
+  ));
+
 test("the WASM module imports only itself", () =>
   expectNone(
     IMPORTS.filter(

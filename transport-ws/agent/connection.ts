@@ -76,8 +76,9 @@ export class Connection {
     });
   }
 
-  get stats(): { sessions: number; uploads: number } {
-    return { sessions: this.sessions.size, uploads: this.sessions.uploads };
+  get stats(): { sessions: number; uploads: number; unsent: number } {
+    const { size, uploads } = this.sessions;
+    return { sessions: size, uploads, unsent: this.channel.bufferedBytes };
   }
 
   /** Tells the client that the agent ends. */
@@ -276,13 +277,7 @@ export class Connection {
     const { shared } = run.session;
     this.runBytes -= shared.inputBytes + shared.outputBytes;
     this.count(outcome);
-    if (this.state !== "ended") {
-      this.send(encodeOutcome(run, outcome, this.grant.frameBytes));
-      // A client that keeps to its credits cannot get there.
-      const { runBytesPerConnection, frameBytes } = this.context.limits;
-      if (this.channel.bufferedBytes > runBytesPerConnection + 2 * frameBytes)
-        this.destroy("the peer does not read");
-    }
+    if (this.state !== "ended") this.send(encodeOutcome(run, outcome, this.grant.frameBytes));
     this.sessions.runEnded(run.session);
   }
 
@@ -306,6 +301,10 @@ export class Connection {
     if (this.state === "ended") return;
     this.health.sent(frame.length);
     this.channel.send(frame);
+    // A client that keeps to its credits cannot get there.
+    const { runBytesPerConnection, frameBytes } = this.context.limits;
+    if (this.channel.bufferedBytes > runBytesPerConnection + 2 * frameBytes)
+      this.destroy("the peer does not read");
   }
 
   /** Whatever went wrong with this connection ends it; the agent goes on. */

@@ -7,6 +7,7 @@ import {
   HELLO,
   MAGIC,
   protocolError,
+  VERSION_FIELDS,
   VERSIONS,
   WELCOME,
   type FrameInputs,
@@ -19,11 +20,7 @@ import { CHUNK_BYTES, UPLOAD_WINDOW } from "./upload.ts";
  * @throws TransportError TW_IO_PROTOCOL, TW_IO_VERSION
  */
 export function checkVersions(bytes: Uint8Array): number {
-  const { magic, minVersion, maxVersion } = decodeStart(
-    HELLO,
-    ["magic", "minVersion", "maxVersion"],
-    bytes,
-  );
+  const { magic, minVersion, maxVersion } = decodeStart(HELLO, VERSION_FIELDS, bytes);
   if (magic !== MAGIC) throw protocolError("the first frame is no hello of a Tilewright client", 1);
   if (minVersion > maxVersion)
     throw protocolError(`the client speaks versions ${minVersion} to ${maxVersion}`, 5);

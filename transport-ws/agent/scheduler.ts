@@ -1,6 +1,6 @@
 // Which run is next: one lane a connection, served in turns, so that a busy client cannot keep the others waiting.
 // SPDX-License-Identifier: MIT
-import type { SubmitResult } from "../../core-as/runtime/transport.ts";
+import type { SubmitOptions, SubmitResult } from "../../core-as/runtime/transport.ts";
 import type { Clock } from "../clock.ts";
 import type { AgentSession } from "./sessions.ts";
 
@@ -100,7 +100,7 @@ export class Scheduler {
     this.running++;
     const { inputs, profile, session } = run;
     const start = this.clock.now();
-    session.shared.loaded.submit(inputs, { signal: controller.signal, profile }).then(
+    submit(session, inputs, { signal: controller.signal, profile }).then(
       (result) => {
         const milliseconds = this.clock.now() - start;
         this.end(lane, run, { result, milliseconds }, milliseconds);
@@ -124,5 +124,18 @@ export class Scheduler {
   private checkIdle(): void {
     if (this.running > 0 || this.waiting > 0) return;
     for (const resolve of this.whenIdle.splice(0)) resolve();
+  }
+}
+
+/** A transport should reject; one that throws must not take the queue with it. */
+function submit(
+  { shared }: AgentSession,
+  inputs: readonly Uint8Array[],
+  options: SubmitOptions,
+): Promise<SubmitResult> {
+  try {
+    return shared.loaded.submit(inputs, options);
+  } catch (error) {
+    return Promise.reject(error as Error);
   }
 }

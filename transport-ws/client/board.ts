@@ -18,12 +18,14 @@ import {
   decodeFailure,
   decodeFrame,
   FAILED,
+  MAX_RESUMED,
   PROFILED,
   protocolError,
   RESULT,
   RESUMED,
   SHUTDOWN,
 } from "../protocol.ts";
+import type { BoardClientStats, BoardTransport } from "./board-transport.ts";
 import { readPlain, readProfiled } from "./answers.ts";
 import { capabilitiesOf, type BoardCapabilities } from "./capabilities.ts";
 import { Link, type LinkEnd } from "./link.ts";
@@ -33,30 +35,6 @@ import { Backoff, isFinal } from "./reconnect.ts";
 import { resume, type RunState } from "./resume.ts";
 import { Runs } from "./runs.ts";
 import { BoardSession, digestOf } from "./sessions.ts";
-
-/** A board across the network. */
-export interface BoardTransport extends Transport {
-  /** Its address, without secrets. */
-  readonly url: string;
-  /** What it said of itself when it was last connected. */
-  readonly capabilities: BoardCapabilities;
-  /**
-   * Milliseconds of a round trip through the board's event loop.
-   * @throws TransportError TW_IO_LOST, TW_IO_CONNECT, TW_IO_CLOSED
-   */
-  ping(): Promise<number>;
-  stats(): BoardClientStats;
-}
-
-export interface BoardClientStats {
-  /** Runs that wait here, and runs that were sent and not answered. */
-  waiting: number;
-  sent: number;
-  sessions: number;
-  connected: boolean;
-  /** Connections after the first. */
-  reconnects: number;
-}
 
 /** How long `close` waits for the board to answer. */
 const CLOSE_MS = 2_000;
@@ -257,10 +235,13 @@ export class Board implements BoardTransport {
 
   private start(link: Link): void {
     const { runs, runBytes } = link.welcome;
-    this.runs.connected(link, { runs, bytes: runBytes });
+    // Of no more runs could be asked after a reconnect.
+    this.runs.connected(link, { runs: Math.min(runs, MAX_RESUMED), bytes: runBytes });
   }
 
   private frame(bytes: Uint8Array, connection: Connection): void {
+    // What still comes on a connection that was given up is about nothing that is known any more.
+    if (this.current !== connection || this.ending !== null) return;
     switch (bytes[0]) {
       case RESULT.type:
       case PROFILED.type: {
@@ -307,17 +288,18 @@ export class Board implements BoardTransport {
     this.runs.pump();
   }
 
-  private ended({ loads, since }: Connection, { end, error }: LinkEnd): void {
+  private ended(connection: Connection, { end, error }: LinkEnd): void {
     const why = error?.message ?? (end.reason === "" ? `code ${end.code}` : end.reason);
     const message = `the connection to ${this.url} ended: ${why}`;
     const lost = new TransportError("TW_IO_LOST", message, {}, error ?? undefined);
+    connection.loads.end(lost);
+    if (this.current !== connection) return;
     this.current = null;
     this.runs.disconnected();
-    loads.end(lost);
     if (this.ending !== null) return;
     if (this.shuttingDown) this.runs.lose(this.runs.uncertain(), "the board was shut down", error);
     if (error !== null && isFinal(error)) return this.end(error, "lost");
-    if (this.clock.now() - since > this.settings.reconnect.maxMs) this.backoff.reset();
+    if (this.clock.now() - connection.since > this.settings.reconnect.maxMs) this.backoff.reset();
     this.reconnecting ??= this.reconnect(lost);
   }
 
@@ -349,6 +331,7 @@ export class Board implements BoardTransport {
         if (this.current === connection) return connection;
       } catch (error) {
         last = error instanceof NpuError ? error : new CoreBugError(String(error), error);
+        this.giveUp();
         if (isFinal(last)) this.end(last, "lost");
       }
     }
@@ -359,12 +342,20 @@ export class Board implements BoardTransport {
     try {
       await connection.loads.load(session);
     } catch (error) {
-      // Dead again: the caller tries on the next connection. Otherwise only this session is unusable.
-      if (this.current !== connection || !(error instanceof NpuError)) throw error;
+      // Dead or about to end: the caller tries on the next connection. Otherwise only this session is unusable.
+      const isOver = this.current !== connection || this.shuttingDown;
+      if (isOver || !(error instanceof NpuError)) throw error;
       session.failure = error;
       this.sessions.delete(session);
       this.runs.failWaiting(error, session);
     }
+  }
+
+  /** Drops a connection on which not everything could be had again. */
+  private giveUp(): void {
+    const connection = this.current;
+    this.current = null;
+    connection?.link.destroy();
   }
 
   /** Ends this transport; nothing is accepted any more, and everything is answered. */
@@ -382,6 +373,7 @@ export class Board implements BoardTransport {
 
   private async closeNow(): Promise<void> {
     const connection = this.current;
+    this.current = null;
     this.end(new TransportError("TW_IO_CLOSED", "the board's transport was closed"), "closed");
     this.sessions.clear();
     if (connection === null) return;

@@ -15,6 +15,7 @@ import {
   PING,
   PONG,
   protocolError,
+  VERSION_FIELDS,
   VERSIONS,
   WELCOME,
   type FrameValues,
@@ -195,6 +196,8 @@ export class Link {
 
   private pong(stamp: number): void {
     const ping = this.pings.get(stamp);
+    // 0 is the stamp of keep-alives, for which nobody waits.
+    if (ping === undefined && stamp !== 0) throw protocolError(`no ping had the stamp ${stamp}`, 1);
     this.pings.delete(stamp);
     ping?.resolve(this.clock.now() - ping.start);
   }
@@ -227,11 +230,7 @@ const lostError = (peer: string): TransportError =>
 
 /** @throws TransportError TW_IO_PROTOCOL, TW_IO_VERSION */
 function readWelcome(bytes: Uint8Array): Welcome {
-  const { magic, minVersion, maxVersion } = decodeStart(
-    WELCOME,
-    ["magic", "minVersion", "maxVersion"],
-    bytes,
-  );
+  const { magic, minVersion, maxVersion } = decodeStart(WELCOME, VERSION_FIELDS, bytes);
   if (magic !== MAGIC) throw protocolError("the other side is no Tilewright agent", 1);
   if (minVersion > VERSIONS.max || maxVersion < VERSIONS.min)
     throw new TransportError(

@@ -5,7 +5,6 @@ import {
   readFields,
   sizeOf,
   writeFields,
-  type Field,
   type Fields,
   type Inputs,
   type Values,
@@ -56,16 +55,15 @@ export function decodeFrame<F extends Fields>(layout: Frame<F>, bytes: Uint8Arra
 }
 
 /**
- * Reads only the first fields of a frame, which are the same in every version of the protocol.
+ * Reads only the first fields of a frame: those that are the same in every version of the protocol.
  * @throws TransportError TW_IO_PROTOCOL
  */
-export function decodeStart<F extends Fields, K extends string>(
-  layout: Frame<F & Record<K, Field<unknown>>>,
-  names: readonly K[],
+export function decodeStart<S extends Fields, F extends S>(
+  layout: Frame<F>,
+  start: S,
   bytes: Uint8Array,
-): Pick<Values<F>, K> {
-  const start = Object.fromEntries(names.map((name) => [name, layout.fields[name]]));
-  return readFields(start as unknown as F, readerOf(layout, bytes));
+): Values<S> {
+  return readFields(start, readerOf(layout, bytes));
 }
 
 function readerOf<F extends Fields>(layout: Frame<F>, bytes: Uint8Array): FrameReader {

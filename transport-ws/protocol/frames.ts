@@ -27,9 +27,13 @@ export const MAX_TENSORS = 1024;
 /** Most runs that a client may ask about after a reconnect. */
 export const MAX_RESUMED = 4096;
 
-const magic = u32("`TWBP` = 0x50425754");
-const minVersion = u16("lowest version of the protocol that the sender speaks");
-const maxVersion = u16("highest version that the sender speaks");
+/** How hello and welcome begin in every version. */
+export const VERSION_FIELDS = {
+  magic: u32("`TWBP` = 0x50425754"),
+  minVersion: u16("lowest version of the protocol that the sender speaks"),
+  maxVersion: u16("highest version that the sender speaks"),
+};
+
 const request = u32("the load that this belongs to: chosen by the client, rising on a connection");
 const session = u16("handle of a loaded executable, given by the agent, valid on this connection");
 const run = u53("the run: chosen by the client, rising over all its connections");
@@ -41,9 +45,7 @@ export const HELLO = frame(
   "client",
   "First frame of a client, at most 1024 bytes. The fields up to `maxVersion` are the same in every version.",
   {
-    magic,
-    minVersion,
-    maxVersion,
+    ...VERSION_FIELDS,
     client: fixedBytes(16, "random; names the client over its reconnects"),
     frameBytes: u32("largest frame that the client takes"),
     software: text(64, "the client in texts for people"),
@@ -57,9 +59,7 @@ export const WELCOME = frame(
   "agent",
   "Answer to hello: who the board is and what this connection may use.",
   {
-    magic,
-    minVersion,
-    maxVersion,
+    ...VERSION_FIELDS,
     version: u16("the version that both speak from here on"),
     boot: fixedBytes(16, "random; another one = the agent was started anew and remembers nothing"),
     known: flag("the agent remembers this client: resume is answered from its record"),

@@ -16,8 +16,9 @@ import { Agent } from "../agent.ts";
 import type { ExecutableCache } from "../agent/cache.ts";
 import type { AgentLimits } from "../agent/limits.ts";
 import { checkToken, TokenGate } from "./auth.ts";
+import { GuardedChannel } from "./guarded-channel.ts";
 import { bracketed, refusalOf, type Refusal } from "./origin.ts";
-import { CLOSE_OPTIONS, WsChannel } from "./ws-channel.ts";
+import { CLOSE_OPTIONS } from "./ws-channel.ts";
 
 export interface ServerOptions {
   /** Served; stays the caller's, who closes it after the server. */
@@ -106,6 +107,7 @@ class Listener implements BoardServer {
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
+      autoPong: false,
       maxPayload: agent.limits.frameBytes,
       ...CLOSE_OPTIONS,
     });
@@ -158,7 +160,7 @@ class Listener implements BoardServer {
     socket.once("close", () => this.count(address, -1));
     const peer = `${address}:${socket.remotePort}`;
     this.sockets.handleUpgrade(request, socket, head, (webSocket) =>
-      this.agent.accept(new WsChannel(webSocket, peer), address),
+      this.agent.accept(new GuardedChannel(webSocket, socket, peer), address),
     );
   }
 

@@ -55,6 +55,8 @@ export class LoweringContext {
     readonly graph: Graph,
     ops: readonly Op[],
     readonly chip: Chip,
+    /** Layers may take more jobs to round as TFLite does. */
+    readonly exactRounding: boolean,
     readonly choices: LoweringChoices = CAPTURED_CHOICES,
   ) {
     this.mergedPadding = mergePadding(graph, ops, chip);

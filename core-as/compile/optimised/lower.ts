@@ -1,10 +1,10 @@
 // Lowering of optimised mode: the mechanisms of the reference with every quirk that changes results corrected.
 // SPDX-License-Identifier: MIT
 import { GraphError } from "../../errors.ts";
-import type { Chip } from "../../hw/chips.ts";
 import type { Graph, Op } from "../../ir/graph.ts";
 import { LOOKUP_OPERATORS } from "../../legalise/lookup-functions.ts";
 import type { Lowered } from "../jobs.ts";
+import type { CompileSettings } from "../options.ts";
 import { LoweringContext, type LoweringChoices } from "./context.ts";
 import { lowerAddition } from "./ops/addition.ts";
 import { lowerAlias } from "./ops/alias.ts";
@@ -55,10 +55,10 @@ const OPERATORS: Readonly<Record<string, LowerOperator>> = {
 export function lowerOptimised(
   graph: Graph,
   ops: readonly Op[],
-  chip: Chip,
+  { chip, exactRounding }: Pick<CompileSettings, "chip" | "exactRounding">,
   choices?: LoweringChoices,
 ): Lowered {
-  const context = new LoweringContext(graph, ops, chip, choices);
+  const context = new LoweringContext(graph, ops, chip, exactRounding, choices);
   for (const op of ops) {
     const lower = OPERATORS[op.kind];
     if (lower === undefined)

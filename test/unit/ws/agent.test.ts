@@ -344,6 +344,21 @@ test("a run that fails fails alone", async () => {
   await agent.close(0);
 });
 
+test("a transport that throws instead of rejecting fails that run only", async () => {
+  const { agent, transport } = setUp();
+  const client = await RawClient.welcome(agent);
+  const session = await client.load();
+  transport.onStart = () => {
+    throw new Error("thrown");
+  };
+  client.run(session, 1);
+  assert.match((await client.failure()).error.message, "thrown");
+  transport.onStart = null;
+  client.run(session, 2);
+  assert.is((await client.take(RESULT)).run, 2);
+  await agent.close(0);
+});
+
 test("shuts down in order: what it has is answered, what comes then is refused, then it closes", async () => {
   const { agent, transport } = setUp({ concurrentRuns: 1 }, true);
   const client = await RawClient.welcome(agent);

@@ -337,13 +337,37 @@ test("readers that take nothing, or next to nothing, of what waits for them", as
   await close();
 });
 
+test("a shutdown waits until the last answers have left, within its grace", async () => {
+  for (const leaves of [true, false]) {
+    const { agent, clock } = setUp({ idleMs: 1e6, slowReaderMs: 1e6 });
+    const { client, channel } = await stuckClient(agent);
+    const session = await client.load();
+    channel.stuck = true;
+    client.run(session, 1);
+    await quiet();
+    let closed = false;
+    void agent.close(5000).then(() => (closed = true));
+    await clock.advance(3000);
+    assert.is(closed, false);
+    if (leaves) channel.bufferedBytes = 0;
+    await clock.advance(100);
+    assert.is(closed, leaves);
+    await clock.advance(3000);
+    assert.is(closed, true);
+  }
+});
+
 test("readers for whom more waits than their credits can bring about", async () => {
   const { agent, close } = setUp({ runBytesPerConnection: 64, frameBytes: 8192 });
   const { client, channel } = await stuckClient(agent);
   const session = await client.load();
   channel.stuck = true;
-  channel.bufferedBytes = 64 + 2 * 8192;
   client.run(session, 1);
+  await quiet();
+  assert.is(client.end, null);
+  // Whatever the answers are to, even pings.
+  channel.bufferedBytes = 64 + 2 * 8192;
+  client.send(PING, { stamp: 1 });
   await until("the end", () => client.end !== null);
   assert.is(client.end!.code, 1006);
   await close();

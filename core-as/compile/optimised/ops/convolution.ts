@@ -7,7 +7,8 @@ import type { NnWork } from "../../jobs.ts";
 import { scaleOf, zp8 } from "../../lower-shared.ts";
 import type { LoweringContext } from "../context.ts";
 import { biasesOf, lowestOf, requantisedSteps } from "../numerics.ts";
-import { fitOutputStage, stageLimits, type OutputStage } from "../output-stage.ts";
+import { fitOutputStage, stageLimits } from "../output-stage.ts";
+import { canHalve, draftHalves } from "./halves.ts";
 import { draftWindow } from "./window.ts";
 
 export function lowerConvolution(context: LoweringContext, op: Op): void {
@@ -39,19 +40,22 @@ export function draftConvolution(
   const [input, weight] = op.inputs.map((id) => context.tensor(id)) as [Tensor, Tensor];
   const output = context.tensor(op.outputs[0]!);
   const biases = biasesOf(context.graph, op, geometry.out.c);
-  const stage = fitConvolution(context, op, geometry, biases);
-  draftWindow(context, op, {
-    name,
-    geometry,
-    input,
-    weight: isGrouped(context.graph, op) ? fillGroups(weight, geometry.in.c) : weight,
-    output,
-    biases,
-    from,
-    fromNhwc,
-    stage,
-  });
+  const weights = isGrouped(context.graph, op) ? fillGroups(weight, geometry.in.c) : weight;
+  const window = { name, geometry, input, weight: weights, output, biases, from, fromNhwc };
+  const job = { ...window, stage: null };
+  const lowest = lowestOf(op, output);
+  const factor = convolutionFactor(op.kind, input, weight, scaleOf(weight), output);
+  const largest = largestSum(geometry) + largestOf(biases);
+  if (canHalve(context, job, lowest) && draftHalves(context, op, job, factor, largest)) return;
+  const steps = requantisedSteps(factor, zp8(output), lowest);
+  const stage = steps && fitOutputStage(steps, stageLimits(context.chip, lowest, largest));
+  if (stage !== null) biases.forEach((bias, i) => (biases[i] = bias + stage.offset));
+  draftWindow(context, op, { ...window, stage });
 }
+
+/** Largest sum of products. */
+const largestSum = ({ kS, kF, in: image, depthwise }: ConvGeometry): number =>
+  kS * kF * (depthwise ? 1 : image.c) * 255 * 255;
 
 /** Kernels that read a group of the channels, with weights of zero for all others. */
 function fillGroups(weight: Tensor, channels: number): Tensor {
@@ -65,25 +69,6 @@ function fillGroups(weight: Tensor, channels: number): Tensor {
     constant.set(stored, tap * channels + group * read);
   }
   return { ...weight, shape: [kernels, rows, columns, channels], constant };
-}
-
-/** The output stage nearest to TFLite's; moves the biases with it. */
-function fitConvolution(
-  context: LoweringContext,
-  op: Op,
-  { kS, kF, in: image, depthwise }: ConvGeometry,
-  biases: Int32Array,
-): OutputStage | null {
-  const [input, weight] = op.inputs.map((id) => context.tensor(id)) as [Tensor, Tensor];
-  const output = context.tensor(op.outputs[0]!);
-  const lowest = lowestOf(op, output);
-  const factor = convolutionFactor(op.kind, input, weight, scaleOf(weight), output);
-  const steps = requantisedSteps(factor, zp8(output), lowest);
-  if (steps === null) return null;
-  const largest = kS * kF * (depthwise ? 1 : image.c) * 255 * 255 + largestOf(biases);
-  const stage = fitOutputStage(steps, stageLimits(context.chip, lowest, largest));
-  if (stage !== null) biases.forEach((bias, i) => (biases[i] = bias + stage.offset));
-  return stage;
 }
 
 const largestOf = (values: Int32Array): number =>

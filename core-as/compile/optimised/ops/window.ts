@@ -4,7 +4,7 @@ import { NnJob } from "../../../assembly/abi.ts";
 import { bytesOf } from "../../../ir/extent.ts";
 import type { Op, Tensor } from "../../../ir/graph.ts";
 import type { ConvGeometry, Stacking } from "../../../legalise/conv-geometry.ts";
-import type { NnRecord, NnWork } from "../../jobs.ts";
+import type { NnRecord, NnWork, WeightPlan } from "../../jobs.ts";
 import { floatBits, scaleOf, zp8 } from "../../lower-shared.ts";
 import type { LoweringContext } from "../context.ts";
 import { foldNhwcJobs } from "../fold-nhwc.ts";
@@ -31,16 +31,9 @@ export interface WindowJob {
 
 /** Drafts the jobs of a sliding window and publishes its output. */
 export function draftWindow(context: LoweringContext, op: Op, job: WindowJob): void {
-  const { geometry, input, weight, output } = job;
+  const { geometry, output } = job;
   const { sampled, stacked } = geometry;
-  const weights = convWeights(geometry, weight);
-  const record: NnRecord = {
-    ...convRecord(context.chip, geometry, weights),
-    ...context.quantisation(input, output),
-    [NnJob.WEIGHT_ZP]: zp8(weight),
-    [NnJob.WEIGHT_SCALE]: floatBits(scaleOf(weight)),
-    ...stageRecord(job.stage, zp8(output), reluOf(op)),
-  };
+  const { record, weights } = windowRecord(context, op, job);
   const { name, biases } = job;
   const from = inputOf(context, op, job);
   if (stacked || sampled?.at === "output") {
@@ -55,8 +48,25 @@ export function draftWindow(context: LoweringContext, op: Op, job: WindowJob): v
   context.publish(op);
 }
 
+/** Record and weights of the NN job. */
+export function windowRecord(
+  context: LoweringContext,
+  op: Op,
+  { geometry, input, weight, output, stage }: WindowJob,
+): { record: NnRecord; weights: WeightPlan } {
+  const weights = convWeights(geometry, weight);
+  const record = {
+    ...convRecord(context.chip, geometry, weights),
+    ...context.quantisation(input, output),
+    [NnJob.WEIGHT_ZP]: zp8(weight),
+    [NnJob.WEIGHT_SCALE]: floatBits(scaleOf(weight)),
+    ...stageRecord(stage, zp8(output), reluOf(op)),
+  };
+  return { record, weights };
+}
+
 /** Node of the image that the NN job reads. */
-function inputOf(context: LoweringContext, op: Op, job: WindowJob): number {
+export function inputOf(context: LoweringContext, op: Op, job: WindowJob): number {
   const { geometry, input, from } = job;
   if (geometry.stacked) return draftFold(context, op, job, geometry.stacked);
   const { in: image, folded, padTop, padLeft } = geometry;

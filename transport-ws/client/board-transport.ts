@@ -1,0 +1,28 @@
+// What applications hold of a board.
+// SPDX-License-Identifier: MIT
+import type { Transport } from "../../core-as/runtime/transport.ts";
+import type { BoardCapabilities } from "./capabilities.ts";
+
+/** A board across the network. */
+export interface BoardTransport extends Transport {
+  /** Its address, without secrets. */
+  readonly url: string;
+  /** What it said of itself when it was last connected. */
+  readonly capabilities: BoardCapabilities;
+  /**
+   * Milliseconds of a round trip through the board's event loop.
+   * @throws TransportError TW_IO_LOST, TW_IO_CONNECT, TW_IO_CLOSED
+   */
+  ping(): Promise<number>;
+  stats(): BoardClientStats;
+}
+
+export interface BoardClientStats {
+  /** Runs that wait here, and runs that were sent and not answered. */
+  waiting: number;
+  sent: number;
+  sessions: number;
+  connected: boolean;
+  /** Connections after the first. */
+  reconnects: number;
+}
