@@ -144,6 +144,25 @@ ${pointTable(imx8mp, other)}
 
 R.m.s. error: ${percent(errorOf(imx8mp, other))}. Counting the input of depthwise jobs once instead of once for each superblock would make it worse.
 
+## What optimised mode does with it
+
+Each transformation has a file in \`core-as/compile/optimised/search/\` and a switch; none changes a result, which tests prove on the simulator, and
+all stay inside what captures show: tiles at most as wide and as tall as the reference's, kernels by its formulas, caches from
+0x800 to the end of VIP SRAM, groups of channels at multiples of 64 bytes.
+
+| switch | what it leaves out | ever captured |
+| --- | --- | --- |
+| \`--no-depthwise-groups\` | a depthwise convolution as several NN jobs on groups of channels: kernels are stored and multiplied with the planes of their group only. Size by predicted time, 2.6 ms for a megabyte of coefficients | jobs of this form, not several of one operator |
+| \`--no-tile-search\` | smaller tiles than the largest that fit, where they cover the image with less waste | tiles of these sizes |
+| \`--no-cache-split\` | image or coefficients first in VIP SRAM, when both do not fit | both modes, other sizes |
+| \`--no-pointwise-shapes\` | 1x1 convolutions of images with other sides of the same area, for tiles that fit better | yes |
+| \`--no-dense-strides\` | stride two by computing every pixel and keeping every second, without a fold; core version 7 only | in depthwise jobs, which are dense on version 7 |
+| \`--no-transpose-cores\` | changes of layout on all TP cores | no, so \`--captured-only\` leaves it out |
+| \`--no-merged-layouts\` | layout and fold of an image by one TP pass, where only one convolution reads it | no, so \`--captured-only\` leaves it out |
+
+On core version 8 the gain of depthwise groups comes from the model's rule that every superblock reads the whole input, also in
+the chip's depthwise mode. If hardware reads only the channels that it needs there, groups gain nothing and cost their jobs' overhead.
+
 ## What this does not know
 
 Differences between two compilations are more certain than times: most of what is wrong with the model is wrong in both. It does

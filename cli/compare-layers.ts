@@ -15,7 +15,7 @@ import {
   type Transport,
 } from "../core-as/index.ts";
 import { runOperator } from "../core-as/runtime/cpu/index.ts";
-import type { CompileFlags } from "./flags.ts";
+import type { CompileChoices } from "./flags.ts";
 import { elementsOf, readInputs } from "./tensors.ts";
 
 /** How far two tensors of the same shape are apart, in steps of the stored integers. */
@@ -61,7 +61,7 @@ type Values = Map<number, Uint8Array>;
 export async function compareModel(
   bytes: Uint8Array,
   inputPaths: readonly string[],
-  flags: CompileFlags,
+  flags: CompileChoices,
   transport: Transport,
   onProgress: (what: string, done: number) => void,
 ): Promise<ModelComparison> {
@@ -116,7 +116,7 @@ function same(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
 async function operatorOnNpu(
   model: Model,
   op: Op,
-  flags: CompileFlags,
+  flags: CompileChoices,
   transport: Transport,
   core: Core,
 ): Promise<{ run(values: Values): Promise<Uint8Array[]>; close(): Promise<void> }> {

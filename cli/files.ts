@@ -2,15 +2,9 @@
 // SPDX-License-Identifier: MIT
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import {
-  compile,
-  parseExecutable,
-  type CompileOptions,
-  type CompileResult,
-  type Executable,
-} from "../core-as/index.ts";
-import { NpuError, TransportError } from "../core-as/errors.ts";
-import type { CompileFlags } from "./flags.ts";
+import { compile, parseExecutable, type CompileResult, type Executable } from "../core-as/index.ts";
+import { NpuError, TransportError, UsageError } from "../core-as/errors.ts";
+import type { CompileChoices } from "./flags.ts";
 import { Progress, writeBinary } from "./terminal.ts";
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -42,6 +36,19 @@ export function readBytes(path: string): Uint8Array {
 
 export function readText(path: string): string {
   return new TextDecoder().decode(readBytes(path));
+}
+
+/**
+ * Reads a file of JSON that an option names.
+ * @throws UsageError TW_USAGE when it is not JSON
+ */
+export function readJson(path: string, option: string): unknown {
+  const text = readText(path);
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new UsageError(`--${option} ${path} is not JSON`, option);
+  }
 }
 
 /** Writes a whole file; "-" = standard output. */
@@ -88,7 +95,7 @@ function looksLikeModel(bytes: Uint8Array): boolean {
 /** Compiles a model with progress on standard error. */
 export async function compileModel(
   bytes: Uint8Array,
-  flags: CompileFlags & Pick<CompileOptions, "system">,
+  flags: CompileChoices,
 ): Promise<CompileResult> {
   const progress = new Progress("compiling");
   try {
@@ -107,7 +114,7 @@ export function isExecutable(path: string, bytes: Uint8Array): boolean {
 }
 
 /** An executable from a .twx file, or compiled from a model. */
-export async function loadExecutable(path: string, flags: CompileFlags): Promise<Executable> {
+export async function loadExecutable(path: string, flags: CompileChoices): Promise<Executable> {
   const bytes = readBytes(path);
   if (isExecutable(path, bytes)) return parseExecutable(bytes);
   return (await compileModel(bytes, flags)).executable;

@@ -8,7 +8,9 @@ import {
   DEFAULT_TARGET,
   type CompileMode,
   type Optimisations,
+  type System,
 } from "../core-as/index.ts";
+import { readSystem } from "./system-file.ts";
 import { parsePlace, type Place } from "./on.ts";
 
 /** What the compiler is told; the members are named as in CompileOptions. */
@@ -20,7 +22,12 @@ export interface CompileFlags {
   memoryPlan?: boolean;
   optimisations?: Partial<Optimisations>;
   exactRounding?: boolean;
+  /** File with figures of the chip's surroundings. */
+  system?: string;
 }
+
+/** The flags with what their files hold. */
+export type CompileChoices = Omit<CompileFlags, "system"> & { system?: System };
 
 /** Flags of single transformations: --no-<name> leaves one out. */
 const OPTIMISATION_FLAGS: Readonly<Record<keyof Optimisations, string>> = {
@@ -30,6 +37,7 @@ const OPTIMISATION_FLAGS: Readonly<Record<keyof Optimisations, string>> = {
   pointwiseShapes: "1x1 convolutions of images with the sides that the model has",
   denseStrides: "strides of convolutions always folded into channels",
   transposeCores: "changes of layout on one TP core",
+  mergedLayouts: "a pass for the layout of an image and another one for the fold of its strides",
 };
 
 const OPTIMISATION_NAMES = Object.keys(OPTIMISATION_FLAGS) as (keyof Optimisations)[];
@@ -138,6 +146,10 @@ export function addCompileFlags(command: Command): Command {
     .option(
       "--exact-rounding",
       "optimised mode: as many jobs a layer as it takes to round as TFLite does; slower",
+    )
+    .option(
+      "--system <file>",
+      "JSON with clockMHz, bandwidthGBs, overheadUs to predict with, and in optimised mode to choose by",
     );
   for (const name of OPTIMISATION_NAMES)
     command.option(`--no-${dashed(name)}`, `optimised mode: ${OPTIMISATION_FLAGS[name]}`);
@@ -151,8 +163,9 @@ export function compileFlags({
   capturedOnly,
   memoryPlan,
   exactRounding,
+  system,
   ...others
-}: CompileFlags & Partial<Optimisations>): CompileFlags {
+}: CompileFlags & Partial<Optimisations>): CompileChoices {
   const left = OPTIMISATION_NAMES.filter((name) => others[name] === false);
   return {
     target,
@@ -162,6 +175,7 @@ export function compileFlags({
     memoryPlan: memoryPlan !== false,
     exactRounding: exactRounding === true,
     optimisations: Object.fromEntries(left.map((name) => [name, false])),
+    ...(system === undefined ? {} : { system: readSystem(system, target) }),
   };
 }
 

@@ -4,26 +4,23 @@ import { type Command } from "commander";
 import {
   buildReport,
   compile,
-  NpuError,
-  overrideSystem,
   reportAgainst,
   reportCsv,
   reportHtml,
   reportTrace,
-  systemOf,
-  targetChip,
   UsageError,
   type CompileReport,
-  type System,
+  type JobProfile,
+  type ReportOptions,
 } from "../core-as/index.ts";
-import { compileModel, readBytes, readText, writeBytes } from "./files.ts";
+import { compileModel, readBytes, readJson, writeBytes } from "./files.ts";
 import { addCompileFlags, addJsonFlag, compileFlags, type CompileFlags } from "./flags.ts";
 import { predictedText } from "./report-predicted.ts";
 import { note, out, print, printJson } from "./terminal.ts";
 
 interface ReportArguments extends CompileFlags {
   against?: string;
-  system?: string;
+  profile?: string;
   html?: string;
   csv?: string;
   trace?: string;
@@ -47,7 +44,10 @@ export function addReport(program: Command): void {
           "--against <what>",
           'price another compilation beside it; "reference" = the reference driver\'s bytes',
         )
-        .option("--system <file>", "JSON with clockMHz, bandwidthGBs, overheadUs to predict with")
+        .option(
+          "--profile <file>",
+          "JSON with evidence and jobs of a profiled run of this compilation: its times beside the predicted ones",
+        )
         .option("--html <file>", 'write a self-contained page; "-" = standard output')
         .option("--csv <file>", 'write the jobs as a table; "-" = standard output')
         .option("--trace <file>", 'write a trace that Perfetto opens; "-" = standard output'),
@@ -62,9 +62,12 @@ async function runReport(path: string, flags: ReportArguments): Promise<void> {
   if (files.filter((form) => flags[form] === "-").length + (flags.json === true ? 1 : 0) > 1)
     throw new UsageError("only one of --html, --csv, --trace and --json can be standard output");
   const bytes = readBytes(path);
-  const system = systemFrom(flags);
-  const options = { ...compileFlags(flags), system };
-  const { report } = await compileModel(bytes, options);
+  const choices = compileFlags(flags);
+  const { report: predicted, executable, model } = await compileModel(bytes, choices);
+  const profile = flags.profile === undefined ? null : profileFrom(flags.profile, predicted);
+  const report = profile
+    ? buildReport(executable, model, { system: predicted.system, profile })
+    : predicted;
   if (flags.against !== undefined) report.against = await reference(bytes, flags.target, report);
   for (const form of files) await writeBytes(flags[form]!, FORMS[form].write(report));
   if (flags.json === true) return printJson(report);
@@ -89,21 +92,21 @@ async function reference(
   return reportAgainst(report, other, "the reference driver");
 }
 
-/** Figures of the chip, with those of the file in place of its own. */
-function systemFrom({ target, system: path }: ReportArguments): System {
-  const system = systemOf(targetChip(target).name);
-  if (path === undefined) return system;
-  let overrides: unknown;
-  try {
-    overrides = JSON.parse(readText(path));
-  } catch (cause) {
-    if (cause instanceof NpuError) throw cause;
-    throw new UsageError(`--system ${path} is not JSON`, "system");
-  }
-  try {
-    return overrideSystem(system, overrides);
-  } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
-    throw new UsageError(`--system ${path}: ${cause.message}`, "system");
-  }
+/** Times of jobs as a transport reports them (SubmitResult), each of a job that there is. */
+function profileFrom(path: string, { jobs }: CompileReport): ReportOptions["profile"] {
+  const { evidence, jobs: listed } = (readJson(path, "profile") ?? {}) as Record<string, unknown>;
+  const wrong = (what: string): UsageError =>
+    new UsageError(`--profile ${path}: ${what}`, "profile");
+  if (typeof evidence !== "string" || !Array.isArray(listed))
+    throw wrong("it has no members evidence (a word) and jobs (a list)");
+  const entries = listed.map((entry: unknown, i): JobProfile => {
+    const { partition, job, milliseconds } = (entry ?? {}) as Record<string, unknown>;
+    const known = jobs.some((one) => one.partition === partition && one.job === job);
+    if (!known)
+      throw wrong(`jobs[${i}] is job ${partition}.${job}, which this compilation has not`);
+    if (typeof milliseconds !== "number" || !(milliseconds >= 0))
+      throw wrong(`jobs[${i}].milliseconds is ${JSON.stringify(milliseconds)}, not a time`);
+    return { partition: partition as number, job: job as number, milliseconds, counters: {} };
+  });
+  return { evidence, jobs: entries };
 }

@@ -3,7 +3,7 @@
 import type { CompileReport, JobReport } from "../core-as/index.ts";
 import { errorText } from "../core-as/inspect/report-words.ts";
 import { shorten, summaryText } from "./report.ts";
-import { count, out, size, table } from "./terminal.ts";
+import { count, out, size, table, type Align } from "./terminal.ts";
 
 const msText = (ms: number): string => `${ms.toFixed(3)} ms`;
 const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
@@ -95,66 +95,50 @@ function operatorTable({ operators, against }: CompileReport): string {
   );
 }
 
+type Cell = (job: JobReport) => string | number;
+type Column = readonly [head: string, align: Align, cell: Cell];
+
+const JOB_COLUMNS: readonly Column[] = [
+  ["job", "right", ({ partition, job }) => `${partition}.${job}`],
+  ["unit", "left", ({ kind, descriptors }) => (descriptors > 1 ? `${kind} x${descriptors}` : kind)],
+  ["does", "left", ({ op }) => op],
+  ["for", "left", ({ sourceOp }) => `#${sourceOp}`],
+  ["in", "right", ({ input }) => shape(input)],
+  ["out", "right", ({ output }) => shape(output)],
+  ["kernel", "right", ({ nn }) => shape(nn?.kernel ?? null)],
+  ["tile", "right", ({ nn }) => (nn === null ? "" : `${nn.tile.x}x${nn.tile.y}`)],
+  ["sb", "right", ({ nn }) => nn?.coefficients?.superblocks ?? ""],
+  [
+    "caches",
+    "left",
+    ({ nn }) => (nn === null ? "" : `${nn.imageCache}/${nn.kernelCache}`.toLowerCase()),
+  ],
+  ["coefs", "right", ({ nn }) => (nn?.coefficients ? size(nn.coefficients.bytes) : "")],
+  ["bits/w", "right", ({ nn }) => nn?.coefficients?.bitsPerWeight.toFixed(2) ?? ""],
+  ["cycles", "right", ({ prediction }) => (prediction ? count(prediction.cycles) : "")],
+  [
+    "mult",
+    "right",
+    ({ nn, prediction }) => (nn && prediction ? percent(prediction.utilisation) : ""),
+  ],
+  ["DRAM", "right", ({ prediction }) => (prediction ? size(prediction.dramBytes) : "")],
+  ["predicted", "right", ({ prediction }) => (prediction ? msText(prediction.ms) : "")],
+  ["bound", "left", ({ prediction }) => prediction?.bound ?? ""],
+];
+
+/** Only with a profile. */
+const OBSERVED: Column = [
+  "observed",
+  "right",
+  ({ observed }) => (observed ? `${msText(observed.ms)} ${observed.evidence}` : ""),
+];
+
 function predictedJobs(jobs: readonly JobReport[]): string {
+  const observed = jobs.some((job) => job.observed !== null);
+  const columns = observed ? [...JOB_COLUMNS, OBSERVED] : JOB_COLUMNS;
   return table(
-    [
-      "job",
-      "unit",
-      "does",
-      "for",
-      "in",
-      "out",
-      "kernel",
-      "tile",
-      "sb",
-      "caches",
-      "coefs",
-      "bits/w",
-      "cycles",
-      "mult",
-      "DRAM",
-      "predicted",
-      "bound",
-    ],
-    jobs.map(
-      ({ partition, job, kind, op, sourceOp, input, output, nn, descriptors, prediction }) => [
-        `${partition}.${job}`,
-        descriptors > 1 ? `${kind} x${descriptors}` : kind,
-        op,
-        `#${sourceOp}`,
-        shape(input),
-        shape(output),
-        shape(nn?.kernel ?? null),
-        nn === null ? "" : `${nn.tile.x}x${nn.tile.y}`,
-        nn?.coefficients ? nn.coefficients.superblocks : "",
-        nn === null ? "" : `${nn.imageCache}/${nn.kernelCache}`.toLowerCase(),
-        nn?.coefficients ? size(nn.coefficients.bytes) : "",
-        nn?.coefficients ? nn.coefficients.bitsPerWeight.toFixed(2) : "",
-        prediction ? count(prediction.cycles) : "",
-        prediction && nn ? percent(prediction.utilisation) : "",
-        prediction ? size(prediction.dramBytes) : "",
-        prediction ? msText(prediction.ms) : "",
-        prediction?.bound ?? "",
-      ],
-    ),
-    [
-      "right",
-      "left",
-      "left",
-      "left",
-      "right",
-      "right",
-      "right",
-      "right",
-      "right",
-      "left",
-      "right",
-      "right",
-      "right",
-      "right",
-      "right",
-      "right",
-      "left",
-    ],
+    columns.map(([head]) => head),
+    jobs.map((job) => columns.map(([, , cell]) => cell(job))),
+    columns.map(([, align]) => align),
   );
 }

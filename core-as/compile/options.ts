@@ -20,6 +20,8 @@ export interface Optimisations {
   denseStrides: boolean;
   /** Changes of layout on all TP cores. Never captured. */
   transposeCores: boolean;
+  /** Layout and fold of an image in one pass of the TP cores. Never captured. */
+  mergedLayouts: boolean;
 }
 
 export const ALL_OPTIMISATIONS: Optimisations = {
@@ -29,6 +31,7 @@ export const ALL_OPTIMISATIONS: Optimisations = {
   pointwiseShapes: true,
   denseStrides: true,
   transposeCores: true,
+  mergedLayouts: true,
 };
 
 /** A compilation's settings, all filled in. */

@@ -119,7 +119,7 @@ function lower(compilation: Compilation): void {
   const optimiser = new Optimiser(core, settings);
   compilation.optimiser = optimiser;
   compilation.lowered = partitions.map(({ ops }) =>
-    lowerOptimised(graph, ops, settings, optimiser.chooseStrides),
+    lowerOptimised(graph, ops, settings, optimiser),
   );
 }
 

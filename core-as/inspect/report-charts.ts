@@ -66,7 +66,7 @@ export function timelineSvg(report: CompileReport): string {
       if (!job.prediction) continue;
       const width = job.prediction.ms * scale;
       body.push(
-        `<rect x="${svgNumber(x)}" y="${y}" width="${svgNumber(Math.max(width - 0.4, 0.3))}" ` +
+        `<rect x="${svgNumber(x)}" y="${y}" width="${svgNumber(width > 2 ? width - 0.4 : Math.max(width, 0.3))}" ` +
           `height="${LANE.height}" class="${kindOf(job)}">${tip(job)}</rect>`,
       );
       x += width;
@@ -134,7 +134,9 @@ export function rooflineSvg(report: CompileReport, chip: Chip | undefined): stri
   const start = Math.max(10 ** low, 10 ** bottom / bandwidthGBs);
   body.push(line(x(start), y(start * bandwidthGBs), x(corner), y(peak), "roof"));
   body.push(line(x(corner), y(peak), x(10 ** high), y(peak), "roof"));
-  body.push(label(x(corner) + 8, y(peak) - 7, `${Math.round(peak)} GMAC/s, ${bandwidthGBs} GB/s`));
+  // To the left of the corner: the roof may end right behind it.
+  const figures = `${Math.round(peak)} GMAC/s, ${bandwidthGBs} GB/s`;
+  body.push(label(x(corner) - 12, y(peak) + 2, figures, "end"));
   for (const { job, intensity, speed } of marks) {
     const radius = 3 + 22 * Math.sqrt(job.prediction!.share);
     body.push(

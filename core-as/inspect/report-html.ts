@@ -23,7 +23,7 @@ p { margin: 4px 0 10px; max-width: 90ch; } .soft { color: var(--soft); }
 .cards b { display: block; font-size: 20px; font-weight: 600; } .cards span { color: var(--soft); font-size: 12px; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: 12.5px; }
 th { text-align: left; color: var(--soft); font-weight: 500; } th, td { padding: 4px 10px 4px 0; border-bottom: 1px solid var(--rule); white-space: nowrap; }
-td.w { white-space: normal; min-width: 24ch; } .r { text-align: right; font-variant-numeric: tabular-nums; }
+.r { text-align: right; font-variant-numeric: tabular-nums; }
 svg { width: 100%; height: auto; display: block; } svg text { fill: var(--soft); font-size: 11px; } svg text.strong { fill: var(--ink); font-weight: 600; }
 .grid { stroke: var(--rule); } .roof { stroke: var(--roof); stroke-width: 2; }
 .memory { fill: var(--memory); } .compute { fill: var(--compute); } .tp { fill: var(--tp); }
@@ -50,6 +50,7 @@ export function reportHtml(report: CompileReport): string {
     roofline &&
       `<h2>Roofline</h2><p class="soft">NN jobs; an area stands for a share of time. Jobs lie below the roof by overhead, borders of tiles and idle multipliers.</p>${roofline}`,
     `<h2>Operators</h2>${operatorTable(report)}`,
+    fallbacks(report),
     `<h2>Jobs</h2>${jobTable(report)}`,
   ];
   return `<!doctype html>
@@ -70,12 +71,15 @@ ${sections.filter((section) => section !== "").join("\n")}
 const legend = (): string =>
   `<p class="soft legend"><span class="key memory"></span>bound by memory<span class="key compute"></span>bound by computing<span class="key tp"></span>TP job</p>`;
 
-function header({ target, mode, system, producer }: CompileReport, name: string): string {
+function header({ target, mode, system, producer, jobs }: CompileReport, name: string): string {
+  const evidence = jobs.some(({ observed }) => observed !== null)
+    ? "All times are <b>predicted</b> but those in the column of observed ones"
+    : "All times are <b>predicted</b>, none is measured";
   const figures = `${system.clockMHz} MHz, ${system.bandwidthGBs} GB/s, ${system.overheadUs} us a job`;
   return (
     `<h1>${escapeHtml(name)}</h1>` +
     `<p class="soft">${escapeHtml(`${target.name} (${target.part}, evidence: ${target.evidence}), ${mode} mode, ${producer}`)}</p>` +
-    `<p>All times are <b>predicted</b>, none is measured: ${escapeHtml(errorText(system))} ` +
+    `<p>${evidence}: ${escapeHtml(errorText(system))} ` +
     `<span class="soft">Figures: ${escapeHtml(`${figures}; ${system.evidence}`)}.</span></p>`
   );
 }
@@ -137,6 +141,20 @@ function help({ whatIfs }: CompileReport): string {
   )}`;
 }
 
+/** Why operators are on the CPU, each reason once. */
+function fallbacks({ operators }: CompileReport): string {
+  const groups = new Map<string, string[]>();
+  for (const { place, op, name, constraint, reason } of operators)
+    if (place === "cpu") {
+      const key = `${constraint}: ${reason}`;
+      groups.set(key, [...(groups.get(key) ?? []), `${name} #${op}`]);
+    }
+  const lines = [...groups].map(
+    ([why, names]) => `<p><b>${escapeHtml(names.join(", "))}</b> ${escapeHtml(why)}</p>`,
+  );
+  return lines.length === 0 ? "" : `<h2>On the CPU</h2>${lines.join("")}`;
+}
+
 function operatorTable({ operators, against }: CompileReport): string {
   const other = new Map(against?.operators.map(({ op, predictedMs }) => [op, predictedMs]));
   const time = (ms: number | null | undefined): string =>
@@ -151,15 +169,15 @@ function operatorTable({ operators, against }: CompileReport): string {
       ">jobs",
       ">predicted",
       ">share",
-      ...(against ? [`>${against.name}`] : []),
+      ...(against ? [">reference"] : []),
     ],
     operators.map((operator) => [
       String(operator.op),
       escapeHtml(operator.name),
-      escapeHtml(operator.output),
+      nameCell(operator.output),
       operator.place === "npu"
         ? escapeHtml(`NPU, ${operator.evidence ?? ""}`)
-        : `<span title="${escapeHtml(operator.reason ?? "")}">CPU: ${escapeHtml(operator.constraint ?? "")}</span>`,
+        : `<span title="${escapeHtml(operator.reason ?? "")}">CPU, ${escapeHtml(operator.constraint ?? "")}</span>`,
       grouped(operator.macs),
       String(operator.jobs),
       time(operator.predictedMs),
@@ -167,6 +185,14 @@ function operatorTable({ operators, against }: CompileReport): string {
       ...(against ? [time(other.get(operator.op))] : []),
     ]),
   );
+}
+
+/** The end of a long name says more than its start. */
+function nameCell(name: string): string {
+  const LONGEST = 36;
+  if (name.length <= LONGEST) return escapeHtml(name);
+  const end = name.slice(name.length - LONGEST + 1);
+  return `<span title="${escapeHtml(name)}">…${escapeHtml(end)}</span>`;
 }
 
 const shape = (size: Size3 | null): string => (size ? `${size.x}x${size.y}x${size.z}` : "");

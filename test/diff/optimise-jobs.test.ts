@@ -97,11 +97,12 @@ test("groups of channels begin at multiples of 64 bytes", () => {
 const EFFECTS: readonly [name: keyof Optimisations, target: string, model: string][] = [
   ["depthwiseGroups", "a311d", "dw-i28x28x120-k3-s1-same-i8-relu"],
   ["depthwiseGroups", "imx8mp", "dw-i32x32x160-k3-s1-same-u8"],
-  ["tileSearch", "a311d", "conv-i60x60x16-k3-o64-s1-same-u8"],
+  ["tileSearch", "a311d", "pw-i56x56x40-o64-s1-same-u8"],
   ["tileSearch", "imx8mp", "dw-i60x60x96-k3-s1-same-u8"],
   ["cacheSplit", "a311d", "pw-i7x7x512-o1024-s1-same-u8"],
   ["pointwiseShapes", "imx8mp", "pw-i14x14x64-o120-s1-same-u8-relu"],
   ["denseStrides", "a311d", "conv-i60x60x16-k3-o24-s2-same-u8"],
+  ["mergedLayouts", "imx8mp", "conv-i60x60x16-k3-o24-s2-same-u8"],
   ["transposeCores", "a311d", "pw-i33x7x96-o64-s1-same-u8-sparse50"],
 ];
 for (const [name, target, model] of EFFECTS)

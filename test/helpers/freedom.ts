@@ -24,13 +24,13 @@ function checkTile(chip: Chip, field: Field): void {
   const [kernelX, kernelY] = [field("KERNEL_X_SIZE"), field("KERNEL_Y_SIZE")];
   const { inputBufferDepth, accumulationBufferDepth: depth } = chip;
   const m = interleave(chip, tileX, kernelX);
+  const widest = interleave(chip, Math.min(field("OUT_X_SIZE"), 64), kernelX);
   assert.ok(tileX >= 1 && tileX <= 64 && tileX <= field("OUT_X_SIZE"), `tile of ${tileX} columns`);
-  const rows = Math.max(
-    1,
-    Math.min(
-      inputBufferDepth * m - kernelY + 1,
-      m * depth,
-      chip.nnCoreVersion === 8 ? 4 : Infinity,
+  // By the formulas for its own width, and not taller than the reference's tile, which is as wide as possible.
+  const rows = Math.min(
+    chip.nnCoreVersion === 8 ? 4 : Infinity,
+    ...[m, widest].map((mode) =>
+      Math.max(1, Math.min(inputBufferDepth * mode - kernelY + 1, mode * depth)),
     ),
   );
   assert.ok(tileY >= 1 && tileY <= rows && tileY <= field("OUT_Y_SIZE"), `tile of ${tileY} rows`);

@@ -23,8 +23,18 @@ export interface NnDraft extends Pick<NnWork, "op" | "record" | "weights" | "bia
   to: number;
 }
 
-/** Picks one of several ways to compute the strides of a convolution with these weights. */
-export type StrideChooser = (geometry: ConvGeometry, weight: Tensor) => ConvGeometry;
+/** What lowering may do in more than one way. */
+export interface LoweringChoices {
+  /**
+   * Picks one of several ways to compute the strides of a convolution with these weights.
+   * @param fromNhwc a fold would change the layout of the image in the same pass
+   */
+  strides(geometry: ConvGeometry, weight: Tensor, fromNhwc: boolean): ConvGeometry;
+  /** Layout and fold of an image in one pass. */
+  mergeLayouts: boolean;
+}
+
+const CAPTURED_CHOICES: LoweringChoices = { strides: (geometry) => geometry, mergeLayouts: false };
 
 /** One partition while it is lowered. Tensors are planar inside; layouts change only at its border. */
 export class LoweringContext {
@@ -47,7 +57,7 @@ export class LoweringContext {
     readonly chip: Chip,
     /** Layers may take more jobs to round as TFLite does. */
     readonly exactRounding: boolean,
-    readonly chooseStrides: StrideChooser = (geometry) => geometry,
+    readonly choices: LoweringChoices = CAPTURED_CHOICES,
   ) {
     this.mergedPadding = mergePadding(graph, ops, chip);
     const border = partitionBorder(graph, ops);
@@ -116,6 +126,13 @@ export class LoweringContext {
     this.tp("transpose", op.id, source, node, [transposeProgram(extent, zp8(this.tensor(id)))]);
     this.planar.set(id, node);
     return node;
+  }
+
+  /** Node of an image in NHWC order that only this operator's fold reads; null = fold the planar one. */
+  nhwcForFold(op: Op, id: number): number | null {
+    if (!this.choices.mergeLayouts || this.planar.has(id)) return null;
+    const only = this.readers.get(id)!.every((reader) => reader === op);
+    return only && !sameInBothLayouts(this.extent(id)) ? this.nhwc.get(id)! : null;
   }
 
   /** The tensor in NHWC order; converted once. */

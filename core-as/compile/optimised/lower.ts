@@ -5,7 +5,7 @@ import type { Graph, Op } from "../../ir/graph.ts";
 import { LOOKUP_OPERATORS } from "../../legalise/lookup-functions.ts";
 import type { Lowered } from "../jobs.ts";
 import type { CompileSettings } from "../options.ts";
-import { LoweringContext, type StrideChooser } from "./context.ts";
+import { LoweringContext, type LoweringChoices } from "./context.ts";
 import { lowerAddition } from "./ops/addition.ts";
 import { lowerAlias } from "./ops/alias.ts";
 import { lowerConvolution } from "./ops/convolution.ts";
@@ -50,15 +50,15 @@ const OPERATORS: Readonly<Record<string, LowerOperator>> = {
  * Lowers one partition.
  * @param graph the verified graph
  * @param ops operators of the partition in plan order; all satisfy the optimised constraints
- * @param chooseStrides left out: strides as the constraints see them
+ * @param choices left out: those that captures show
  */
 export function lowerOptimised(
   graph: Graph,
   ops: readonly Op[],
   { chip, exactRounding }: Pick<CompileSettings, "chip" | "exactRounding">,
-  chooseStrides?: StrideChooser,
+  choices?: LoweringChoices,
 ): Lowered {
-  const context = new LoweringContext(graph, ops, chip, exactRounding, chooseStrides);
+  const context = new LoweringContext(graph, ops, chip, exactRounding, choices);
   for (const op of ops) {
     const lower = OPERATORS[op.kind];
     if (lower === undefined)

@@ -17,23 +17,32 @@ export function lowerConvolution(context: LoweringContext, op: Op): void {
   const image = merged?.pad.inputs[0] ?? op.inputs[0]!;
   const pointwise = geometry.kS === 1 && geometry.kF === 1;
   const name = geometry.depthwise ? "dwconv" : pointwise ? "pwconv" : "conv";
-  draftConvolution(context, op, name, context.planarOf(op, image), geometry);
+  const nhwc = context.nhwcForFold(op, image);
+  const weight = context.tensor(op.inputs[1]!);
+  const chosen = context.choices.strides(geometry, weight, nhwc !== null);
+  if (nhwc !== null && chosen.folded !== null)
+    return draftConvolution(context, op, name, nhwc, chosen, true);
+  draftConvolution(context, op, name, context.planarOf(op, image), chosen);
 }
 
-/** Drafts the jobs of a convolution or fully connected layer and publishes its output. */
+/**
+ * Drafts the jobs of a convolution or fully connected layer and publishes its output.
+ * @param fromNhwc the image is in NHWC order, and a fold follows
+ */
 export function draftConvolution(
   context: LoweringContext,
   op: Op,
   name: NnWork["op"],
   from: number,
   geometry: ConvGeometry,
+  fromNhwc = false,
 ): void {
   const [input, weight] = op.inputs.map((id) => context.tensor(id)) as [Tensor, Tensor];
   const output = context.tensor(op.outputs[0]!);
   const biases = biasesOf(context.graph, op, geometry.out.c);
   const weights = isGrouped(context.graph, op) ? fillGroups(weight, geometry.in.c) : weight;
-  const chosen = context.chooseStrides(geometry, weights);
-  const job = { name, geometry: chosen, input, weight: weights, output, biases, from, stage: null };
+  const window = { name, geometry, input, weight: weights, output, biases, from, fromNhwc };
+  const job = { ...window, stage: null };
   const lowest = lowestOf(op, output);
   const factor = convolutionFactor(op.kind, input, weight, scaleOf(weight), output);
   const largest = largestSum(geometry) + largestOf(biases);
@@ -41,7 +50,7 @@ export function draftConvolution(
   const steps = requantisedSteps(factor, zp8(output), lowest);
   const stage = steps && fitOutputStage(steps, stageLimits(context.chip, lowest, largest));
   if (stage !== null) biases.forEach((bias, i) => (biases[i] = bias + stage.offset));
-  draftWindow(context, op, { ...job, stage });
+  draftWindow(context, op, { ...window, stage });
 }
 
 /** Largest sum of products. */

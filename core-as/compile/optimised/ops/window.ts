@@ -7,6 +7,7 @@ import type { ConvGeometry, Stacking } from "../../../legalise/conv-geometry.ts"
 import type { NnRecord, NnWork, WeightPlan } from "../../jobs.ts";
 import { floatBits, scaleOf, zp8 } from "../../lower-shared.ts";
 import type { LoweringContext } from "../context.ts";
+import { foldNhwcJobs } from "../fold-nhwc.ts";
 import { reluOf } from "../numerics.ts";
 import { stageRecord, type OutputStage } from "../output-stage.ts";
 import { convRecord, convWeights } from "../records.ts";
@@ -22,6 +23,8 @@ export interface WindowJob {
   biases: Int32Array;
   /** Node of the planar input. */
   from: number;
+  /** The input is in NHWC order instead; only with a fold. */
+  fromNhwc?: boolean;
   /** A fitted output stage, whose offset the biases hold already. */
   stage: OutputStage | null;
 }
@@ -76,13 +79,15 @@ export function inputOf(context: LoweringContext, op: Op, job: WindowJob): numbe
 function draftFold(
   context: LoweringContext,
   op: Op,
-  { input, from }: WindowJob,
+  { input, from, fromNhwc }: WindowJob,
   shape: ReshuffleShape,
 ): number {
   const { x, y, rows, columns } = shape;
   const to = context.placement.add(shape.from.c * x * y * rows * columns);
-  const programs = reshufflePrograms(shape, zp8(input), context.chip.tpCores);
-  context.tp("reshuffle", op.id, from, to, programs);
+  const [zp, cores] = [zp8(input), context.chip.tpCores];
+  const jobs =
+    fromNhwc === true ? foldNhwcJobs(shape, zp, cores) : [reshufflePrograms(shape, zp, cores)];
+  for (const programs of jobs) context.tp("reshuffle", op.id, from, to, programs);
   return to;
 }
 

@@ -3,9 +3,11 @@
 // SPDX-License-Identifier: MIT
 import type { Core } from "../../../core.ts";
 import { systemOf, type System } from "../../../hw/systems.ts";
+import type { Tensor } from "../../../ir/graph.ts";
+import type { ConvGeometry } from "../../../legalise/conv-geometry.ts";
 import type { Lowered, NnWork, Work } from "../../jobs.ts";
 import { ALL_OPTIMISATIONS, type CompileSettings, type Optimisations } from "../../options.ts";
-import type { StrideChooser } from "../context.ts";
+import type { LoweringChoices } from "../context.ts";
 import { chooseStrides } from "./dense-strides.ts";
 import { splitDepthwise } from "./depthwise-groups.ts";
 import { PlanSearch } from "./plan-search.ts";
@@ -13,7 +15,7 @@ import { reshapePointwise } from "./pointwise-shapes.ts";
 import { dealTranspose } from "./transpose-cores.ts";
 
 /** The choices of one compilation. */
-export class Optimiser {
+export class Optimiser implements LoweringChoices {
   /** Tiles and caches of NN jobs. */
   readonly plans: PlanSearch;
   private readonly switches: Optimisations;
@@ -27,7 +29,7 @@ export class Optimiser {
     this.system = system;
     this.switches = {
       ...ALL_OPTIMISATIONS,
-      ...(capturedOnly ? { transposeCores: false } : {}),
+      ...(capturedOnly ? { transposeCores: false, mergedLayouts: false } : {}),
       ...optimisations,
     };
     const { tileSearch: tiles, cacheSplit: caches } = this.switches;
@@ -35,10 +37,15 @@ export class Optimiser {
   }
 
   /** How lowering computes strides. */
-  readonly chooseStrides: StrideChooser = (geometry, weight) =>
-    this.switches.denseStrides
-      ? chooseStrides(geometry, weight, this.settings.chip, this.system, this.plans)
+  strides(geometry: ConvGeometry, weight: Tensor, fromNhwc: boolean): ConvGeometry {
+    return this.switches.denseStrides
+      ? chooseStrides(geometry, weight, this.settings.chip, this.system, this.plans, fromNhwc)
       : geometry;
+  }
+
+  get mergeLayouts(): boolean {
+    return this.switches.mergedLayouts;
+  }
 
   /** Replaces jobs by cheaper ones. */
   optimise(lowered: Lowered): Lowered {

@@ -75,11 +75,12 @@ export class PlanSearch {
       }
       return plain?.tileY ?? 0;
     };
-    considerTile(0, 0);
+    // No tile is taller than the largest one: a narrow tile might be by the formulas, but no capture of a wide image has one.
+    const tallest = considerTile(0, 0);
     if (!tiles) return best;
     const { columns, rows } = tileSides(words);
     for (const x of columns) {
-      const most = considerTile(x, 0);
+      const most = considerTile(x, tallest);
       for (const y of rows) if (y < most) considerTile(x, y);
     }
     return best;
