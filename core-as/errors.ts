@@ -264,3 +264,37 @@ export class CoreBugError extends NpuError {
     super(message, { code: "TW_BUG", stage: "core", cause });
   }
 }
+
+/** True for a code of this build; one that arrives from outside may be of another. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(ERROR_CODES, text);
+}
+
+/** Classes by the beginning of their codes, with the stage that their constructors name. */
+const CLASSES: readonly (readonly [prefix: string, prototype: NpuError, stage: string])[] = [
+  ["TW_MODEL_", ModelFormatError.prototype, "model"],
+  ["TW_GRAPH_", GraphError.prototype, "graph"],
+  ["TW_UNSUP_", UnsupportedError.prototype, "legalise"],
+  ["TW_PLAN_", PlanError.prototype, "plan"],
+  ["TW_ENC_", EncodeError.prototype, "encode"],
+  ["TW_EXE_", ExecutableError.prototype, "executable"],
+  ["TW_SIM_", SimFault.prototype, "simulate"],
+  ["TW_CHECK_", SubmitCheckError.prototype, "check"],
+  ["TW_IO_", TransportError.prototype, "transport"],
+  ["TW_CAPTURE_", TransportError.prototype, "transport"],
+  ["TW_DIFF_", MismatchError.prototype, "compare"],
+  ["TW_USAGE", UsageError.prototype, "cli"],
+  ["TW_BUG", CoreBugError.prototype, "core"],
+];
+
+/**
+ * An error that was raised elsewhere (on a board, in a recording) again, in the class of its code. The constructors put texts and
+ * places together in ways of their own, so the base makes it and it is given its class afterwards.
+ */
+export function reviveError(message: string, options: NpuErrorOptions): NpuError {
+  const [, prototype, stage] = CLASSES.find(([prefix]) => options.code.startsWith(prefix))!;
+  const error = new NpuError(message, { stage, ...options });
+  Object.setPrototypeOf(error, prototype);
+  error.name = prototype.constructor.name;
+  return error;
+}

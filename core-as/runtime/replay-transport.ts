@@ -1,6 +1,6 @@
 // Answers from a recording: the same submits get the same results, without whatever computed them.
 // SPDX-License-Identifier: MIT
-import { TransportError } from "../errors.ts";
+import { reviveError, TransportError } from "../errors.ts";
 import type { Executable } from "../executable/executable.ts";
 import type { ChipIdentity } from "../hw/chips.ts";
 import { sha256Hex } from "../inspect/canonical.ts";
@@ -8,7 +8,7 @@ import { throwIfAborted, withLimits } from "./abort.ts";
 import { checkChip } from "./check-chip.ts";
 import { Lifetime } from "./lifetime.ts";
 import { executableDigest, requireDigests } from "./recording/digest.ts";
-import { isError, makeError, type RecordedError, type RecordedRun } from "./recording/outcome.ts";
+import { isError, type RecordedError, type RecordedRun } from "./recording/outcome.ts";
 import { readRecording, type Recording } from "./recording/reader.ts";
 import { checkInputs } from "./tensor-info.ts";
 import type { LoadedExecutable, SubmitOptions, SubmitResult, Transport } from "./transport.ts";
@@ -154,7 +154,7 @@ class Tape {
   /** Throws what loading threw, when it never succeeded. */
   throwLoadError(): void {
     if (this.loaded) return;
-    if (this.loadError !== null) throw makeError(this.loadError);
+    if (this.loadError !== null) throw reviveError(this.loadError.message, this.loadError);
     throw new TransportError(
       "TW_IO_RECORD",
       `the recording has the executable ${short(this.executable)} only as one whose loading was stopped; record it anew`,
@@ -174,7 +174,7 @@ class Tape {
       );
     entry.used = true;
     const { outcome } = entry.run;
-    if (isError(outcome)) throw makeError(outcome);
+    if (isError(outcome)) throw reviveError(outcome.message, outcome);
     const { evidence, timings, milliseconds, jobs } = outcome;
     return {
       outputs: outcome.outputs.map((blob) => this.recording.blobs[blob]!.bytes.slice()),

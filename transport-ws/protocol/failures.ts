@@ -1,23 +1,11 @@
 // Errors as frames and back: what fails on the board arrives with its class, code and place.
 // SPDX-License-Identifier: MIT
 import {
-  CoreBugError,
-  EncodeError,
-  ERROR_CODES,
-  ExecutableError,
-  GraphError,
-  MismatchError,
-  ModelFormatError,
+  isErrorCode,
   NpuError,
-  PlanError,
-  SimFault,
-  SubmitCheckError,
+  reviveError,
   TransportError,
-  UnsupportedError,
-  UsageError,
-  type ErrorCode,
   type ErrorLocation,
-  type NpuErrorOptions,
 } from "../../core-as/errors.ts";
 import { decodeFrame, encodeFrame, type FrameInputs, type FrameValues } from "./frame.ts";
 import { FAILED } from "./frames.ts";
@@ -46,23 +34,6 @@ export function encodeFailure(about: About, id: number, error: unknown): Uint8Ar
   });
 }
 
-/** Classes by the beginning of their codes; the constructors differ, so errors are made by the base's and given their class. */
-const CLASSES: readonly (readonly [prefix: string, prototype: NpuError])[] = [
-  ["TW_MODEL_", ModelFormatError.prototype],
-  ["TW_GRAPH_", GraphError.prototype],
-  ["TW_UNSUP_", UnsupportedError.prototype],
-  ["TW_PLAN_", PlanError.prototype],
-  ["TW_ENC_", EncodeError.prototype],
-  ["TW_EXE_", ExecutableError.prototype],
-  ["TW_SIM_", SimFault.prototype],
-  ["TW_CHECK_", SubmitCheckError.prototype],
-  ["TW_IO_", TransportError.prototype],
-  ["TW_CAPTURE_", TransportError.prototype],
-  ["TW_DIFF_", MismatchError.prototype],
-  ["TW_USAGE", UsageError.prototype],
-  ["TW_BUG", CoreBugError.prototype],
-];
-
 /** The error that a failed frame reports. A code that this build does not know becomes TW_IO_DEVICE with the code in its text. */
 export function reviveFailure(values: FrameValues<typeof FAILED>): NpuError {
   const { op, tensor, job, byteOffset, wordIndex, addrGpu, field, stage, message } = values;
@@ -70,19 +41,10 @@ export function reviveFailure(values: FrameValues<typeof FAILED>): NpuError {
   const present = Object.entries(numbers).filter(([, value]) => value !== null);
   const where: ErrorLocation = Object.fromEntries(present) as ErrorLocation;
   if (field !== "") where.field = field;
-  if (!Object.hasOwn(ERROR_CODES, values.code))
-    return new TransportError(
-      "TW_IO_DEVICE",
-      `the board reports ${values.code}: ${message}`,
-      where,
-    );
-  const code = values.code as ErrorCode;
-  const options: NpuErrorOptions = stage === "" ? { code, where } : { code, where, stage };
-  const [, prototype] = CLASSES.find(([prefix]) => code.startsWith(prefix))!;
-  const error = new NpuError(message, options);
-  Object.setPrototypeOf(error, prototype);
-  error.name = prototype.constructor.name;
-  return error;
+  const { code } = values;
+  if (!isErrorCode(code))
+    return new TransportError("TW_IO_DEVICE", `the board reports ${code}: ${message}`, where);
+  return reviveError(message, stage === "" ? { code, where } : { code, where, stage });
 }
 
 /** @throws TransportError TW_IO_PROTOCOL when the frame is no failed frame */

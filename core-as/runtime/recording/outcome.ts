@@ -1,20 +1,6 @@
 // What came of a load or of a run, as a recording keeps it: numbers and texts, no objects of a transport.
 // SPDX-License-Identifier: MIT
-import {
-  CoreBugError,
-  EncodeError,
-  ERROR_CODES,
-  ExecutableError,
-  GraphError,
-  NpuError,
-  PlanError,
-  SimFault,
-  SubmitCheckError,
-  TransportError,
-  UnsupportedError,
-  type ErrorCode,
-  type ErrorLocation,
-} from "../../errors.ts";
+import { NpuError, type ErrorCode, type ErrorLocation } from "../../errors.ts";
 import type { Evidence, JobProfile, StepTiming } from "../transport.ts";
 
 /** An error without its class, cause and stack. */
@@ -64,28 +50,4 @@ export function recordError(error: unknown): RecordedError {
     return { code, message, where };
   }
   return { code: "TW_BUG", message: String(error), where: {} };
-}
-
-export function isErrorCode(text: string): text is ErrorCode {
-  return Object.hasOwn(ERROR_CODES, text);
-}
-
-type CodesOf<Prefix extends string> = Extract<ErrorCode, `${Prefix}${string}`>;
-
-const CLASSES: readonly [prefix: string, make: (error: RecordedError) => NpuError][] = [
-  ["TW_IO_", (e) => new TransportError(e.code as CodesOf<"TW_IO_">, e.message, e.where)],
-  ["TW_SIM_", (e) => new SimFault(e.code as CodesOf<"TW_SIM_">, e.message, e.where)],
-  ["TW_CHECK_", (e) => new SubmitCheckError(e.code as CodesOf<"TW_CHECK_">, e.message, e.where)],
-  ["TW_EXE_", (e) => new ExecutableError(e.code as CodesOf<"TW_EXE_">, e.message, e.where)],
-  ["TW_UNSUP_", (e) => new UnsupportedError(e.code as CodesOf<"TW_UNSUP_">, e.message, e.where)],
-  ["TW_PLAN_", (e) => new PlanError(e.code as CodesOf<"TW_PLAN_">, e.message, e.where)],
-  ["TW_ENC_", (e) => new EncodeError(e.code as CodesOf<"TW_ENC_">, e.message, e.where)],
-  ["TW_GRAPH_", (e) => new GraphError(e.message, e.where)],
-  ["TW_BUG", (e) => new CoreBugError(e.message)],
-];
-
-/** The error again, in the class that its code belongs to. */
-export function makeError(error: RecordedError): NpuError {
-  const found = CLASSES.find(([prefix]) => error.code.startsWith(prefix));
-  return found === undefined ? new NpuError(error.message, error) : found[1](error);
 }

@@ -1,6 +1,6 @@
 // Reads a recording as a whole, checked byte by byte.
 // SPDX-License-Identifier: MIT
-import { TransportError, type ErrorLocation } from "../../errors.ts";
+import { isErrorCode, TransportError, type ErrorLocation } from "../../errors.ts";
 import { crc32 } from "../../executable/crc32.ts";
 import type { ChipIdentity } from "../../hw/chips.ts";
 import { sha256Hex } from "../../inspect/canonical.ts";
@@ -23,7 +23,6 @@ import {
   type RecordTag,
 } from "./format.ts";
 import {
-  isErrorCode,
   type RecordedAnswer,
   type RecordedError,
   type RecordedLoad,
