@@ -1,6 +1,6 @@
 // How near whole models come to TFLite's recorded outputs, and how many bytes of each operator alone differ from the integer
 // reference. Named peer: TFLite 2.14's reference kernels. Everything here is simulated.
-// Usage: npm run bench:accuracy [-- --json] [-- --target imx8mp] [-- --model yolox] [-- --layers] [-- --stages]
+// Usage: npm run bench:accuracy [-- --json] [-- --target imx8mp] [-- --model yolox] [-- --layers] [-- --stages] [-- --exact-rounding]
 // SPDX-License-Identifier: MIT
 import { readdirSync } from "node:fs";
 import { compareModel } from "../cli/compare-layers.ts";
@@ -34,6 +34,9 @@ const argument = (name: string): string | null => {
 };
 
 const only = argument("--model");
+/** Left out: as `tilewright compile` without the flag, one job for each layer. */
+const exactRounding = process.argv.includes("--exact-rounding");
+const mode = exactRounding ? "optimised, exact rounding" : "optimised";
 const targets = argument("--target") === null ? ["a311d", "imx8mp"] : [argument("--target")!];
 const core = await Core.create();
 
@@ -69,7 +72,7 @@ function outputFigures(type: ElementType, got: Uint8Array, want: Uint8Array) {
 async function wholeModel(name: string, target: string): Promise<void> {
   const bytes = corpusBytes("models", `${name}.tflite`);
   const { graph } = readModel(bytes);
-  const { executable } = await compile(bytes, { target, core });
+  const { executable } = await compile(bytes, { target, core, exactRounding });
   const transport = await createSimTransport(chipByName(target)!);
   const session = await createSession(executable, transport);
   for (const picture of readdirSync(corpusPath("reference-pictures", name))) {
@@ -83,7 +86,7 @@ async function wholeModel(name: string, target: string): Promise<void> {
         bench: "accuracy",
         case: `${name}/${picture}/output-${i}`,
         target,
-        mode: "optimised",
+        mode,
         ...outputFigures(graph.tensors[id]!.type, outputs[i]!, want),
         // The recorded outputs are those of the integer reference that the layers are compared with.
         cpuKernelsEqual: Buffer.compare(reference.get(id)!, want) === 0 ? 1 : 0,
@@ -100,7 +103,7 @@ async function layers(name: string, target: string): Promise<void> {
   const compared = await compareModel(
     corpusBytes("models", `${name}.tflite`),
     [corpusPath("models", `${picture}.bmp`)],
-    { target } as Parameters<typeof compareModel>[2],
+    { target, exactRounding } as Parameters<typeof compareModel>[2],
     transport,
     () => {},
   );
@@ -120,7 +123,7 @@ async function layers(name: string, target: string): Promise<void> {
       bench: "accuracy-layers",
       case: `${name}/${picture}/${kind}`,
       target,
-      mode: "optimised",
+      mode,
       operators,
       differing,
       of,
