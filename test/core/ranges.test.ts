@@ -43,7 +43,10 @@ function byteOf({ ranges, sum }: RangePlan, accumulator: number): number {
   return hardwareByte(sum, total, 0);
 }
 
-/** Checks a factor; returns the number of jobs, 0 for those that one job does. */
+/** Below it steps are so many accumulators long that a few factors need too many jobs on version 7. */
+const SMALL = 2 ** -10;
+
+/** Checks a factor; returns the number of jobs, 0 for those that one job does or that need too many. */
 function checkFactor(index: number, factor: number, zeroPoint: number, lowest: number): number {
   const chip = CHIPS[index]!;
   const limits = stageLimits(chip, lowest, LARGEST);
@@ -52,9 +55,12 @@ function checkFactor(index: number, factor: number, zeroPoint: number, lowest: n
   const free = stageLimits(chip, 0, LARGEST);
   const plan = fitRanges(steps, free);
   const name = `${chip.name}: ${factor}, zero ${zeroPoint}, from ${lowest}`;
-  assert.ok(plan, `${name}: no plan`);
+  if (plan === null) {
+    assert.ok(index === 0 && factor < SMALL, `${name}: no plan`);
+    return 0;
+  }
   assert.ok(isExactPlan(steps, plan));
-  assert.ok(plan.ranges.length >= 2 && plan.ranges.length <= MAX_RANGES);
+  assert.ok(plan.ranges.length >= 1 && plan.ranges.length <= MAX_RANGES);
   for (const { stage, weight } of plan.ranges) {
     assert.is(encodable(stage.factor, limits.multiplierBits), stage.factor);
     assert.ok(stage.factor < limits.maxFactor && Math.abs(stage.offset) <= free.maxOffset);
