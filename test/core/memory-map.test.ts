@@ -12,6 +12,8 @@ import { synthModel } from "../helpers/synth-model.mjs";
 const core = await coreOf("release");
 const { executable } = compileCase(core, synthModel("add-i8x8x16-o16-out-u8"), {
   mode: "optimised",
+  // One job for each layer, as in the picture.
+  exactRounding: false,
 });
 
 /** Start tags have end tags in the right order, and text has no bare markup. */

@@ -6,6 +6,7 @@ import {
   averageSteps,
   pairTerms,
   requantisedSteps,
+  tabledSteps,
 } from "../../core-as/compile/optimised/numerics.ts";
 import {
   encodable,
@@ -124,6 +125,28 @@ test("limits: a zero point that something clamps at, and room in the accumulator
     upper: new Float64Array(255).fill(Infinity),
   };
   assert.is(fitOutputStage({ ...free, ...none }, stageLimits(V8, 0, 0)), null);
+});
+
+test("factors beyond reason: no stage, and no time lost", () => {
+  for (const factor of [2 ** -90, 2 ** -40, 2 ** 20])
+    for (const chip of [V7, V8]) {
+      const one = { accumulator: 1000, byte: 3 };
+      const steps = tabledSteps([{ accumulator: 0, byte: 2 }, one], 2, 0, factor);
+      assert.is(fitOutputStage(steps, stageLimits(chip, 0, 2 ** 20)), null);
+    }
+  const of = (scale: number): Tensor => ({
+    id: 0,
+    name: "t",
+    type: "uint8",
+    shape: [1, 1, 7, 1],
+    quant: { scales: Float32Array.of(scale), zeroPoints: Int32Array.of(5), axis: 0 },
+    constant: null,
+  });
+  // TFLite multiplies by 0 here, so no sum leaves the zero point.
+  const terms = pairTerms([of(1e-12), of(1e-12)], of(1), 1, 0);
+  assert.equal([...new Set(terms.first)], [-Infinity, Infinity]);
+  const mean = { kind: "MEAN", options: {} } as Op;
+  assert.is(averageSteps(mean, of(1e12), of(1), 7, 1), null);
 });
 
 /** Output bytes of an operator of the CPU kernels. */

@@ -48,10 +48,10 @@ const classifier = (gap: number) => (got: Bytes, want: Bytes) =>
 const MODELS: Readonly<Record<string, WholeModel>> = {
   "mobilenet_v1_0.25_128_quant": { check: classifier(0), share: 1 },
   "mobilenet_v1_1.0_224_quant": { check: classifier(0), share: 1 },
-  // Linear layers and additions are not exact: among values of 0 and 1 of 256, places may change.
+  // Linear layers in one job are not exact: among values of 0 and 1 of 256, places may change.
   "mobilenet_v2_1.0_224_quant": { check: classifier(1), share: 1 },
   "tf2_mobilenet_v2_1.0_224_ptq": {
-    check: classifier(1),
+    check: classifier(0),
     cpuConvolutions: "QUANT_PER_TENSOR",
     share: 0,
   },
@@ -90,7 +90,7 @@ function checkYolox(got: Bytes, want: Bytes, target: string): void {
 function checkKeyPoints(got: Bytes, want: Bytes): void {
   const [points, wanted] = [floatsOf(got[0]!), floatsOf(want[0]!)];
   for (let at = 0; at < wanted.length; at += 3)
-    if (wanted[at + 2]! >= 0.5)
+    if (wanted[at + 2]! >= 0.3)
       for (const i of [at, at + 1])
         assert.ok(Math.abs(points[i]! - wanted[i]!) <= 0.05, `key point ${at / 3}`);
 }

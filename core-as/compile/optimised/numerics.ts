@@ -33,6 +33,8 @@ export function levelsOf(zeroPoint: number, lowest: number): Float64Array {
  * multiplier, ties upwards, then the right shift, ties away from zero.
  */
 export function firstRequantised({ multiplier, shift }: FixedMultiplier, level: number): number {
+  // A factor that is too small for TFLite makes everything 0.
+  if (multiplier === 0) return level > 0 ? Infinity : -Infinity;
   // The first number after the multiplication that the right shift takes to the level.
   const half = BigInt(2 * level - 1) << BigInt(Math.max(-shift - 1, 0));
   const product = shift >= 0 ? BigInt(level) : level > 0 ? half : half + 1n;
@@ -73,7 +75,9 @@ export function averageSteps(
 /** Smallest sum without zero points that leads to an output level. */
 type FirstSum = (level: number) => number;
 
-function firstMean(input: Tensor, output: Tensor, count: number): FirstSum {
+function firstMean(input: Tensor, output: Tensor, count: number): FirstSum | null {
+  // Larger ones are no number that TFLite multiplies by.
+  if (scaleOf(input) / scaleOf(output) >= Math.min(MAX_FITTED * count, 2 ** 30)) return null;
   const fixed = meanMultiplier(input, output, count);
   return (level) => firstRequantised(fixed, level);
 }

@@ -47,6 +47,9 @@ export interface StageLimits {
  */
 export const shareOf = (distance: number): number => Math.exp(-Math.abs(distance) / 24) + 0.02;
 
+/** Below this factor no accumulator reaches an output step. */
+const SMALLEST_FITTED = 2 ** -36;
+
 /** Candidates that are counted exactly, for each multiplier. */
 const FINALISTS = 3;
 
@@ -58,7 +61,8 @@ const FINALISTS = 3;
  * accumulator step, among which is nearly always one that puts every step on the same side of the same integers as TFLite.
  */
 export function fitOutputStage(steps: Steps, limits: StageLimits): OutputStage | null {
-  const { upper, lowest, zeroPoint } = steps;
+  const { upper, lowest, zeroPoint, factor: wanted } = steps;
+  if (!(wanted >= SMALLEST_FITTED && wanted < limits.maxFactor)) return null;
   const shares = upper.map((_, i) => shareOf(lowest + 1 + i - zeroPoint));
   const agreement = new Agreement(steps, shares);
   const factors = factorCandidates(steps, limits);
@@ -175,7 +179,8 @@ function finalists(
   const consider = (zeroPoint: number): void => {
     const base = (steps.zeroPoint - zeroPoint - 0.5) / factor;
     const middle = Math.round(base - agreement.best);
-    for (let offset = middle - 1; offset <= middle + 1; offset++) {
+    for (const near of [-1, 0, 1]) {
+      const offset = middle + near;
       const share = agreement.at(base - offset);
       if (found.length === FINALISTS && share <= found.at(-1)!.share) continue;
       if (Math.abs(offset) > limits.maxOffset) continue;

@@ -88,16 +88,15 @@ function fitPair(
   for (const factors of choices) {
     const { w0, addOff } = factors;
     const weights = { weightA: w0, zeroA: zp8(a), weightB: addOff, zeroB: zp8(b) };
-    const exactA = scaleOf(a) / w0 / scaleOf(output);
-    const exactB = scaleOf(b) / Math.abs(addOff) / scaleOf(output);
     // Exact for the operand with the larger steps, or for both as near as the error of the weights' ratio lets it.
-    const both = (exactA * w0 ** 2 + exactB * addOff ** 2) / (w0 ** 2 + addOff ** 2);
-    const plain = [scaleOf(a) < scaleOf(b) ? exactB : exactA, both].map((factor) => ({
-      factor: encodable(factor, limits.multiplierBits),
+    const exact = scaleOf(a) < scaleOf(b) ? scaleOf(b) / Math.abs(addOff) : scaleOf(a) / w0;
+    const both = (scaleOf(a) * w0 + scaleOf(b) * Math.abs(addOff)) / (w0 ** 2 + addOff ** 2);
+    const plain = [exact, both].map((factor) => ({
+      factor: encodable(factor / scaleOf(output), limits.multiplierBits),
       offset: 0,
       zeroPoint: zp8(output),
     }));
-    const fitted = fitOutputStage(pairSteps(terms, weights, both), limits);
+    const fitted = fitOutputStage(pairSteps(terms, weights, both / scaleOf(output)), limits);
     for (const stage of fitted ? [...plain, fitted] : plain) {
       const cost = pairMismatch(terms, weights, stage);
       if (cost < CLEARLY * least) [best, least] = [{ factors, stage }, cost];

@@ -41,7 +41,7 @@ export function draftConvolution(
   const limits = stageLimits(context.chip, lowest, largest);
   const steps = requantisedSteps(factor, zp8(output), lowest);
   let stage = steps && fitOutputStage(steps, limits);
-  if (context.exactRounding && steps) {
+  if (context.exactRounding && steps && factor < limits.maxFactor) {
     // What the cores make of the tensors' scales is not rounded to nearest.
     stage ??= plainStage(steps, limits);
     if (!isExact(steps, stage) && draftRanges(context, op, job, { factor, lowest, largest }))
