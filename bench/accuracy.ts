@@ -11,6 +11,7 @@ import {
   createSession,
   createSimTransport,
   readModel,
+  type Chip,
   type ElementType,
   type Tensor,
 } from "../core-as/index.ts";
@@ -20,7 +21,9 @@ import {
   fitOutputStage,
   levelStarts,
   stageLimits,
+  type Steps,
 } from "../core-as/compile/optimised/output-stage.ts";
+import { fitRanges, isExact } from "../core-as/compile/optimised/ranges.ts";
 import { scaleOf, zp8 } from "../core-as/compile/lower-shared.ts";
 import { convolutionFactor } from "../core-as/ir/fixed-point.ts";
 import { runGraph } from "../core-as/runtime/cpu/index.ts";
@@ -131,6 +134,22 @@ async function layers(name: string, target: string): Promise<void> {
     });
 }
 
+interface RangeSums {
+  inRanges?: number;
+  mostRanges?: number;
+  notExact?: number;
+}
+
+function countRanges(sums: RangeSums, steps: Steps, chip: Chip): void {
+  const plan = fitRanges(steps, stageLimits(chip, 0, LARGEST));
+  if (plan === null) sums.notExact!++;
+  else sums.inRanges!++;
+  sums.mostRanges = Math.max(sums.mostRanges!, plan?.ranges.length ?? 0);
+}
+
+/** Above all accumulators of these models. */
+const LARGEST = 2 ** 28;
+
 /** Convolutions whose output stage gives TFLite's byte for every accumulator there is, and how many output steps are off in others. */
 function stages(name: string, target: string): void {
   const chip = chipByName(target)!;
@@ -142,6 +161,8 @@ function stages(name: string, target: string): void {
     linearExact: 0,
     steps: 0,
     stepsOff: 0,
+    // With exact rounding: layers that take several jobs and are right for every accumulator, and the most of these jobs.
+    ...(exactRounding && { inRanges: 0, mostRanges: 0, notExact: 0 }),
   };
   for (const op of graph.ops) {
     const [input, weight, output] = [op.inputs[0], op.inputs[1], op.outputs[0]].map(
@@ -151,21 +172,23 @@ function stages(name: string, target: string): void {
     const factor = convolutionFactor(op.kind, input, weight, scaleOf(weight), output);
     const lowest = lowestOf(op, output);
     const steps = requantisedSteps(factor, zp8(output), lowest)!;
-    const limits = stageLimits(chip, lowest, 2 ** 28);
+    const limits = stageLimits(chip, lowest, LARGEST);
     const plain = {
       factor: encodable(factor, limits.multiplierBits),
       offset: 0,
       zeroPoint: zp8(output),
     };
-    const starts = levelStarts(fitOutputStage(steps, limits) ?? plain, lowest);
+    const stage = fitOutputStage(steps, limits) ?? plain;
+    const starts = levelStarts(stage, lowest);
     const off = steps.upper.filter((want, i) => starts[i] !== want).length;
     const isLinear = lowest < zp8(output);
     sums[isLinear ? "linear" : "rectified"]++;
     if (off === 0) sums[isLinear ? "linearExact" : "rectifiedExact"]++;
     sums.steps += starts.length;
     sums.stepsOff += off;
+    if (exactRounding && !isExact(steps, stage)) countRanges(sums, steps, chip);
   }
-  report({ bench: "accuracy-stages", case: name, target, mode: "optimised", ...sums });
+  report({ bench: "accuracy-stages", case: name, target, mode, ...sums });
 }
 
 const measure = process.argv.includes("--stages")

@@ -44,9 +44,9 @@ const CONTINUATIONS = 3;
  * The fewest jobs that together are right for every accumulator, or null when more than MAX_RANGES would be necessary.
  *
  * Job k multiplies by m_k times the factor: its byte rises by m_k fine steps for each output step and stays at 0 below its
- * range of 255 / m_k output steps, at 255 above. The ranges lie behind each other, so of the sum of byte / m_k only one job's
- * part is between its ends at any accumulator: the sum rises as one staircase of fine steps, and one rounding of it gives the
- * output. Only every m_k-th fine step of a job has to be right.
+ * range of 255 / m_k output steps, at 255 above. The ranges lie behind each other: where one job is between its ends, those
+ * below have given all they can and those above nothing. So the sum of byte / m_k rises as one staircase of fine steps, and one
+ * rounding of it gives the output. Only every m_k-th fine step of a job has to be right. What is returned was checked as a whole.
  *
  * Ranges start at zero and go up and down from there: TFLite's second rounding moves the steps on both sides towards zero.
  */
