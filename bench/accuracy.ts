@@ -1,6 +1,6 @@
 // How near whole models come to TFLite's recorded outputs, and how many bytes of each operator alone differ from the integer
 // reference. Named peer: TFLite 2.14's reference kernels. Everything here is simulated.
-// Usage: npm run bench:accuracy [-- --json] [-- --target imx8mp] [-- --model yolox] [-- --layers] [-- --stages]
+// Usage: npm run bench:accuracy [-- --json] [-- --target imx8mp] [-- --model yolox] [-- --layers] [-- --stages] [-- --exact-rounding]
 // SPDX-License-Identifier: MIT
 import { readdirSync } from "node:fs";
 import { compareModel } from "../cli/compare-layers.ts";
@@ -11,6 +11,7 @@ import {
   createSession,
   createSimTransport,
   readModel,
+  type Chip,
   type ElementType,
   type Tensor,
 } from "../core-as/index.ts";
@@ -20,7 +21,9 @@ import {
   fitOutputStage,
   levelStarts,
   stageLimits,
+  type Steps,
 } from "../core-as/compile/optimised/output-stage.ts";
+import { fitRanges, isExact } from "../core-as/compile/optimised/ranges.ts";
 import { scaleOf, zp8 } from "../core-as/compile/lower-shared.ts";
 import { convolutionFactor } from "../core-as/ir/fixed-point.ts";
 import { runGraph } from "../core-as/runtime/cpu/index.ts";
@@ -34,6 +37,9 @@ const argument = (name: string): string | null => {
 };
 
 const only = argument("--model");
+/** Left out: as `tilewright compile` without the flag, one job for each layer. */
+const exactRounding = process.argv.includes("--exact-rounding");
+const mode = exactRounding ? "optimised, exact rounding" : "optimised";
 const targets = argument("--target") === null ? ["a311d", "imx8mp"] : [argument("--target")!];
 const core = await Core.create();
 
@@ -69,7 +75,7 @@ function outputFigures(type: ElementType, got: Uint8Array, want: Uint8Array) {
 async function wholeModel(name: string, target: string): Promise<void> {
   const bytes = corpusBytes("models", `${name}.tflite`);
   const { graph } = readModel(bytes);
-  const { executable } = await compile(bytes, { target, core });
+  const { executable } = await compile(bytes, { target, core, exactRounding });
   const transport = await createSimTransport(chipByName(target)!);
   const session = await createSession(executable, transport);
   for (const picture of readdirSync(corpusPath("reference-pictures", name))) {
@@ -83,7 +89,7 @@ async function wholeModel(name: string, target: string): Promise<void> {
         bench: "accuracy",
         case: `${name}/${picture}/output-${i}`,
         target,
-        mode: "optimised",
+        mode,
         ...outputFigures(graph.tensors[id]!.type, outputs[i]!, want),
         // The recorded outputs are those of the integer reference that the layers are compared with.
         cpuKernelsEqual: Buffer.compare(reference.get(id)!, want) === 0 ? 1 : 0,
@@ -100,7 +106,7 @@ async function layers(name: string, target: string): Promise<void> {
   const compared = await compareModel(
     corpusBytes("models", `${name}.tflite`),
     [corpusPath("models", `${picture}.bmp`)],
-    { target } as Parameters<typeof compareModel>[2],
+    { target, exactRounding } as Parameters<typeof compareModel>[2],
     transport,
     () => {},
   );
@@ -120,13 +126,29 @@ async function layers(name: string, target: string): Promise<void> {
       bench: "accuracy-layers",
       case: `${name}/${picture}/${kind}`,
       target,
-      mode: "optimised",
+      mode,
       operators,
       differing,
       of,
       share: differing / of,
     });
 }
+
+interface RangeSums {
+  inRanges?: number;
+  mostRanges?: number;
+  notExact?: number;
+}
+
+function countRanges(sums: RangeSums, steps: Steps, chip: Chip): void {
+  const plan = fitRanges(steps, stageLimits(chip, 0, LARGEST));
+  if (plan === null) sums.notExact!++;
+  else sums.inRanges!++;
+  sums.mostRanges = Math.max(sums.mostRanges!, plan?.ranges.length ?? 0);
+}
+
+/** Above all accumulators of these models. */
+const LARGEST = 2 ** 28;
 
 /** Convolutions whose output stage gives TFLite's byte for every accumulator there is, and how many output steps are off in others. */
 function stages(name: string, target: string): void {
@@ -139,6 +161,8 @@ function stages(name: string, target: string): void {
     linearExact: 0,
     steps: 0,
     stepsOff: 0,
+    // With exact rounding: layers that take several jobs and are right for every accumulator, and the most of these jobs.
+    ...(exactRounding && { inRanges: 0, mostRanges: 0, notExact: 0 }),
   };
   for (const op of graph.ops) {
     const [input, weight, output] = [op.inputs[0], op.inputs[1], op.outputs[0]].map(
@@ -148,21 +172,23 @@ function stages(name: string, target: string): void {
     const factor = convolutionFactor(op.kind, input, weight, scaleOf(weight), output);
     const lowest = lowestOf(op, output);
     const steps = requantisedSteps(factor, zp8(output), lowest)!;
-    const limits = stageLimits(chip, lowest, 2 ** 28);
+    const limits = stageLimits(chip, lowest, LARGEST);
     const plain = {
       factor: encodable(factor, limits.multiplierBits),
       offset: 0,
       zeroPoint: zp8(output),
     };
-    const starts = levelStarts(fitOutputStage(steps, limits) ?? plain, lowest);
+    const stage = fitOutputStage(steps, limits) ?? plain;
+    const starts = levelStarts(stage, lowest);
     const off = steps.upper.filter((want, i) => starts[i] !== want).length;
     const isLinear = lowest < zp8(output);
     sums[isLinear ? "linear" : "rectified"]++;
     if (off === 0) sums[isLinear ? "linearExact" : "rectifiedExact"]++;
     sums.steps += starts.length;
     sums.stepsOff += off;
+    if (exactRounding && !isExact(steps, stage)) countRanges(sums, steps, chip);
   }
-  report({ bench: "accuracy-stages", case: name, target, mode: "optimised", ...sums });
+  report({ bench: "accuracy-stages", case: name, target, mode, ...sums });
 }
 
 const measure = process.argv.includes("--stages")

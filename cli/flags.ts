@@ -145,7 +145,7 @@ export function addCompileFlags(command: Command): Command {
     .option("--no-memory-plan", "optimised mode: a buffer of its own for every tensor")
     .option(
       "--exact-rounding",
-      "optimised mode: as many jobs a layer as it takes to round as TFLite does; slower",
+      "optimised mode: convolutions equal to TFLite's in every byte, in several jobs where one cannot; slower",
     )
     .option(
       "--system <file>",

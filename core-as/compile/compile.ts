@@ -31,8 +31,9 @@ export interface CompileOptions {
   /** optimised mode: transformations to leave out, e.g. { depthwiseGroups: false }; default: none. */
   optimisations?: Partial<Optimisations>;
   /**
-   * optimised mode: compute convolutions without a ReLU in two halves, above and below zero, and add these: they then round as
-   * TFLite's do (docs/accuracy.md), for twice their multiply-accumulates. Default false.
+   * optimised mode: compute a convolution that no single job rounds as TFLite does in several jobs, each for a range of output steps,
+   * and a sum (docs/accuracy.md): for every accumulator the bytes are TFLite's, for three times the predicted time and more on
+   * version 7 of the NN cores. Default false.
    */
   exactRounding?: boolean;
   /** Instance to work in; default: a new one. Nothing stays allocated in it. */

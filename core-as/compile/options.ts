@@ -44,7 +44,7 @@ export interface CompileSettings {
   capturedOnly: boolean;
   /** optimised mode: tensors that are not alive at the same time share memory. */
   memoryPlan: boolean;
-  /** optimised mode: layers without a ReLU take two jobs and a sum, to round as TFLite does. */
+  /** optimised mode: layers take as many jobs as it needs, and a sum, to round as TFLite does. */
   exactRounding: boolean;
   /** optimised mode: figures that choices follow; left out: those of hw/systems.ts for the chip. */
   system?: System;

@@ -22,6 +22,7 @@ import { quantiseMultiplier, requantise } from "../../core-as/ir/fixed-point.ts"
 import type { Graph, Op, Tensor } from "../../core-as/ir/graph.ts";
 import { runOperator } from "../../core-as/runtime/cpu/index.ts";
 import { coreOf } from "../helpers/cores.ts";
+import { hardwareByte } from "../helpers/hardware-byte.ts";
 import { rng } from "../helpers/prng.mjs";
 import { tinyGraph } from "../helpers/tiny-graph.ts";
 
@@ -36,20 +37,6 @@ function byteOf({ lower, upper, lowest }: Steps, accumulator: number): number | 
     if (accumulator < upper[i]!) return undefined;
   }
   return 255;
-}
-
-/** The hardware's arithmetic on one accumulator: an exact product, halves to even (spec/hardware.md 7). */
-function hardwareByte(stage: OutputStage, accumulator: number, lowest: number): number {
-  const bits = 24;
-  const shift = bits - 1 - Math.floor(Math.log2(stage.factor));
-  const multiplier = BigInt(stage.factor * 2 ** shift);
-  const product = BigInt(accumulator + stage.offset) * multiplier;
-  const down = product >> BigInt(shift);
-  const twice = (product - (down << BigInt(shift))) * 2n;
-  const unit = 1n << BigInt(shift);
-  const up = twice > unit || (twice === unit && (down & 1n) === 1n);
-  const byte = Number(down) + Number(up) + stage.zeroPoint;
-  return Math.min(Math.max(byte, lowest), 255);
 }
 
 /** Numbers that are likely to tell two functions apart: around every step. */

@@ -31,6 +31,10 @@ export interface ConvCase {
   activation?: Activation;
   /** A PAD before it: top, bottom, left, right. */
   pad?: readonly [number, number, number, number];
+  /** Real factor from accumulator to output; left out: one that uses most of the output's range. */
+  factor?: number;
+  /** Stored output zero point as uint8. */
+  outZero?: number;
 }
 
 export interface PoolCase {
@@ -57,6 +61,40 @@ const ZERO = { uint8: 121, int8: -9 };
 function quantised(type: ByteType, shape: number[], scale: number, zeroPoint = ZERO[type]): Tensor {
   const made = tensor(shape, { type, scales: [scale] });
   return { ...made, quant: { ...made.quant!, zeroPoints: Int32Array.of(zeroPoint) } };
+}
+
+/**
+ * A 1x1 convolution of one channel with a weight of one and rising biases: on an image of all bytes its accumulators are all
+ * numbers from the first output step to the last, and more.
+ */
+export function everyAccumulatorModel(
+  factor: number,
+  outZero: number,
+  activation: Activation,
+): Uint8Array {
+  const below = Math.ceil((outZero + 4) / factor / 256);
+  const channels = below + Math.ceil((260 - outZero) / factor / 256);
+  const input = quantised("uint8", [1, 16, 16, 1], 0.5, 0);
+  const weights = {
+    ...quantised("uint8", [channels, 1, 1, 1], 0.25, 7),
+    constant: new Uint8Array(channels).fill(8),
+  };
+  const values = Int32Array.from({ length: channels }, (_, i) => (i - below) * 256);
+  const bias: Tensor = {
+    ...tensor([channels], { type: "int32", scales: [0.5 * 0.25] }),
+    constant: new Uint8Array(values.buffer),
+  };
+  const output = quantised("uint8", [1, 16, 16, channels], (0.5 * 0.25) / factor, outZero);
+  const options = {
+    padding: "same",
+    strideH: 1,
+    strideW: 1,
+    dilationH: 1,
+    dilationW: 1,
+    activation,
+  };
+  const ops = [op("CONV_2D", [0, 1, 2], [3], options)];
+  return modelBytes(graph([input, weights, bias, output], ops, [0], [3]));
 }
 
 /** A file of the graph. */
@@ -97,7 +135,9 @@ export function convModel(c: ConvCase): Uint8Array {
     windowOutputSize(padding, from.shape[axis + 1]!, kernel[axis]!, stride[axis]!, dilation[axis]!),
   );
   const taps = kernel[0] * kernel[1] * (depthwise ? 1 : channels / groups);
-  const output = quantised(type, [1, ...sides, outputs], 0.02 * Math.sqrt(taps));
+  const scale = c.factor ? (0.05 * 0.01) / c.factor : 0.02 * Math.sqrt(taps);
+  const zero = c.outZero === undefined ? ZERO[type] : c.outZero - (type === "int8" ? 128 : 0);
+  const output = quantised(type, [1, ...sides, outputs], scale, zero);
   const options = {
     padding,
     strideH: stride[0],

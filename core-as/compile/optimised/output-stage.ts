@@ -123,7 +123,7 @@ function mismatch(steps: Steps, shares: Float64Array, stage: OutputStage): numbe
 }
 
 /** Smallest accumulator that the hardware rounds to at least `level`; ties go to the even side. */
-function firstReaching(level: number, { factor, offset }: OutputStage): number {
+export function firstReaching(level: number, { factor, offset }: OutputStage): number {
   // The factor has 24 bits at most, so a quotient below 2^28 that is no whole number is far enough from one.
   const edge = (level - 0.5) / factor;
   const first = Math.ceil(edge);

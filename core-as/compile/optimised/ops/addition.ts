@@ -112,7 +112,7 @@ const CLEARLY = 0.9;
 /** Largest weighted sum of two bytes. */
 const PAIR_SUM = 2 * 255 * 255;
 
-/** What an addition's job is made of; input and output quantisation and ReLU are the caller's. */
+/** What a weighted sum's job is made of; input and output quantisation and ReLU are the caller's. */
 interface AddParts {
   record: NnRecord;
   weights: WeightPlan;
@@ -120,22 +120,45 @@ interface AddParts {
 }
 
 /** acc = w0 (a - za) + addOff (b - zb); the operands lie behind each other, a first. */
-export function addParts(
+function addParts(
   chip: Chip,
   factors: PairFactors,
   [a, b]: [Tensor, Tensor],
   output: Tensor,
 ): AddParts {
+  const { w0, addOff, zero, weightScale } = factors;
+  const { record, weights } = sumParts(chip, output, { weights: [w0, addOff], zero });
   // The encoder corrects both operands by the first one's zero point; the bias adds the difference.
-  const bias = factors.addOff * (zp8(a) - zp8(b));
+  const bias = addOff * (zp8(a) - zp8(b));
+  return {
+    record: { ...record, [NnJob.WEIGHT_SCALE]: floatBits(weightScale) },
+    weights,
+    biases: new Int32Array(record[NnJob.COEF_KERNELS]!).fill(bias),
+  };
+}
+
+/** A weight for each operand; they are stored with `zero` added. */
+interface SumWeights {
+  weights: readonly number[];
+  zero: number;
+}
+
+/**
+ * Record without scales, and weights, of a job that adds operands which lie behind each other.
+ * @param output shape of each operand and of the result
+ */
+export function sumParts(
+  chip: Chip,
+  output: Tensor,
+  sum: SumWeights,
+): { record: NnRecord; weights: WeightPlan } {
   const parts = { planes: addPlanes, channels: addChannels }[generationOf(chip).addition];
-  const { record, weights } = parts(chip, output, factors);
+  const { record, weights } = parts(chip, output, sum);
   return {
     record: {
       ...record,
-      [NnJob.WEIGHT_ZP]: factors.zero,
-      [NnJob.PAD_BYTE]: factors.zero,
-      [NnJob.WEIGHT_SCALE]: floatBits(factors.weightScale),
+      [NnJob.WEIGHT_ZP]: sum.zero,
+      [NnJob.PAD_BYTE]: sum.zero,
       [NnJob.STRIDE]: 1,
       [NnJob.ORDER]: CoefOrder.INTERLEAVED,
       [NnJob.SOURCE]: WeightSource.DENSE,
@@ -143,51 +166,51 @@ export function addParts(
       [NnJob.DW_MULTIPLIER]: 1,
     },
     weights: storedWeights(weights),
-    biases: new Int32Array(record[NnJob.COEF_KERNELS]!).fill(bias),
   };
 }
 
 type Shape = { record: NnRecord; weights: Uint8Array };
 
 /** Each operand is one plane of a pseudo image; a 2x2 kernel uses only its first weight in each. */
-function addPlanes(chip: Chip, output: Tensor, { w0, addOff, zero }: PairFactors): Shape {
+function addPlanes(chip: Chip, output: Tensor, { weights, zero }: SumWeights): Shape {
   const [columns, rows] = addSides(bytesOf(flatExtent(output.shape)))!;
   return {
     record: {
       ...imageRecord(chip, {
-        in: { s: rows, f: columns, c: 2 },
+        in: { s: rows, f: columns, c: weights.length },
         out: { s: rows, f: columns, c: 1 },
         kernelX: 2,
         kernelY: 2,
         doubled: 1,
       }),
-      [NnJob.COEF_PLANES]: 2,
+      [NnJob.COEF_PLANES]: weights.length,
       [NnJob.COEF_KERNELS]: 1,
     },
-    weights: Uint8Array.of(zero + w0, zero, zero, zero, zero + addOff, zero, zero, zero),
+    weights: Uint8Array.from(weights.flatMap((weight) => [zero + weight, zero, zero, zero])),
   };
 }
 
-/** A 1x1 convolution over the channels of both operands: two diagonals. */
-function addChannels(chip: Chip, output: Tensor, { w0, addOff, zero }: PairFactors): Shape {
+/** A 1x1 convolution over the channels of all operands: a diagonal for each. */
+function addChannels(chip: Chip, output: Tensor, { weights, zero }: SumWeights): Shape {
   const { s, f, c } = flatExtent(output.shape);
-  const weights = new Uint8Array(c * 2 * c).fill(zero);
-  for (let channel = 0; channel < c; channel++) {
-    weights[channel * 2 * c + channel] = zero + w0;
-    weights[channel * 2 * c + c + channel] = zero + addOff;
-  }
+  const planes = weights.length * c;
+  const stored = new Uint8Array(c * planes).fill(zero);
+  for (let channel = 0; channel < c; channel++)
+    weights.forEach((weight, k) => {
+      stored[channel * planes + k * c + channel] = zero + weight;
+    });
   return {
     record: {
       ...imageRecord(chip, {
-        in: { s, f, c: 2 * c },
+        in: { s, f, c: planes },
         out: { s, f, c },
         kernelX: 1,
         kernelY: 1,
         doubled: 1,
       }),
-      [NnJob.COEF_PLANES]: 2 * c,
+      [NnJob.COEF_PLANES]: planes,
       [NnJob.COEF_KERNELS]: c,
     },
-    weights,
+    weights: stored,
   };
 }

@@ -7,8 +7,9 @@ import type { NnWork } from "../../jobs.ts";
 import { scaleOf, zp8 } from "../../lower-shared.ts";
 import type { LoweringContext } from "../context.ts";
 import { biasesOf, lowestOf, requantisedSteps } from "../numerics.ts";
-import { fitOutputStage, stageLimits } from "../output-stage.ts";
-import { canHalve, draftHalves } from "./halves.ts";
+import { fitOutputStage, plainStage, stageLimits } from "../output-stage.ts";
+import { isExact } from "../ranges.ts";
+import { draftRanges } from "./ranges.ts";
 import { draftWindow } from "./window.ts";
 
 export function lowerConvolution(context: LoweringContext, op: Op): void {
@@ -46,9 +47,15 @@ export function draftConvolution(
   const lowest = lowestOf(op, output);
   const factor = convolutionFactor(op.kind, input, weight, scaleOf(weight), output);
   const largest = largestSum(geometry) + largestOf(biases);
-  if (canHalve(context, job, lowest) && draftHalves(context, op, job, factor, largest)) return;
+  const limits = stageLimits(context.chip, lowest, largest);
   const steps = requantisedSteps(factor, zp8(output), lowest);
-  const stage = steps && fitOutputStage(steps, stageLimits(context.chip, lowest, largest));
+  let stage = steps && fitOutputStage(steps, limits);
+  if (context.exactRounding && steps && factor < limits.maxFactor) {
+    // What the cores make of the tensors' scales is not rounded to nearest.
+    stage ??= plainStage(steps, limits);
+    if (!isExact(steps, stage) && draftRanges(context, op, job, { factor, lowest, largest }))
+      return;
+  }
   if (stage !== null) biases.forEach((bias, i) => (biases[i] = bias + stage.offset));
   draftWindow(context, op, { ...window, stage });
 }
