@@ -29,6 +29,7 @@ export type {
 } from "./executable/executable.ts";
 
 // Running
+export { checkExecutable } from "./runtime/check-executable.ts";
 export { createSession, type Session } from "./runtime/session.ts";
 export { createNullTransport } from "./runtime/null-transport.ts";
 export {

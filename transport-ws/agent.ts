@@ -9,6 +9,7 @@ import { Connection } from "./agent/connection.ts";
 import type { AgentContext, BoardDescription, RunCounts } from "./agent/context.ts";
 import { Library } from "./agent/library.ts";
 import { Budget, Throttle, withDefaults, type AgentLimits } from "./agent/limits.ts";
+import { Prover } from "./agent/prover.ts";
 import { RunLog, type Latency } from "./agent/run-log.ts";
 import { Scheduler } from "./agent/scheduler.ts";
 import type { FrameChannel } from "./channel.ts";
@@ -25,6 +26,8 @@ export interface AgentOptions {
   limits?: Partial<AgentLimits>;
   /** Default: in memory. */
   cache?: ExecutableCache;
+  /** Prove what is uploaded before the transport loads it, whatever the transport checks itself; default: true. */
+  check?: boolean;
   /** Says whether a token may use the board; default: everyone may. Compare in constant time. */
   authenticate?: (token: string, peer: string) => boolean | Promise<boolean>;
   /** Runs that the transport is given at a time, so that a late turn of the event loop does not leave it idle; default 4. */
@@ -80,6 +83,7 @@ export class Agent {
     const log = options.log ?? ((): void => {});
     const memory = new Budget("bytes of memory to all connections", limits.memory);
     const cache = options.cache ?? createMemoryCache();
+    const prover = options.check === false ? null : new Prover(transport.chip);
     this.creditsLeft = limits.runs;
     this.context = {
       transport,
@@ -88,7 +92,7 @@ export class Agent {
       limits,
       clock,
       scheduler: new Scheduler(clock, options.concurrentRuns ?? 4),
-      library: new Library(transport, cache, memory, limits.executables, log),
+      library: new Library(transport, cache, memory, limits.executables, log, prover),
       records: new ClientRecords(limits.clients, limits.clientMs),
       memory,
       throttle: new Throttle(limits.uploadBytesPerSecond),

@@ -27,7 +27,7 @@ export async function setUp(
   } = {},
 ): Promise<SetUp> {
   const transport = new CountingTransport(options.manual ?? false);
-  const agent = new Agent(transport, { concurrentRuns: 1, ...options.agent });
+  const agent = new Agent(transport, { check: false, concurrentRuns: 1, ...options.agent });
   const sent: number[] = [];
   const network = tappedNetwork(
     () => agent,

@@ -56,6 +56,7 @@ async function serve({ port, journal, runMs, limits }: BoardProcessOptions): Pro
     setTimeout(() => transport.finish(), runMs);
   };
   const server = await startServer({
+    check: false,
     transport,
     host: "127.0.0.1",
     port,

@@ -91,7 +91,14 @@ test("an agent goes on without its cache, and uses it after a new start", async 
     const cache = await openDiskCache(directory, { maxBytes });
     const transport = new CountingTransport();
     const log = (line: string): number => lines.push(line);
-    const server = await startServer({ transport, host: "127.0.0.1", port: 0, cache, log });
+    const server = await startServer({
+      transport,
+      check: false,
+      host: "127.0.0.1",
+      port: 0,
+      cache,
+      log,
+    });
     let uploads = 0;
     const board = await connectBoard(server.url, { onUploadProgress: () => uploads++ });
     await board.load(TINY);
@@ -108,6 +115,7 @@ test("an agent goes on without its cache, and uses it after a new start", async 
   rmSync(directory, { recursive: true });
   const transport = new CountingTransport();
   const server = await startServer({
+    check: false,
     transport,
     host: "127.0.0.1",
     port: 0,

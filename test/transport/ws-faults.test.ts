@@ -164,6 +164,7 @@ test("cut at the ends of all frames and inside them, both ways", async () => {
   transport.onStart = () => setImmediate(() => transport.finish());
   const limits = { runsPerConnection: 3 };
   const server = await startServer({
+    check: false,
     transport,
     host: "127.0.0.1",
     port: 0,
@@ -210,7 +211,7 @@ test("cut at the ends of all frames and inside them, both ways", async () => {
 test("a network that falls silent: both sides notice, the client comes back another way", async () => {
   const transport = new CountingTransport();
   const limits = { idleMs: 400, slowReaderMs: 400 };
-  const server = await startServer({ transport, host: "127.0.0.1", port: 0, limits });
+  const server = await startServer({ transport, check: false, host: "127.0.0.1", port: 0, limits });
   const proxy = await TcpProxy.start(server.port);
   const times = { keepAliveMs: 100, connectMs: 300 };
   const board = await connectBoard(proxy.url, { ...times, reconnect: FAST });
@@ -262,7 +263,7 @@ test("a reader that stops reading is dropped, the others are served", async () =
   const executable = largeExecutable(1 << 20);
   const transport = new CountingTransport();
   const limits = { slowReaderMs: 300, idleMs: 60_000 };
-  const server = await startServer({ transport, host: "127.0.0.1", port: 0, limits });
+  const server = await startServer({ transport, check: false, host: "127.0.0.1", port: 0, limits });
   const other = await connectBoard(server.url);
   const session = await createSession(executable, other);
   const { socket, next } = await rawSocket(server.url);
@@ -284,7 +285,7 @@ test("a reader that stops reading is dropped, the others are served", async () =
 test("uploads that are larger than announced, or announced too large, end before memory is taken", async () => {
   const transport = new CountingTransport();
   const limits = { executableBytes: 1 << 20 };
-  const server = await startServer({ transport, host: "127.0.0.1", port: 0, limits });
+  const server = await startServer({ transport, check: false, host: "127.0.0.1", port: 0, limits });
   const { socket, next } = await rawSocket(server.url);
   socket.send(encodeFrame(LOAD, { request: 1, digest: new Uint8Array(32), bytes: 2 ** 40 }));
   const failed = (await next(0x03)).toString("latin1");
@@ -302,7 +303,7 @@ test("uploads that are larger than announced, or announced too large, end before
 
 test("connections that come and go leave no descriptors and no records behind", async () => {
   const transport = new CountingTransport();
-  const server = await startServer({ transport, host: "127.0.0.1", port: 0 });
+  const server = await startServer({ transport, check: false, host: "127.0.0.1", port: 0 });
   const once = async (i: number): Promise<void> => {
     const board = await connectBoard(server.url);
     const loaded = await board.load(TINY);

@@ -9,6 +9,7 @@ import type { LoadedExecutable, Transport } from "../../core-as/runtime/transpor
 import { MAX_TENSORS } from "../protocol.ts";
 import type { ExecutableCache } from "./cache.ts";
 import type { Budget } from "./limits.ts";
+import type { Prover } from "./prover.ts";
 
 /** A loaded executable with what the protocol has to know of it. */
 export interface SharedExecutable {
@@ -39,6 +40,7 @@ export class Library {
     private readonly memory: Budget,
     private readonly maxLoaded: number,
     private readonly log: (line: string) => void,
+    private readonly prover: Prover | null,
   ) {}
 
   /** Executables that are loaded. */
@@ -119,6 +121,7 @@ export class Library {
     const memoryBytes = bytes.length + bufferBytes(executable);
     this.memory.take(memoryBytes);
     try {
+      await this.prover?.prove(executable);
       const loaded = await this.transport.load(executable);
       const sums = { inputBytes: sum(inputs), outputBytes: sum(outputs) };
       return { digest, loaded, inputs, outputs, ...sums, memoryBytes };

@@ -42,6 +42,8 @@ export interface ServerOptions {
   device?: string;
   evidence?: Evidence;
   software?: string;
+  /** See AgentOptions; default: true. */
+  check?: boolean;
   concurrentRuns?: number;
   patienceMs?: number;
   log?: (line: string) => void;

@@ -33,7 +33,7 @@ function setUp(
 ): { agent: Agent; transport: CountingTransport; clock: TestClock; close(): Promise<void> } {
   const transport = new CountingTransport(manual);
   const clock = new TestClock();
-  const agent = new Agent(transport, { clock, limits, concurrentRuns: 1 });
+  const agent = new Agent(transport, { check: false, clock, limits, concurrentRuns: 1 });
   const close = async (): Promise<void> => {
     const closed = agent.close(0);
     await clock.advance(1);

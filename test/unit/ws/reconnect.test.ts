@@ -34,7 +34,7 @@ const test = suite("board connection");
 
 test("loads what the board lost when it was started anew", async () => {
   const transport = new CountingTransport();
-  let agent: Agent | null = new Agent(transport);
+  let agent: Agent | null = new Agent(transport, { check: false });
   const progress: number[] = [];
   const board = await connectBoard("test://board", {
     openChannel: tappedNetwork(() => agent).open,
@@ -45,7 +45,7 @@ test("loads what the board lost when it was started anew", async () => {
   const { boot } = board.capabilities;
   await agent.close(0);
   await until("the end", () => !board.stats().connected);
-  agent = new Agent(transport);
+  agent = new Agent(transport, { check: false });
   await until("back", () => board.stats().connected);
   assert.is.not(board.capabilities.boot, boot);
   assert.equal((await loaded.submit(inputOf(5))).outputs, [answerTo(5)]);
@@ -56,14 +56,14 @@ test("loads what the board lost when it was started anew", async () => {
 
 test("an executable that cannot be loaded again is refused with the reason, the others go on", async () => {
   const transport = new CountingTransport();
-  let agent: Agent | null = new Agent(transport);
+  let agent: Agent | null = new Agent(transport, { check: false });
   const board = await connectBoard("test://board", {
     openChannel: tappedNetwork(() => agent).open,
     reconnect: { baseMs: 1, maxMs: 5, attempts: 1000 },
   });
   const loaded = await board.load(TINY);
   await agent.close(0);
-  agent = new Agent(transport, { limits: { executableBytes: 10 } });
+  agent = new Agent(transport, { check: false, limits: { executableBytes: 10 } });
   await until("back", () => board.stats().reconnects === 1);
   assert.is(await codeOf(loaded.submit(inputOf(5))), "TW_IO_LIMIT");
   await loaded.release();
@@ -74,6 +74,7 @@ test("an executable that cannot be loaded again is refused with the reason, the 
 
 test("connecting fails with the reason", async () => {
   const refused = new Agent(new CountingTransport(), {
+    check: false,
     authenticate: (token) => token === "right",
   });
   const openChannel = tappedNetwork(() => refused).open;
@@ -96,7 +97,10 @@ test("connecting fails with the reason", async () => {
 
 test("a board that never says welcome is given up in time", async () => {
   const clock = new TestClock();
-  const agent = new Agent(new CountingTransport(), { authenticate: () => new Promise(() => {}) });
+  const agent = new Agent(new CountingTransport(), {
+    check: false,
+    authenticate: () => new Promise(() => {}),
+  });
   const connecting = codeOf(
     connectBoard("test://b", {
       openChannel: tappedNetwork(() => agent).open,
@@ -112,7 +116,7 @@ test("a board that never says welcome is given up in time", async () => {
 
 test("a board that does not come back is given up: what was sent is lost, what was not is told so", async () => {
   const transport = new CountingTransport(true);
-  const agent = new Agent(transport, { limits: { runsPerConnection: 1 } });
+  const agent = new Agent(transport, { check: false, limits: { runsPerConnection: 1 } });
   let isThere = true;
   let cutting = false;
   const network = tappedNetwork(
@@ -149,14 +153,14 @@ test("with no attempts a lost connection is the end", async () => {
 
 test("a board that shuts down while it is asked for the executables again is tried again", async () => {
   const transport = new CountingTransport();
-  const agents = [new Agent(transport)];
+  const agents = [new Agent(transport, { check: false })];
   let loads = 0;
   const network = tappedNetwork(
     () => agents.at(-1)!,
     (frame, direction) => {
       if (direction === "to agent" && frame[0] === LOAD.type && ++loads === 2) {
         void agents.at(-1)!.close(0);
-        agents.push(new Agent(transport));
+        agents.push(new Agent(transport, { check: false }));
       }
       return frame;
     },
@@ -166,7 +170,7 @@ test("a board that shuts down while it is asked for the executables again is tri
     reconnect: { baseMs: 1, maxMs: 5, attempts: 1000 },
   });
   const loaded = await board.load(TINY);
-  agents.push(new Agent(transport));
+  agents.push(new Agent(transport, { check: false }));
   await agents[0]!.close(0);
   await until("back", () => board.stats().reconnects === 1);
   assert.is(loads, 3);
@@ -179,10 +183,10 @@ test("a board that shuts down while it is asked for the executables again is tri
 });
 
 test("another chip at the same address is not taken for the same board", async () => {
-  const first = new Agent(new CountingTransport());
+  const first = new Agent(new CountingTransport(), { check: false });
   const other = new CountingTransport();
   (other as { chip: unknown }).chip = chipByName("imx8mp")!;
-  const second = new Agent(other);
+  const second = new Agent(other, { check: false });
   let agent = first;
   const board = await connectBoard("test://b", {
     openChannel: tappedNetwork(() => agent).open,
@@ -213,7 +217,11 @@ test("an executable for another chip is refused before anything is sent, with bo
 
 test("the shutdown of the board: new runs are refused, waiting ones told, it comes back later", async () => {
   const transport = new CountingTransport(true);
-  let agent = new Agent(transport, { concurrentRuns: 1, limits: { runsPerConnection: 2 } });
+  let agent = new Agent(transport, {
+    check: false,
+    concurrentRuns: 1,
+    limits: { runsPerConnection: 2 },
+  });
   const board = await connectBoard("test://b", {
     openChannel: tappedNetwork(() => agent).open,
     reconnect: { baseMs: 1, maxMs: 5, attempts: 1000 },
@@ -235,7 +243,7 @@ test("the shutdown of the board: new runs are refused, waiting ones told, it com
   transport.manual = false;
   transport.finish();
   await closed;
-  agent = new Agent(transport);
+  agent = new Agent(transport, { check: false });
   assert.equal(await Promise.all(results), ["answered", "answered", "TW_IO_CLOSED"]);
   await until("back", () => board.stats().reconnects === 1);
   assert.equal((await loaded.submit(inputOf(4))).outputs, [answerTo(4)]);
@@ -286,7 +294,7 @@ test("a silent board is pinged, then given up; a busy one is waited for as long 
   for (const patienceMs of [0, 100_000]) {
     const clock = new TestClock();
     const transport = new CountingTransport();
-    const agent = new Agent(transport, { patienceMs });
+    const agent = new Agent(transport, { check: false, patienceMs });
     let deaf = false;
     const network = tappedNetwork(
       () => agent,

@@ -25,7 +25,11 @@ const RUNS = 8;
 
 /** An agent whose runs take a turn of the event loop, so that some wait while others run. */
 function makeAgent(transport: CountingTransport): Agent {
-  return new Agent(transport, { concurrentRuns: 1, limits: { runsPerConnection: 4 } });
+  return new Agent(transport, {
+    check: false,
+    concurrentRuns: 1,
+    limits: { runsPerConnection: 4 },
+  });
 }
 
 function makeTransport(): CountingTransport {
@@ -244,7 +248,7 @@ test("a client that comes again ends its old connection, of which nothing is exe
 
 test("a board that has forgotten the client cannot say: lost, never executed again", async () => {
   const transport = new CountingTransport(true);
-  const agent = new Agent(transport, { concurrentRuns: 1, limits: { clients: 1 } });
+  const agent = new Agent(transport, { check: false, concurrentRuns: 1, limits: { clients: 1 } });
   let blocked = false;
   let cutting = false;
   const network = tappedNetwork(
