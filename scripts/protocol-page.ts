@@ -82,7 +82,7 @@ Whatever comes in another state, or from the wrong side, ends the connection wit
 An executable is a .twx file ([formats.md](formats.md)), named by the SHA-256 of its bytes. \`load\` asks for it; an agent that has it in its cache answers
 \`loaded\` at once. Otherwise it answers \`wanted\`, and the client sends the file in \`chunk\` frames of at most ${CHUNK_BYTES} bytes, up to ${UPLOAD_WINDOW} bytes ahead
 of the last \`progress\`; an agent that holds uploads to a rate holds \`progress\` back. Then the agent checks the digest, keeps the file, parses it,
-checks its chip, loads it on its transport (which checks its command streams as far as it does that) and answers \`loaded\` with a session handle and the sizes of all
+checks its chip, proves its submits ([submit-check.md](submit-check.md)), loads it on its transport and answers \`loaded\` with a session handle and the sizes of all
 inputs and outputs. Every load has exactly one answer, \`loaded\` or \`failed\`. Sessions of one executable share its memory on the board, whoever opened them.
 
 ## Runs and credits
