@@ -1,6 +1,7 @@
 // An executable in the memory of a device: its buffers, and runs of its partitions.
 // SPDX-License-Identifier: MIT
-import { NpuError, TransportError } from "../core-as/errors.ts";
+import { TransportError } from "../core-as/errors.ts";
+import { inPartition } from "../core-as/runtime/check-executable.ts";
 import type { Executable, ExecutablePartition } from "../core-as/executable/executable.ts";
 import type { Chip } from "../core-as/hw/chips.ts";
 import { relocate } from "../core-as/executable/relocate.ts";
@@ -187,12 +188,7 @@ export class DrmPartitions implements PartitionExecutor {
   ): void {
     const { checker } = this.settings;
     if (checker === null) return;
-    try {
-      checkPartition(checker, partition, addresses, options);
-    } catch (cause) {
-      if (cause instanceof NpuError) cause.message = `partition ${index}: ${cause.message}`;
-      throw cause;
-    }
+    inPartition(index, () => void checkPartition(checker, partition, addresses, options));
   }
 
   /** Upload, submit, wait, download. Goes on to its end whoever gave it up, except between the jobs of a profile. */

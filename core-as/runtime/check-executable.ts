@@ -17,14 +17,20 @@ export function checkExecutable(
   { partitions }: Pick<Executable, "partitions">,
   chip: Pick<Chip, "nnCoreVersion" | "nnCores">,
 ): void {
-  for (const [index, partition] of partitions.entries()) {
-    try {
+  for (const [index, partition] of partitions.entries())
+    inPartition(index, () => {
       const mapped = mappedSizes(partition, chip);
       const buffers = partition.buffers.map((buffer, i) => ({ ...buffer, bytes: mapped[i]! }));
       checkPartition(checker, partition, assignAddresses({ buffers }), { mapped });
-    } catch (cause) {
-      if (cause instanceof NpuError) cause.message = `partition ${index}: ${cause.message}`;
-      throw cause;
-    }
+    });
+}
+
+/** Does something with a partition; errors of it begin with the partition's index. */
+export function inPartition(index: number, work: () => void): void {
+  try {
+    work();
+  } catch (cause) {
+    if (cause instanceof NpuError) cause.message = `partition ${index}: ${cause.message}`;
+    throw cause;
   }
 }
