@@ -1,13 +1,14 @@
 // Files to the bytes of a model's inputs.
 // SPDX-License-Identifier: MIT
-import { TransportError, type TensorInfo } from "../core-as/index.ts";
+import {
+  checkTakesPicture,
+  pictureFormat,
+  pictureInput,
+  TransportError,
+  type InputInfo,
+} from "../core-as/index.ts";
 import { readBytes } from "./files.ts";
-import { pictureFormat } from "./picture-header.ts";
 import { decodePicture } from "./picture.ts";
-import { resizeBilinear, toColour, toGrey } from "./resize.ts";
-
-/** An element type and a shape are all that a picture needs to know of its tensor. */
-export type InputInfo = Pick<TensorInfo, "name" | "shape" | "type" | "bytes">;
 
 /**
  * Reads one file for each input: a picture is decoded and resized, anything else is taken as it is.
@@ -34,7 +35,10 @@ async function readInput(path: string, info: InputInfo, index: number): Promise<
   const isPicture =
     !/\.(bin|raw)$/i.test(path) &&
     (pictureFormat(bytes) !== null || /\.(bmp|png|jpe?g)$/i.test(path));
-  if (isPicture) return pictureInput(bytes, info, index);
+  if (isPicture) {
+    checkTakesPicture(info, index);
+    return pictureInput(await decodePicture(bytes), info, index);
+  }
   if (bytes.length !== info.bytes)
     throw new TransportError(
       "TW_IO_INPUT",
@@ -42,24 +46,4 @@ async function readInput(path: string, info: InputInfo, index: number): Promise<
         `but ${path} has ${bytes.length} and is no BMP, PNG or JPEG picture`,
     );
   return bytes;
-}
-
-/** A picture as the tensor's bytes: 0..255 for uint8, -128..127 for int8. */
-async function pictureInput(
-  bytes: Uint8Array,
-  { name, shape, type }: InputInfo,
-  index: number,
-): Promise<Uint8Array> {
-  const [batch = 0, height = 0, width = 0, channels = 0] = shape;
-  const fits = shape.length === 4 && batch === 1 && (channels === 1 || channels === 3);
-  if (!fits || (type !== "uint8" && type !== "int8"))
-    throw new TransportError(
-      "TW_IO_INPUT",
-      `input ${index} "${name}" is ${type} [${shape.join(", ")}]; a picture fits uint8 or int8 ` +
-        `[1, height, width, 1 or 3] only`,
-    );
-  const picture = await decodePicture(bytes);
-  const coloured = channels === 1 ? toGrey(picture) : toColour(picture);
-  const { pixels } = resizeBilinear(coloured, width, height);
-  return type === "int8" ? pixels.map((value) => value ^ 0x80) : pixels;
 }

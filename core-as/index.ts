@@ -65,6 +65,25 @@ export type {
   Transport,
 } from "./runtime/transport.ts";
 
+// Pictures as inputs
+export {
+  checkPictureSize,
+  checkTakesPicture,
+  decodeBmp,
+  pictureError,
+  pictureFormat,
+  pictureInput,
+  readPictureHeader,
+  resizeBilinear,
+  takesPicture,
+  toColour,
+  toGrey,
+  withoutAlpha,
+  type InputInfo,
+  type Picture,
+  type PictureHeader,
+} from "./picture/index.ts";
+
 // What outputs mean
 export {
   describeOutput,
