@@ -166,10 +166,14 @@ function judge(report: AccuracyReport, flags: CompareArguments, command: Command
   );
 }
 
-/** The report with the places of first differences in words. */
+/** The report with the places of first differences in words, and without empty bins. */
 function jsonOf(report: AccuracyReport): object {
   const named = <T extends TensorDifference | null>(shape: readonly number[], difference: T) =>
-    difference && { ...difference, first: firstText(shape, difference) };
+    difference && {
+      ...difference,
+      histogram: difference.histogram.filter(({ count }) => count > 0),
+      first: firstText(shape, difference),
+    };
   return {
     ...report,
     layers: report.layers.map((layer) => ({

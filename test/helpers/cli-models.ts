@@ -96,6 +96,7 @@ function oneRelu(open: RawTable, otherSubgraphs: RawTable[] = []): Uint8Array {
 const MODELS: Readonly<Record<string, () => Uint8Array>> = {
   float: writeFloatModel,
   "two partitions": () => fileOf(twoPartitions()),
+  "two inputs": () => fileOf(graph([x(), x(), x()], [op("ADD", [0, 1], [2], ADD)], [0, 1], [2])),
   "bad cycle": () =>
     fileOf(graph([x(), x(), x()], [op("ADD", [0, 2], [1], ADD), relu(1, 2)], [0], [2])),
   "bad order": () => fileOf(graph([x(), x(), x()], [relu(1, 2), relu(0, 1)], [0], [2])),
