@@ -197,3 +197,17 @@ export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER) {
     return value;
   };
 }
+
+/** Parser of a decimal number in a range. */
+export function numberFrom(least: number, most = Infinity) {
+  return (text: string): number => {
+    const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN;
+    if (!(value >= least && value <= most))
+      throw new InvalidArgumentError(
+        most === Infinity
+          ? `a number from ${least} on is wanted`
+          : `a number from ${least} to ${most} is wanted`,
+      );
+    return value;
+  };
+}
