@@ -1,6 +1,6 @@
 // Where the compiler's core chooses between NN core versions; everything else is the same for both.
 // SPDX-License-Identifier: MIT
-import { NnJob, Status } from "./abi";
+import { Experiment, NnJob, Status } from "./abi";
 import { encodeCoefsV7, planCoefsV7 } from "./coef/encode-v7";
 import { encodeCoefsV8, planCoefsV8 } from "./coef/encode-v8";
 import { postScaleV7 } from "./cmd/nn-v7";
@@ -27,7 +27,8 @@ export function interleaveOf(job: usize, tileX: i32): i32 {
 }
 
 export function maxRowsOf(job: usize): i32 {
-  return isV8(job) ? maxRowsV8() : NO_LIMIT;
+  const tall = (member(job, NnJob.EXPERIMENTS) & Experiment.TALL_TILES) != 0;
+  return isV8(job) && !tall ? maxRowsV8() : NO_LIMIT;
 }
 
 export function kernelsPerTile(job: usize, interleave: i32, tileX: i32, tileY: i32): i32 {
@@ -36,9 +37,9 @@ export function kernelsPerTile(job: usize, interleave: i32, tileX: i32, tileY: i
     : kernelsPerTileV7(job, interleave, tileY);
 }
 
-/** Version 8 leaves both SRAM caches off (spec/hardware.md 6). */
+/** Version 8 leaves both SRAM caches off (spec/hardware.md 6), but for experiments. */
 export function cachesOff(job: usize): bool {
-  return isV8(job);
+  return isV8(job) && (member(job, NnJob.EXPERIMENTS) & Experiment.CACHES) == 0;
 }
 
 /** Version 8 needs no output offsets: planes follow each other. Its flush flag goes with that. */

@@ -36,6 +36,11 @@ export interface CompileOptions {
    * version 7 of the NN cores. Default false.
    */
   exactRounding?: boolean;
+  /**
+   * optimised mode: also mechanisms that no capture of any driver shows, on version 8 of the NN cores caches, tall tiles and zero runs
+   * (docs/cost-model.md, Experimental). Operators and jobs that use one are labelled. Default false.
+   */
+  experimental?: boolean;
   /** Instance to work in; default: a new one. Nothing stays allocated in it. */
   core?: Core;
   /** Called before each stage with its name and the share of work done (0..1), and once with 1 at the end. */
@@ -74,6 +79,7 @@ export async function compile(
     memoryPlan = true,
     optimisations = {},
     exactRounding = false,
+    experimental = false,
     signal,
     onProgress,
   } = options;
@@ -91,7 +97,17 @@ export async function compile(
   const result = runPipeline(
     core,
     model,
-    { chip, mode, allowQuirks, capturedOnly, memoryPlan, exactRounding, system, optimisations },
+    {
+      chip,
+      mode,
+      allowQuirks,
+      capturedOnly,
+      memoryPlan,
+      exactRounding,
+      experimental,
+      system,
+      optimisations,
+    },
     step,
   );
   const { graph, steps } = result.executable;

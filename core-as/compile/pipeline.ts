@@ -9,6 +9,7 @@ import { refinePlacements } from "../legalise/neighbours.ts";
 import { groupOperators, placeOperators, type OpGroup } from "../legalise/partition.ts";
 import { readModel } from "../model/read.ts";
 import { generatePartition } from "./generate.ts";
+import { labelExperiments } from "./experimental-placements.ts";
 import type { Lowered } from "./jobs.ts";
 import { lowerCompatible } from "./compatible/lower.ts";
 import { lowerOptimised } from "./optimised/lower.ts";
@@ -170,7 +171,7 @@ function generate(compilation: Compilation): void {
     graph: model!.graph,
     partitions,
     steps,
-    placements: placements!,
+    placements: labelExperiments(placements!, partitions, settings.chip),
     quirks: numbered(
       ({ quirks }) => quirks,
       ({ job, quirk }) => `${job}:${quirk}`,

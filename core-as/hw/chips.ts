@@ -249,11 +249,25 @@ export interface CoreGeneration {
   maxFactor: number;
   /** Bits of the multiplier of such a factor, the leading one included. */
   multiplierBits: number;
+  /** Captures have caches, tall tiles and zero runs switched off. */
+  experiments: boolean;
 }
 
 const GENERATIONS: Record<Chip["nnCoreVersion"], CoreGeneration> = {
-  7: { addition: "planes", densePixelDropping: true, maxFactor: 2 ** 16, multiplierBits: 16 },
-  8: { addition: "channels", densePixelDropping: false, maxFactor: 2, multiplierBits: 24 },
+  7: {
+    addition: "planes",
+    densePixelDropping: true,
+    maxFactor: 2 ** 16,
+    multiplierBits: 16,
+    experiments: false,
+  },
+  8: {
+    addition: "channels",
+    densePixelDropping: false,
+    maxFactor: 2,
+    multiplierBits: 24,
+    experiments: true,
+  },
 };
 
 export const generationOf = (chip: Chip): CoreGeneration => GENERATIONS[chip.nnCoreVersion];

@@ -55,7 +55,8 @@ async function checkCases(
   for (const name of names) {
     const options = { mode, target: chip.name, allowQuirks: true };
     const { executable } = compileCase(core, modelOfCase(name), options);
-    for (const partition of executable.partitions) {
+    const wilder = compileCase(core, modelOfCase(name), { ...options, experimental: true });
+    for (const partition of [...executable.partitions, ...wilder.executable.partitions]) {
       partitions++;
       const refusal = refusalOf(checker, chip, partition);
       if (refusal !== null) refused.push(`${name}: ${refusal}`);

@@ -24,6 +24,8 @@ export interface EncodeRequest {
   superblocks?: number;
   cores?: number;
   quirks?: number;
+  /** Experiment bits. */
+  experiments?: number;
   depthwise?: { planes: number; multiplier: number; pad: number };
 }
 
@@ -49,6 +51,7 @@ export function encode(core: Core, request: EncodeRequest): Encoded {
     [NnJob.IN_ZP, request.inZp],
     [NnJob.WEIGHT_ZP, request.weightZp],
     [NnJob.QUIRKS, request.quirks ?? 0],
+    [NnJob.EXPERIMENTS, request.experiments ?? 0],
     [NnJob.ORDER, orderOf(request)],
     [NnJob.COEF_PLANES, request.planes],
     [NnJob.COEF_KERNELS, kernels],

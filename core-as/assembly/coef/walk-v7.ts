@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: MIT
 import { CoefOrder, NnJob, QuirkFlag, WeightSource } from "../abi";
 import { member } from "../record";
-import { countFlush, countLiteral, countRun, countWord } from "./count-v7";
+import { countFlush, countLiteral, countRun, countWord } from "./count-runs";
 import { emitFlush, emitLiteral, emitWord } from "./emit-v7";
 
 /** The job's members that the inner loops need, loaded once by `loadJob`. */

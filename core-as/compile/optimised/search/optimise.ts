@@ -10,9 +10,17 @@ import { ALL_OPTIMISATIONS, type CompileSettings, type Optimisations } from "../
 import type { LoweringChoices } from "../context.ts";
 import { chooseStrides } from "./dense-strides.ts";
 import { splitDepthwise } from "./depthwise-groups.ts";
+import { experimentsOf, withExperiments } from "./experiments.ts";
 import { PlanSearch } from "./plan-search.ts";
 import { reshapePointwise } from "./pointwise-shapes.ts";
 import { dealTranspose } from "./transpose-cores.ts";
+
+/** Transformations that `capturedOnly` leaves out. */
+const NEVER_CAPTURED: Partial<Optimisations> = {
+  transposeCores: false,
+  mergedLayouts: false,
+  kernelDealing: false,
+};
 
 /** The choices of one compilation. */
 export class Optimiser implements LoweringChoices {
@@ -20,20 +28,25 @@ export class Optimiser implements LoweringChoices {
   readonly plans: PlanSearch;
   private readonly switches: Optimisations;
   private readonly system: System;
+  /** Experiment bits of all NN jobs. */
+  private readonly experiments: number;
 
   constructor(
     core: Core,
     private readonly settings: CompileSettings,
   ) {
-    const { chip, system = systemOf(chip.name), optimisations, capturedOnly } = settings;
+    const { chip, system = systemOf(chip.name), optimisations } = settings;
+    const { capturedOnly, experimental } = settings;
     this.system = system;
     this.switches = {
       ...ALL_OPTIMISATIONS,
-      ...(capturedOnly ? { transposeCores: false, mergedLayouts: false } : {}),
+      ...(capturedOnly ? NEVER_CAPTURED : {}),
       ...optimisations,
     };
     const { tileSearch: tiles, cacheSplit: caches } = this.switches;
-    this.plans = new PlanSearch(core, chip, system, { tiles, caches });
+    const experiments = experimental && !capturedOnly ? experimentsOf(chip, this.switches) : 0;
+    this.experiments = experiments;
+    this.plans = new PlanSearch(core, chip, system, { tiles, caches, experiments });
   }
 
   /** How lowering computes strides. */
@@ -60,6 +73,9 @@ export class Optimiser implements LoweringChoices {
     const jobs: NnWork[] = switches.depthwiseGroups
       ? splitDepthwise(work, chip, system, plans)
       : [work];
-    return switches.pointwiseShapes ? jobs.map((job) => reshapePointwise(job, plans)) : jobs;
+    const shaped = switches.pointwiseShapes
+      ? jobs.map((job) => reshapePointwise(job, plans))
+      : jobs;
+    return shaped.map((job) => withExperiments(job, this.experiments));
   }
 }

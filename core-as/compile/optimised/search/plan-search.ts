@@ -13,6 +13,8 @@ export interface SearchSwitches {
   tiles: boolean;
   /** Other splits of the on-chip memory than the reference's. */
   caches: boolean;
+  /** Experiment bits of all jobs. */
+  experiments: number;
 }
 
 /** Record members that a search sets, and what the job then costs. */
@@ -111,6 +113,7 @@ export class PlanSearch {
     const { core } = this;
     core.writeWords(record + NnJob.TILE_LIMIT_X * 4, [limitX, limitY]);
     core.writeWords(record + NnJob.CACHE_SPLIT * 4, [split]);
+    core.writeWords(record + NnJob.EXPERIMENTS * 4, [this.switches.experiments]);
     if (core.invoke("planTiles", record) !== Status.OK) return null;
     core.invoke("planSram", record);
     // TILE_X is the first planned member.
