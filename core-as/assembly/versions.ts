@@ -1,11 +1,12 @@
 // Where the compiler's core chooses between NN core versions; everything else is the same for both.
 // SPDX-License-Identifier: MIT
 import { Experiment, NnJob, Status } from "./abi";
+import { dealKernelsV7 } from "./coef/deal-v7";
 import { encodeCoefsV7, planCoefsV7 } from "./coef/encode-v7";
 import { encodeCoefsV8, planCoefsV8 } from "./coef/encode-v8";
 import { postScaleV7 } from "./cmd/nn-v7";
 import { postScaleV8 } from "./cmd/nn-v8";
-import { clearFault } from "./fault";
+import { clearFault, fail } from "./fault";
 import { member } from "./record";
 import { interleaveV7, kernelsPerTileV7 } from "./tile/tiles-v7";
 import { interleaveV8, kernelsPerTileV8, maxRowsV8 } from "./tile/tiles-v8";
@@ -62,6 +63,16 @@ export function planPostFactor(job: usize, ratioBits: u32): void {
 export function planCoefs(job: usize, weights: usize, biases: usize): Status {
   clearFault();
   return isV8(job) ? planCoefsV8(job, weights, biases) : planCoefsV7(job, weights, biases);
+}
+
+/**
+ * Writes an order of kernels for KERNEL_ORDER to `order` (COEF_KERNELS words) in which streams are about as large as each other; needs
+ * what planCoefs plans.
+ * @returns Status.BAD_ARGUMENT for version 8, whose streams say nothing of the places of outputs
+ */
+export function dealKernels(job: usize, weights: usize, biases: usize, order: usize): Status {
+  clearFault();
+  return isV8(job) ? fail(Status.BAD_ARGUMENT) : dealKernelsV7(job, weights, biases, order);
 }
 
 /**

@@ -153,7 +153,7 @@ function planTensors(compilation: Compilation): void {
 
 function generate(compilation: Compilation): void {
   const { core, model, settings, groups, lowered, placements, optimiser } = compilation;
-  const partitions = lowered!.map((work) => generatePartition(core, work, optimiser?.plans));
+  const partitions = lowered!.map((work) => generatePartition(core, work, optimiser));
   let next = 0;
   const steps = groups!.map(({ place, ops }): Step =>
     place === "npu"

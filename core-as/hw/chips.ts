@@ -249,6 +249,8 @@ export interface CoreGeneration {
   maxFactor: number;
   /** Bits of the multiplier of such a factor, the leading one included. */
   multiplierBits: number;
+  /** Kernels say where their output goes, so that they may stand in any order. */
+  kernelsAnywhere: boolean;
   /** Captures have caches, tall tiles and zero runs switched off. */
   experiments: boolean;
 }
@@ -259,6 +261,7 @@ const GENERATIONS: Record<Chip["nnCoreVersion"], CoreGeneration> = {
     densePixelDropping: true,
     maxFactor: 2 ** 16,
     multiplierBits: 16,
+    kernelsAnywhere: true,
     experiments: false,
   },
   8: {
@@ -266,6 +269,7 @@ const GENERATIONS: Record<Chip["nnCoreVersion"], CoreGeneration> = {
     densePixelDropping: false,
     maxFactor: 2,
     multiplierBits: 24,
+    kernelsAnywhere: false,
     experiments: true,
   },
 };

@@ -2,15 +2,19 @@
 // None of them changes a result.
 // SPDX-License-Identifier: MIT
 import type { Core } from "../../../core.ts";
+import type { ErrorLocation } from "../../../errors.ts";
+import { generationOf } from "../../../hw/chips.ts";
 import { systemOf, type System } from "../../../hw/systems.ts";
 import type { Tensor } from "../../../ir/graph.ts";
 import type { ConvGeometry } from "../../../legalise/conv-geometry.ts";
+import type { GenerationChoices } from "../../generate.ts";
 import type { Lowered, NnWork, Work } from "../../jobs.ts";
 import { ALL_OPTIMISATIONS, type CompileSettings, type Optimisations } from "../../options.ts";
 import type { LoweringChoices } from "../context.ts";
 import { chooseStrides } from "./dense-strides.ts";
 import { splitDepthwise } from "./depthwise-groups.ts";
 import { experimentsOf, withExperiments } from "./experiments.ts";
+import { dealKernels, type PlannedJob } from "./kernel-dealing.ts";
 import { PlanSearch } from "./plan-search.ts";
 import { reshapePointwise } from "./pointwise-shapes.ts";
 import { dealTranspose } from "./transpose-cores.ts";
@@ -23,7 +27,7 @@ const NEVER_CAPTURED: Partial<Optimisations> = {
 };
 
 /** The choices of one compilation. */
-export class Optimiser implements LoweringChoices {
+export class Optimiser implements LoweringChoices, GenerationChoices {
   /** Tiles and caches of NN jobs. */
   readonly plans: PlanSearch;
   private readonly switches: Optimisations;
@@ -54,6 +58,12 @@ export class Optimiser implements LoweringChoices {
     return this.switches.denseStrides
       ? chooseStrides(geometry, weight, this.settings.chip, this.system, this.plans, fromNhwc)
       : geometry;
+  }
+
+  /** Orders the kernels of a planned job, while its coefficients are generated. */
+  dealKernels(core: Core, job: PlannedJob, where: ErrorLocation): void {
+    if (this.switches.kernelDealing && generationOf(this.settings.chip).kernelsAnywhere)
+      dealKernels(core, job, where);
   }
 
   get mergeLayouts(): boolean {
