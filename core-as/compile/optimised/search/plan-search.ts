@@ -1,6 +1,6 @@
 // Tile and cache plan of an NN job: the cheapest of those that the buffers allow (spec/cost-model.md, Limits on freedom).
 // SPDX-License-Identifier: MIT
-import { CacheSplit, NnJob, Status } from "../../../assembly/abi.ts";
+import { CacheSplit, Experiment, NnJob, Status } from "../../../assembly/abi.ts";
 import type { Core } from "../../../core.ts";
 import { jobTime } from "../../../cost/job-cost.ts";
 import { nnCost, type NnShape } from "../../../cost/nn-cost.ts";
@@ -28,6 +28,9 @@ export interface PlanChoice {
 
 /** Plans that are not better by this share are not worth leaving the reference's choice. */
 const WORTHWHILE = 0.002;
+
+/** Rows of the tallest tile that captures of version 8 have. */
+const CAPTURED_ROWS = 4;
 
 /** Modes of the caches in a record. */
 const OFF = 0;
@@ -79,6 +82,7 @@ export class PlanSearch {
     };
     // No tile is taller than the largest one: a narrow tile might be by the formulas, but no capture of a wide image has one.
     const tallest = considerTile(0, 0);
+    if ((this.switches.experiments & Experiment.TALL_TILES) !== 0) considerTile(0, CAPTURED_ROWS);
     if (!tiles) return best;
     const { columns, rows } = tileSides(words);
     for (const x of columns) {
