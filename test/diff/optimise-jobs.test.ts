@@ -177,7 +177,10 @@ test("experiments that are switched off are not there", () => {
     ["experimentalTiles", ["tall tiles"]],
     ["experimentalRuns", ["zero runs"]],
   ] as const)
-    assert.not(used({ [name]: false }).some((text) => gone.includes(text)), name);
+    assert.not(
+      used({ [name]: false }).some((text) => gone.includes(text)),
+      name,
+    );
 });
 
 test("the same figures make the same bytes", () => {
