@@ -39,6 +39,7 @@ const OPTIMISATION_FLAGS: Readonly<Record<keyof Optimisations, string>> = {
   denseStrides: "strides of convolutions always folded into channels",
   transposeCores: "changes of layout on one TP core",
   mergedLayouts: "a pass for the layout of an image and another one for the fold of its strides",
+  constantChannels: "channels computed although they have one value for all images",
   kernelDealing: "kernels dealt to the NN cores in the order of their channels",
   experimentalCaches: "with --experimental: no caches on version 8",
   experimentalTiles: "with --experimental: tiles of at most four rows on version 8",

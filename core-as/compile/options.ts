@@ -22,6 +22,8 @@ export interface Optimisations {
   transposeCores: boolean;
   /** Layout and fold of an image in one pass of the TP cores. Never captured. */
   mergedLayouts: boolean;
+  /** Channels between convolutions that have the same value for all images are not computed. */
+  constantChannels: boolean;
   /** Kernels dealt to the cores so that the largest stream is smallest; version 7 only. Never captured. */
   kernelDealing: boolean;
   /** Only with `experimental`, version 8: both caches of the on-chip memory. */
@@ -40,6 +42,7 @@ export const ALL_OPTIMISATIONS: Optimisations = {
   denseStrides: true,
   transposeCores: true,
   mergedLayouts: true,
+  constantChannels: true,
   kernelDealing: true,
   experimentalCaches: true,
   experimentalTiles: true,

@@ -120,7 +120,7 @@ function lower(compilation: Compilation): void {
   const optimiser = new Optimiser(core, settings);
   compilation.optimiser = optimiser;
   compilation.lowered = partitions.map(({ ops }) =>
-    lowerOptimised(graph, ops, settings, optimiser),
+    lowerOptimised(optimiser.simplify(graph, ops), ops, settings, optimiser),
   );
 }
 

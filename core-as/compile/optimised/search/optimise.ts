@@ -5,12 +5,13 @@ import type { Core } from "../../../core.ts";
 import type { ErrorLocation } from "../../../errors.ts";
 import { generationOf } from "../../../hw/chips.ts";
 import { systemOf, type System } from "../../../hw/systems.ts";
-import type { Tensor } from "../../../ir/graph.ts";
+import type { Graph, Op, Tensor } from "../../../ir/graph.ts";
 import type { ConvGeometry } from "../../../legalise/conv-geometry.ts";
 import type { GenerationChoices } from "../../generate.ts";
 import type { Lowered, NnWork, Work } from "../../jobs.ts";
 import { ALL_OPTIMISATIONS, type CompileSettings, type Optimisations } from "../../options.ts";
 import type { LoweringChoices } from "../context.ts";
+import { withoutConstantChannels } from "./constant-channels.ts";
 import { chooseStrides } from "./dense-strides.ts";
 import { splitDepthwise } from "./depthwise-groups.ts";
 import { experimentsOf, withExperiments } from "./experiments.ts";
@@ -51,6 +52,11 @@ export class Optimiser implements LoweringChoices, GenerationChoices {
     const experiments = experimental && !capturedOnly ? experimentsOf(chip, this.switches) : 0;
     this.experiments = experiments;
     this.plans = new PlanSearch(core, chip, system, { tiles, caches, experiments });
+  }
+
+  /** The graph that a partition is lowered from. */
+  simplify(graph: Graph, ops: readonly Op[]): Graph {
+    return this.switches.constantChannels ? withoutConstantChannels(graph, ops) : graph;
   }
 
   /** How lowering computes strides. */
