@@ -9,7 +9,7 @@ import { systemOf, type System } from "../hw/systems.ts";
 import { sha256Hex } from "../inspect/canonical.ts";
 import { buildReport, type CompileReport } from "../inspect/report.ts";
 import type { Model } from "../ir/graph.ts";
-import type { CompileMode, Optimisations } from "./options.ts";
+import { ACCURACIES, type Accuracy, type CompileMode, type Optimisations } from "./options.ts";
 import { runPipeline, type PassTiming } from "./pipeline.ts";
 
 export const DEFAULT_TARGET = "a311d";
@@ -36,6 +36,11 @@ export interface CompileOptions {
    * version 7 of the NN cores. Default false.
    */
   exactRounding?: boolean;
+  /**
+   * optimised mode: error budget of layers with a scale for each channel (docs/accuracy.md): exact = every output within one step of
+   * TFLite's, balanced = 99 % of a layer's outputs within one step and none more than three off, fast = the fewest jobs. Default "balanced".
+   */
+  accuracy?: Accuracy;
   /** Instance to work in; default: a new one. Nothing stays allocated in it. */
   core?: Core;
   /** Called before each stage with its name and the share of work done (0..1), and once with 1 at the end. */
@@ -57,7 +62,7 @@ export interface CompileResult {
  * Compiles a TFLite model.
  * @param model bytes of the file; must not change while the result is in use
  * @throws TypeError when `model` is not a Uint8Array
- * @throws UsageError TW_USAGE for an unknown target or mode
+ * @throws UsageError TW_USAGE for an unknown target, mode or accuracy
  * @throws UnsupportedError TW_UNSUP_QUIRK
  * @throws ModelFormatError, GraphError for a broken model; PlanError, EncodeError for one that does not fit
  * @throws TransportError TW_IO_ABORTED when the signal fires
@@ -74,11 +79,17 @@ export async function compile(
     memoryPlan = true,
     optimisations = {},
     exactRounding = false,
+    accuracy = "balanced",
     signal,
     onProgress,
   } = options;
   if (mode !== "optimised" && mode !== "compatible")
     throw new UsageError(`mode ${String(mode)} is neither optimised nor compatible`, "mode");
+  if (!ACCURACIES.includes(accuracy))
+    throw new UsageError(
+      `accuracy ${String(accuracy)} is not ${ACCURACIES.join(", ")}`,
+      "accuracy",
+    );
   const chip = targetChip(options.target ?? DEFAULT_TARGET);
   const step = (stage: string, done: number): void => {
     checkSignal(signal);
@@ -91,7 +102,17 @@ export async function compile(
   const result = runPipeline(
     core,
     model,
-    { chip, mode, allowQuirks, capturedOnly, memoryPlan, exactRounding, system, optimisations },
+    {
+      chip,
+      mode,
+      allowQuirks,
+      capturedOnly,
+      memoryPlan,
+      exactRounding,
+      accuracy,
+      system,
+      optimisations,
+    },
     step,
   );
   const { graph, steps } = result.executable;

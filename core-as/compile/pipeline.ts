@@ -176,5 +176,6 @@ function generate(compilation: Compilation): void {
       ({ job, quirk }) => `${job}:${quirk}`,
     ),
     undefinedJobs: numbered(({ undefinedJobs }) => undefinedJobs, String),
+    accuracies: lowered!.flatMap(({ accuracies }) => accuracies ?? []),
   };
 }
