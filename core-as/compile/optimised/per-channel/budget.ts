@@ -28,6 +28,8 @@ export interface ChannelDemand {
   floor: number;
   /** Deviation of the sum when weights are rounded, in accumulator steps: the multiplier times this is that of the output. */
   rounding: number;
+  /** The same where it is worst, at the border of a padded image. */
+  extreme: number;
   /** Share of the outputs that no end of the output's range hides. */
   seen: number;
   /** Largest multiplier with which rounded weights stay inside the budget, however they are rounded. */
@@ -54,15 +56,15 @@ export class ErrorBudget {
   }
 
   /** See ChannelDemand. */
-  ceiling(demand: Pick<ChannelDemand, "factor" | "rounding" | "seen">): number {
-    const { factor, rounding } = demand;
-    const bounded = (this.budget.largest - factor) / (SIGMAS * rounding + 0.5);
+  ceiling(demand: Pick<ChannelDemand, "factor" | "rounding" | "extreme" | "seen">): number {
+    const { factor, rounding, extreme } = demand;
+    const bounded = (this.budget.largest - factor) / (SIGMAS * extreme + 0.5);
     return Math.max(0, Math.min(bounded, this.deviation(demand) / rounding));
   }
 
   /** Whether a channel's error stays inside when it shares this multiplier. */
   allows(demand: ChannelDemand, multiplier: number): boolean {
-    const { factor, rounding, signal, ceiling } = demand;
+    const { factor, rounding, extreme, signal, ceiling } = demand;
     if (multiplier <= ceiling) return true;
     const { largest } = this.budget;
     const ratio = factor / multiplier;
@@ -75,7 +77,8 @@ export class ErrorBudget {
     if (error > this.deviation(demand)) return false;
     // TFLite's second rounding, and that of the bias.
     const rest = isGain && whole > 0 ? multiplier / 2 : multiplier / 2 + factor;
-    if (SIGMAS * error + rest > largest) return false;
+    const worst = isGain ? error : multiplier * extreme;
+    if (SIGMAS * worst + rest > largest) return false;
     // What is proportional to the output is known at its far end, however the inputs conspire.
     return !isGain || whole === 0 || (distance / ratio) * this.reach <= 0.9 * largest;
   }

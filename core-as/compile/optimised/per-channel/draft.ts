@@ -65,12 +65,14 @@ class Parts {
   draft(from: number, to: number): void {
     const { context, op, layer, plan } = this;
     const target = plan.reorders ? context.placement.add(context.placement.bytesOf(to)) : to;
-    const inputs = layer.geometry.depthwise ? null : this.sharedInputs(from);
+    const { copies, roomy } = this.sharedInputs(from);
     // A group may begin at a channel of the one before it: what it writes there is overwritten by the job that follows.
-    for (const group of [...plan.groups].reverse()) {
-      const shared = group.copies > 1 ? inputs?.copies : group.remainder > 0 ? inputs?.roomy : from;
-      this.draftGroup(group, shared ?? from, target);
-    }
+    for (const group of [...plan.groups].reverse())
+      this.draftGroup(
+        group,
+        group.copies > 1 ? copies : group.remainder > 0 ? roomy : from,
+        target,
+      );
     if (plan.reorders) draftReorder(context, op, layer, plan, this.job.output, target, to);
   }
 
@@ -81,7 +83,8 @@ class Parts {
     const rooms = plan.groups.map((group) => (group.remainder > 0 ? this.room(group) : 0));
     const room = Math.max(...rooms) * outputPlane(layer.geometry);
     return {
-      copies: most > 1 ? this.copied(from, most) : from,
+      // Groups of a depthwise convolution copy their own planes.
+      copies: most > 1 && !layer.geometry.depthwise ? this.copied(from, most) : from,
       roomy: room > 0 ? this.roomBehind(from, room) : from,
     };
   }
@@ -115,14 +118,20 @@ class Parts {
     });
     const { biases, weight: template } = this.job;
     const input = this.inputOrder();
-    const made = groupWeights({ layer, group, channels, biases, input, template });
+    const isRoomy = group.remainder > 0;
+    const span = isRoomy ? plan.order.length - begin : channels.length;
+    const made = groupWeights({ layer, group, channels, biases, input, span, template });
     this.errors.push(made.error);
     const out = outputPlane(layer.geometry) * unit;
     const isWhole = begin === 0 && end === plan.order.length;
     const target = isWhole ? to : context.placement.addPiece((end - begin) * out, to, begin * out);
-    const source = layer.geometry.depthwise ? this.planesOf(from, begin, end - begin) : from;
-    const node = this.groupInput(group, made, source, channels.length);
-    this.draftJob(group, made, channels.length, node, target);
+    const { depthwise } = layer.geometry;
+    const node = isRoomy
+      ? this.withRemainders(made.rest!, group, from, depthwise ? begin : 0, channels.length)
+      : depthwise
+        ? this.depthwiseInput(group, this.planesOf(from, begin, end - begin))
+        : this.denseInput(group, from);
+    this.draftJob(group, made, { outputs: channels.length, span }, node, target);
   }
 
   /** Some planes of a depthwise convolution's input. */
@@ -133,18 +142,13 @@ class Parts {
     return placement.addPiece(bytes, from, begin * inputPlane(this.layer.geometry));
   }
 
-  /** What a group's job reads: the input's planes, several times or with the remainders behind them. */
-  private groupInput(
-    group: ChannelGroup,
-    made: GroupWeights,
-    from: number,
-    outputs: number,
-  ): number {
+  private depthwiseInput({ copies }: ChannelGroup, planes: number): number {
+    return copies > 1 ? this.copied(planes, copies) : planes;
+  }
+
+  private denseInput({ copies }: ChannelGroup, from: number): number {
     const { placement } = this.context;
-    const { depthwise } = this.layer.geometry;
-    if (made.rest !== null) return this.withRemainders(made.rest, group, from, outputs);
-    if (depthwise) return group.copies > 1 ? this.copied(from, group.copies) : from;
-    const bytes = group.copies * this.imageBytes();
+    const bytes = copies * this.imageBytes();
     return placement.bytesOf(from) === bytes ? from : placement.addPiece(bytes, from, 0);
   }
 
@@ -152,20 +156,22 @@ class Parts {
     return inputPlane(this.layer.geometry) * this.layer.geometry.in.c;
   }
 
-  /** Drafts the job of a group's remainders; its output lies behind the input's planes. */
+  /**
+   * Drafts the job of a group's remainders; its output lies behind the input's planes.
+   * @param begin first plane that the group reads
+   * @returns what the group's own job reads
+   */
   private withRemainders(
     { weight, biases }: NonNullable<GroupWeights["rest"]>,
     { remainder }: ChannelGroup,
     from: number,
+    begin: number,
     outputs: number,
   ): number {
     const { context, op, layer, job } = this;
     const { placement } = context;
     const { geometry } = layer;
-    const image = geometry.depthwise ? placement.bytesOf(from) : this.imageBytes();
-    const all = geometry.depthwise
-      ? this.besides(from, outputs * outputPlane(geometry))
-      : placement.addPiece(image + outputs * outputPlane(geometry), from, 0);
+    const plane = inputPlane(geometry);
     const planes = geometry.depthwise ? outputs : geometry.in.c;
     const part = {
       ...job,
@@ -174,15 +180,17 @@ class Parts {
       stage: { factor: 1 / (remainder * REMAINDER_STEPS), offset: 0, zeroPoint: REMAINDER_ZERO },
     };
     const { record, weights } = windowRecord(context, op, part);
+    const bytes = outputs * outputPlane(geometry);
     context.nn(op, {
       op: job.name,
       record: { ...record, [NnJob.RELU]: 0 },
       weights,
       biases,
-      from: placement.addPiece(image, all, 0),
-      to: placement.addPiece(outputs * outputPlane(geometry), all, image),
+      from: placement.addPiece(planes * plane, from, begin * plane),
+      to: placement.addPiece(bytes, from, this.imageBytes()),
     });
-    return all;
+    const skipped = begin * plane;
+    return placement.addPiece(this.imageBytes() - skipped + bytes, from, skipped);
   }
 
   /** A copy of some planes with room behind them. */
@@ -197,13 +205,13 @@ class Parts {
   private draftJob(
     group: ChannelGroup,
     made: GroupWeights,
-    outputs: number,
+    { outputs, span }: { outputs: number; span: number },
     from: number,
     to: number,
   ): void {
     const { context, op, layer, job } = this;
     const { depthwise, in: image } = layer.geometry;
-    const planes = group.copies * (depthwise ? outputs / layer.unit : image.c);
+    const planes = group.copies * (depthwise ? span / layer.unit : image.c);
     const isDepthwise = depthwise && group.copies === 1 && group.remainder === 0;
     const all = group.remainder > 0 ? planes + outputs : planes;
     const geometry = groupGeometry(layer.geometry, all, outputs, isDepthwise);

@@ -42,8 +42,7 @@ export interface GroupingLimits {
 export const LEAST_MULTIPLIER = 2 ** -19;
 
 /**
- * An order in which few groups suffice: the channels with the largest factors first, each group followed by what fits its
- * multiplier.
+ * An order in which few groups suffice: the channels with the largest factors last, each before what fits its multiplier.
  */
 export function orderByScale(items: readonly ChannelItem[], budget: ErrorBudget): number[] {
   let left = [...items.keys()].sort((a, b) => items[b]!.floor - items[a]!.floor || a - b);
@@ -55,7 +54,7 @@ export function orderByScale(items: readonly ChannelItem[], budget: ErrorBudget)
       (i === 0 || fits(items[item]!, budget, multiplier) ? order : others).push(item);
     left = others;
   }
-  return order;
+  return order.reverse();
 }
 
 const fits = (item: ChannelItem, budget: ErrorBudget, multiplier: number): boolean =>

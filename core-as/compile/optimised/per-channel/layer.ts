@@ -28,8 +28,7 @@ export interface ChannelLayer {
   factors: Float64Array;
   /** Expected inputs, with what is kept for being wrong about them. */
   inputs: Moments;
-  /** Share of a kernel's taps that can lie outside of the image. */
-  outside: number;
+  border: Border;
   budget: ErrorBudget;
   items: ChannelItem[];
   /** Output channels of an item. */
@@ -62,12 +61,12 @@ export function channelLayer(
     convolutionFactor(op.kind, input, weight, scale, output),
   );
   const inputs = doubtful(InputModel.of(graph).moments(input.id));
-  const outside = outsideShare(geometry);
+  const border = borderOf(geometry, accuracy);
   const unit = geometry.depthwise ? geometry.out.c / geometry.in.c : 1;
   const budget = new ErrorBudget(BUDGETS[accuracy], zp8(output), lowestOf(op, output));
   const seen = seenShares(graph, op, factors.length);
-  const demands = demandsOf(kernels, factors, inputs, outside).map((found, c) => {
-    const demand = { ...found, seen: seen[c]!, remainder: remainderOf(found.rounding) };
+  const demands = demandsOf(kernels, factors, inputs, border).map((found, c) => {
+    const demand = { ...found, seen: seen[c]!, remainder: remainderOf(found.extreme) };
     return { ...demand, ceiling: budget.ceiling(demand) };
   });
   const items = Array.from({ length: factors.length / unit }, (_, i): ChannelItem => {
@@ -85,7 +84,7 @@ export function channelLayer(
     kernels,
     factors,
     inputs,
-    outside,
+    border,
     budget,
     items,
     unit,
@@ -114,22 +113,34 @@ function doubtful(moments: Moments): Moments {
   };
 }
 
-/** Share of the taps that the corner of a padded image leaves out. */
-function outsideShare({
-  kS,
-  kF,
-  padTop,
-  padLeft,
-  folded,
-  stacked,
-  in: from,
-}: ConvGeometry): number {
+/** What a padded image's border does to kernels. */
+export interface Border {
+  /** Share of the taps that lie outside at once: in a corner where every output counts, else at an edge. */
+  outside: number;
+  /** Share of the outputs where some do. */
+  share: number;
+}
+
+function borderOf(geometry: ConvGeometry, accuracy: Accuracy): Border {
+  const { kS, kF, padTop, padLeft, folded, stacked, in: from, out } = geometry;
+  const image = stacked?.from ?? from;
   const [top, left] = stacked ? [stacked.padTop, stacked.padLeft] : [padTop, padLeft];
-  // Padding behind the image is at most one more than before it.
-  const border = folded ? 1 : 0;
-  const rows = Math.min(1, Math.max(top + border, kS - from.s) / kS);
-  const columns = Math.min(1, Math.max(left + border, kF - from.f) / kF);
-  return top + left === 0 && kS + kF <= 2 ? 0 : 1 - (1 - rows) * (1 - columns);
+  // Padding behind the image is as much as before it, or one more where a stride leaves an odd number.
+  const odd = folded !== null || geometry.stride > 1 ? 1 : 0;
+  const behind = (before: number, kernel: number): number =>
+    kernel > 1 && (before > 0 || odd > 0) ? before + odd : 0;
+  const missing = (before: number, kernel: number, side: number): number =>
+    Math.min(1, Math.max(behind(before, kernel), kernel - side, 0) / kernel);
+  const [rows, columns] = [missing(top, kS, image.s), missing(left, kF, image.f)];
+  const corner = 1 - (1 - rows) * (1 - columns);
+  const [edgeRows, edgeColumns] = [
+    Math.min(1, (2 * behind(top, kS)) / out.s),
+    Math.min(1, (2 * behind(left, kF)) / out.f),
+  ];
+  return {
+    outside: accuracy === "exact" ? corner : Math.max(rows, columns),
+    share: 1 - (1 - edgeRows) * (1 - edgeColumns),
+  };
 }
 
 /** Shares of the outputs, by channel, that lie inside the output's range; one step more on both sides. */
@@ -152,16 +163,15 @@ function demandsOf(
   { row, planes, taps, firstPlane, count }: ChannelKernels,
   factors: Float64Array,
   { mean, deviation, correlation }: Moments,
-  outside: number,
+  { outside, share }: Border,
 ): Omit<ChannelDemand, "ceiling" | "seen" | "remainder">[] {
   const demands: Omit<ChannelDemand, "ceiling" | "seen" | "remainder">[] = [];
   for (let c = 0; c < count; c++) {
     const weights = row(c);
     const first = firstPlane(c);
-    let [largest, rounding, white, smooth] = [0, 0, 0, 0];
+    let [largest, inside, edge, white, smooth] = [0, 0, 0, 0, 0];
     for (let z = 0; z < planes; z++) {
       const variance = deviation[first + z]! ** 2;
-      const border = (1 - outside) * variance + outside * mean[first + z]! ** 2;
       let [sum, squares, some] = [0, 0, 0];
       for (let tap = 0; tap < taps; tap++) {
         const w = weights[tap * planes + z]!;
@@ -172,14 +182,16 @@ function demandsOf(
       }
       // Balanced errors of one plane's taps add up to at most half a step.
       const inner = mixed(some, Math.min(some, 1), correlation) * variance;
-      rounding += Math.max(inner, outside > 0 ? some * border : 0);
-      white += squares * Math.max(variance, outside > 0 ? border : 0);
+      inside += inner;
+      edge += (1 - outside) * inner + outside * some * mean[first + z]! ** 2;
+      white += squares * variance;
       smooth += sum * sum * variance;
     }
     demands.push({
       factor: factors[c]!,
       floor: (factors[c]! * largest) / 127,
-      rounding: Math.sqrt(ROUNDING * rounding),
+      rounding: Math.sqrt(ROUNDING * ((1 - share) * inside + share * Math.max(inside, edge))),
+      extreme: Math.sqrt(ROUNDING * (share > 0 ? Math.max(inside, edge) : inside)),
       signal: Math.sqrt(mixed(white, smooth, correlation)),
     });
   }
@@ -210,6 +222,9 @@ export function stepOf(geometry: ConvGeometry, unit: number): number {
   return step;
 }
 
+/** Kernels of a core in one pass, about. */
+const SUPERBLOCK = 16;
+
 /** Predicts the time of a group's job, roughly: its tiles and caches are not planned yet. */
 function jobCost(
   geometry: ConvGeometry,
@@ -234,8 +249,11 @@ function jobCost(
     system.overheadUs / 1e3;
   /** A job that reads so many planes, `seen` of them with each kernel. */
   const jobMs = (kernels: number, read: number, seen: number, stored: number): number => {
-    const cycles = passes * ceilDiv(kernels, Math.min(kernels, chip.nnCores)) * each(seen);
-    return busyMs(cycles, read * input + kernels * (stored + outputPlane(geometry)));
+    const most = ceilDiv(kernels, Math.min(kernels, chip.nnCores));
+    // Without image cache every pass over the kernels reads the planes anew.
+    const reads = chip.nnCoreVersion === 8 ? ceilDiv(most, SUPERBLOCK) : 1;
+    const bytes = reads * read * input + kernels * (stored + outputPlane(geometry));
+    return busyMs(passes * most * each(seen), bytes);
   };
   const copyMs = (read: number): number => busyMs(0, 2 * read * input);
   return ({ first, count, copies, remainder }) => {
@@ -245,8 +263,11 @@ function jobCost(
       // Depthwise jobs of a plane for each channel are divided further where that pays, or have a mode of their own.
       const seen = chip.depthwise ? 1 : Math.min(items, Math.max(step, 16));
       const plain = jobMs(kernels, items, seen, taps + items / 4);
-      if (remainder > 0)
-        return plain + copyMs(items) + jobMs(kernels, 2 * items, 2 * items, taps + items / 2);
+      if (remainder > 0) {
+        // Remainders lie behind all planes, so that the job reads over those between.
+        const planes = from.c - first + items;
+        return plain + jobMs(kernels, planes, planes, taps + planes / 4);
+      }
       if (copies === 1) return plain;
       const planes = copies * items;
       return copyMs(planes) + jobMs(kernels, planes, planes, copies * taps + planes / 4);

@@ -127,8 +127,8 @@ function planIn(layer: ChannelLayer, order: readonly number[], isOwn = false): L
 /** Groups of a layer in its own order, with the job that brings the result into the tensor's. */
 function sortedPlan(layer: ChannelLayer, settings: PlanSettings): LayerPlan {
   const { items } = layer;
-  const falling = [...items.keys()].sort((a, b) => items[b]!.floor - items[a]!.floor || a - b);
-  const plan = [orderByScale(items, layer.budget), falling]
+  const rising = [...items.keys()].sort((a, b) => items[a]!.floor - items[b]!.floor || a - b);
+  const plan = [orderByScale(items, layer.budget), rising]
     .map((order) => planIn(layer, order, true))
     .reduce((a, b) => (a !== null && (b === null || a.ms <= b.ms) ? a : b));
   if (plan === null) throw new RangeError(`operator ${layer.op.id} has a factor that fits no job`);

@@ -16,16 +16,18 @@ export interface PlaneMoments {
 export interface KernelShape {
   planes: number;
   taps: number;
-  /** Share of the taps that can lie outside of the image at once. */
-  outside: number;
+  /** Taps outside of the image: their share, and that of the outputs where there are some. */
+  border: { outside: number; share: number };
 }
 
 /** Whole weights of a channel, and what they make of the sum of products; in steps of the new accumulator. */
 export interface Requantised {
   /** Sum over k of (weight - wanted) * mean(k): what the bias takes back. */
   centre: number;
-  /** Standard deviation of the error around `centre`, at the image's border if that is worse. */
+  /** Standard deviation of the error around `centre`. */
   deviation: number;
+  /** The same where it is worst, at the border of a padded image. */
+  extreme: number;
   /** Largest error around `centre` that any input within its range can cause. */
   largest: number;
 }
@@ -80,7 +82,7 @@ export function requantiseChannel(
   row: ArrayLike<number>,
   ratio: number,
   copies: number,
-  { planes, taps, outside }: KernelShape,
+  { planes, taps, border }: KernelShape,
   inputs: PlaneMoments,
   result: Int16Array,
 ): Requantised {
@@ -97,7 +99,7 @@ export function requantiseChannel(
   // Neighbouring pixels are alike, so errors of one plane's taps add up.
   if (taps > 1) for (let z = 0; z < planes; z++) flips.balance(z, planes, 1);
   flips.balance(0, 1, DOUBT ** 2);
-  return errorsOf(errors, { planes, taps, outside }, inputs);
+  return errorsOf(errors, { planes, taps, border }, inputs);
 }
 
 /** Rounds weights the other way, those first whose error changes least. */
@@ -154,7 +156,7 @@ class Flips {
 /** What weight errors do to a sum of products. */
 function errorsOf(
   errors: Float64Array,
-  { planes, taps, outside }: KernelShape,
+  { planes, taps, border }: KernelShape,
   { mean, deviation, least, most, correlation }: PlaneMoments,
 ): Requantised {
   let [centre, white, smooth, missing, total, spread] = [0, 0, 0, 0, 0, 0];
@@ -178,12 +180,14 @@ function errorsOf(
   }
   const doubt = (total * DOUBT) ** 2 * (spread / Math.max(planes, 1));
   const inner = mixed(white, smooth, correlation) + doubt;
+  const { outside, share } = border;
   // Taps outside of the image add nothing, not even what the bias takes back for them.
-  const border = (1 - outside) * white + outside * missing + doubt;
-  if (outside > 0) [low, high] = [Math.min(low, 0), Math.max(high, 0)];
+  const edge = Math.max(inner, (1 - outside) * inner + outside * missing);
+  if (share > 0) [low, high] = [Math.min(low, 0), Math.max(high, 0)];
   return {
     centre,
-    deviation: Math.sqrt(Math.max(inner, outside > 0 ? border : 0)),
+    deviation: Math.sqrt((1 - share) * inner + share * edge),
+    extreme: Math.sqrt(share > 0 ? edge : inner),
     largest: Math.max(centre - low, high - centre),
   };
 }

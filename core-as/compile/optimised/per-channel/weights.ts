@@ -54,6 +54,8 @@ export interface GroupParts {
   channels: readonly (number | null)[];
   biases: Int32Array;
   input: InputOrder;
+  /** Planes of a depthwise group's input up to its remainders. */
+  span: number;
   /** The layer's weights, for all that is not replaced. */
   template: Tensor;
 }
@@ -65,8 +67,7 @@ export function groupWeights(parts: GroupParts): GroupWeights {
   const { taps } = kernels;
   const count = channels.length;
   const isDense = !geometry.depthwise || group.copies > 1 || group.remainder > 0;
-  // Planes of a depthwise group that is computed as a dense one: its own channels', however often.
-  const planes = geometry.depthwise ? count : input.planes;
+  const planes = geometry.depthwise ? parts.span : input.planes;
   const all = planes * group.copies + (group.remainder > 0 ? count : 0);
   const store = isDense ? denseStore(count, taps, all) : depthwiseStore(count, taps);
   const rests = group.remainder > 0 ? restStore(parts) : null;
@@ -117,11 +118,11 @@ interface ChannelWeights {
 
 /** Weights and bias of one channel. */
 function channelWeights({ layer, group, biases }: GroupParts, channel: number): ChannelWeights {
-  const { kernels, factors, outside } = layer;
+  const { kernels, factors, border } = layer;
   const { planes, taps } = kernels;
   const { multiplier, copies, remainder } = group;
   const ratio = factors[channel]! / multiplier;
-  const shape = { planes, taps, outside };
+  const shape = { planes, taps, border };
   const inputs = planeMoments(layer, kernels.firstPlane(channel));
   const whole = new Int16Array(planes * taps);
   const rest = new Int16Array(remainder > 0 ? planes * taps : 0);
@@ -198,7 +199,7 @@ function planeMoments({ inputs, kernels }: ChannelLayer, first: number): PlaneMo
 function errorOf(
   multiplier: number,
   factor: number,
-  { deviation, largest, centre }: Requantised,
+  { deviation, extreme, largest, centre }: Requantised,
   rounding: number,
 ): GroupError {
   // A channel with its own weights and multiplier differs by its output stage only.
@@ -208,7 +209,7 @@ function errorOf(
   const worst = multiplier * largest + rest;
   return {
     deviation: own,
-    bound: Math.min(SIGMAS * multiplier * deviation + rest, worst),
+    bound: Math.min(SIGMAS * multiplier * extreme + rest, worst),
     worst,
     beyond: worst <= 1 ? 0 : shareBeyond(1, own),
   };
