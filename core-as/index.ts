@@ -111,6 +111,18 @@ export { reportTrace } from "./inspect/report-trace.ts";
 export { memoryMap, type MemoryMap, type MemoryRow } from "./inspect/memory-map.ts";
 export { memoryMapSvg } from "./inspect/memory-map-svg.ts";
 export { canonicalOf, sha256Hex, type Canonical } from "./inspect/canonical.ts";
+export {
+  annotateCoefficients,
+  coefficientFieldsOf,
+  type AnnotatedCoefficients,
+  type BitSpan,
+  type CoefficientFields,
+  type CoreStream,
+  type SpanKind,
+  type SpanList,
+  type StreamKernel,
+  type WeightPlace,
+} from "./inspect/coefficient-bits.ts";
 export { writeCapture, writeCaptures, type CaptureOptions } from "./inspect/capture.ts";
 export {
   blockTable,
