@@ -39,6 +39,7 @@ export interface BitSpan {
 }
 
 const FIRST_ROOM = 256;
+const KIND_INDEX = new Map<SpanKind, number>(SPAN_KINDS.map((kind, index) => [kind, index]));
 
 /** Spans in the order of their bits. */
 export class SpanList {
@@ -59,7 +60,7 @@ export class SpanList {
     const at = this.length++;
     this.from[at] = from;
     this.bits[at] = bits;
-    this.kind[at] = SPAN_KINDS.indexOf(kind);
+    this.kind[at] = KIND_INDEX.get(kind)!;
     this.value[at] = value;
     this.item[at] = item;
     this.yields[at] = yields;
@@ -107,12 +108,18 @@ export class SpanList {
 
 /** `count` (up to 32) bits from bit `at` on, lowest first; bits behind the end count as 0. */
 export function bitsAt(bytes: Uint8Array, at: number, count: number): number {
+  const low = at & 7;
+  const first = at >>> 3;
+  if (low + count <= 24) {
+    const word = bytes[first]! | (bytes[first + 1]! << 8) | (bytes[first + 2]! << 16);
+    return (word >>> low) & ((1 << count) - 1);
+  }
   let value = 0;
   let taken = 0;
   // Sums instead of shifts: the result may have 32 bits and is unsigned.
-  for (let byte = at >>> 3, low = at & 7; taken < count; byte++, low = 0) {
-    const width = Math.min(8 - low, count - taken);
-    value += (((bytes[byte] ?? 0) >> low) & ((1 << width) - 1)) * 2 ** taken;
+  for (let byte = first, skip = low; taken < count; byte++, skip = 0) {
+    const width = Math.min(8 - skip, count - taken);
+    value += (((bytes[byte] ?? 0) >> skip) & ((1 << width) - 1)) * 2 ** taken;
     taken += width;
   }
   return value;
@@ -183,11 +190,14 @@ export interface CoreStream {
 export interface AnnotatedCoefficients {
   /** Bits 0.. of the header. */
   header: SpanList;
+  /** Of the cores that were asked for, or of all that take part. */
   cores: CoreStream[];
   /** Version 8: biases behind the streams; version 7: empty. */
   tail: SpanList;
   /** Bits that header, streams and tail cover: all that the job reads. */
   bits: number;
+  /** Kernels of each core that takes part, over all superblocks. */
+  kernels: number[];
   /** Weights of a kernel. */
   taps: number;
   /** Width of zero-run lengths; 0 = none. */

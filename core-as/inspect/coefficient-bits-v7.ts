@@ -66,15 +66,21 @@ function planeOrder(kernelX: number, kernelY: number): number[] {
 
 /**
  * Annotates a version 7 buffer.
+ * @param only the core that is wanted; null = all
  * @throws SimFault TW_SIM_BAD_COEFFICIENTS when a stream leaves the buffer, ends early or late
  */
-export function annotateV7(contents: Uint8Array, fields: CoefficientFields): AnnotatedCoefficients {
+export function annotateV7(
+  contents: Uint8Array,
+  fields: CoefficientFields,
+  only: number | null,
+): AnnotatedCoefficients {
   const { nnCores } = fields;
   const headerBytes = alignUp(4 * nnCores, ALIGN);
   if (contents.length < headerBytes)
     throw badCoefficients(`${contents.length} bytes have no room for a header of ${headerBytes}`);
   const header = new SpanList();
   const cores: CoreStream[] = [];
+  const kernels: number[] = [];
   const order = orderOf(fields);
   let at = headerBytes;
   for (let core = 0; core < nnCores; core++) {
@@ -89,16 +95,19 @@ export function annotateV7(contents: Uint8Array, fields: CoefficientFields): Ann
     if (size === 0) continue;
     if (size % ALIGN !== 0 || at + size > contents.length)
       throw badCoefficients(`a stream of ${size} bytes at byte ${at} leaves ${contents.length}`);
-    cores.push(new CoreReader(contents, core, at, size, fields, order).read());
+    kernels.push(bitsAt(contents, 8 * at + LITERAL, 16));
+    if (only === null || only === core)
+      cores.push(new CoreReader(contents, core, at, size, fields, order).read());
     at += size;
   }
-  if (cores.length === 0) throw badCoefficients("the header has no stream");
+  if (kernels.length === 0) throw badCoefficients("the header has no stream");
   header.push(WORD * nnCores, 8 * headerBytes - WORD * nnCores, "padding", 0);
   return {
     header,
     cores,
     tail: new SpanList(),
     bits: 8 * at,
+    kernels,
     taps: order.taps,
     runBits: bitsAt(contents, 8 * headerBytes, 8),
     symbolMap: null,

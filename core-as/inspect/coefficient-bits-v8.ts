@@ -56,10 +56,15 @@ function orderOf(fields: CoefficientFields): Order {
 
 /**
  * Annotates a version 8 buffer.
+ * @param only the core that is wanted; null = all
  * @throws SimFault TW_SIM_BAD_COEFFICIENTS when a stream leaves the buffer, ends early or late, or uses coding that no
  *   capture shows
  */
-export function annotateV8(contents: Uint8Array, fields: CoefficientFields): AnnotatedCoefficients {
+export function annotateV8(
+  contents: Uint8Array,
+  fields: CoefficientFields,
+  only: number | null,
+): AnnotatedCoefficients {
   const order = orderOf(fields);
   const headerBytes = alignUp(LENGTHS_AT + 4 * fields.nnCores, ALIGN);
   if (contents.length < headerBytes)
@@ -81,8 +86,8 @@ export function annotateV8(contents: Uint8Array, fields: CoefficientFields): Ann
     const bytes = alignUp(Math.ceil(bits / 8), ALIGN);
     if (bits === 0 || at + bytes > contents.length)
       throw badCoefficients(`a stream of ${bits} bits at byte ${at} leaves ${contents.length}`);
-    const reader = new CoreReader(contents, core, at, bits, fields, order, symbolMap);
-    cores.push(reader.read());
+    if (only === null || only === core)
+      cores.push(new CoreReader(contents, core, at, bits, fields, order, symbolMap).read());
     at += bytes;
   }
   if (at + 4 * fields.outZ > contents.length)
@@ -97,6 +102,9 @@ export function annotateV8(contents: Uint8Array, fields: CoefficientFields): Ann
     cores,
     tail,
     bits: 8 * (at + 4 * fields.outZ),
+    kernels: Array.from({ length: order.coresUsed }, (_, core) =>
+      share(fields.outZ, order.coresUsed, core),
+    ),
     taps: order.taps,
     runBits: 0,
     symbolMap,
@@ -158,6 +166,8 @@ class CoreReader {
   private readonly part0: Uint8Array;
   private readonly part1: Uint8Array;
   private readonly bytes: Uint8Array;
+  /** 1 for bytes that are weights, 0 for the kernel count and for filling. */
+  private readonly isWeight: Uint8Array;
 
   constructor(
     private readonly contents: Uint8Array,
@@ -177,6 +187,9 @@ class CoreReader {
     this.bytes = new Uint8Array(this.due + (this.due & 1));
     this.part0 = new Uint8Array(this.bytes.length);
     this.part1 = new Uint8Array(this.bytes.length);
+    this.isWeight = new Uint8Array(this.bytes.length);
+    for (let item = COUNT_BYTES; item < this.due; item++)
+      if (place(item - COUNT_BYTES, order, fields, this.kernelCount)) this.isWeight[item] = 1;
   }
 
   read(): CoreStream {
@@ -198,7 +211,7 @@ class CoreReader {
     const placeOf = (item: number): WeightPlace | null =>
       item < values.length ? place(item, order, fields, this.kernelCount) : null;
     for (const [item, byte] of coded.entries())
-      if (byte !== 0 && placeOf(item) === null)
+      if (byte !== 0 && this.isWeight[item + COUNT_BYTES] === 0)
         throw badCoefficients(`core ${core}: filling byte ${item} is ${byte}, not 0`);
     return { core, from, to, usedBits, spans, kernels: this.kernels(), values, placeOf };
   }
@@ -235,9 +248,8 @@ class CoreReader {
 
   /** Parts of the kernel count and of filling are shown as what they are for. */
   private kindOf(item: number, part: "symbol" | "extension" | "payload"): SpanKind {
-    if (item < COUNT_BYTES) return "count";
-    const { order, fields, kernelCount, due } = this;
-    return item < due && place(item - COUNT_BYTES, order, fields, kernelCount) ? part : "filling";
+    if (this.isWeight[item] === 1) return part;
+    return item < COUNT_BYTES ? "count" : "filling";
   }
 
   private take(bits: number, kind: SpanKind, item: number): number {

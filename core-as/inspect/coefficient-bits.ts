@@ -24,17 +24,22 @@ export type {
 } from "./bit-spans.ts";
 
 const ANNOTATORS: Readonly<
-  Record<number, (contents: Uint8Array, fields: CoefficientFields) => AnnotatedCoefficients>
+  Record<
+    number,
+    (contents: Uint8Array, fields: CoefficientFields, only: number | null) => AnnotatedCoefficients
+  >
 > = { 7: annotateV7, 8: annotateV8 };
 
 /**
  * Splits a coefficient buffer into spans of bits, each with its meaning, value and the weights that it yields.
  * Spans cover every bit of what the job reads exactly once; a driver's buffer may be longer.
+ * @param only the core whose stream is wanted; the others are left out of the result. Default: all.
  * @throws SimFault TW_SIM_BAD_COEFFICIENTS when the streams contradict the fields, or the format is not known
  */
 export function annotateCoefficients(
   contents: Uint8Array,
   fields: CoefficientFields,
+  only: number | null = null,
 ): AnnotatedCoefficients {
   const annotate = ANNOTATORS[fields.nnCoreVersion];
   if (annotate === undefined)
@@ -43,7 +48,7 @@ export function annotateCoefficients(
   const least = Math.min(kernelX, kernelY, kernelZ, outZ, kernelsPerCore, nnCores);
   if (!(least >= 1))
     throw badCoefficients(`a descriptor with a size of ${least} has no kernels to read`);
-  return annotate(contents, fields);
+  return annotate(contents, fields, only);
 }
 
 /**
