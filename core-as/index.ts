@@ -123,6 +123,23 @@ export {
   type StreamKernel,
   type WeightPlace,
 } from "./inspect/coefficient-bits.ts";
+export {
+  markKind,
+  rooflineOf,
+  ticks,
+  type MarkKind,
+  type Roofline,
+  type RooflineMark,
+} from "./inspect/chart-geometry.ts";
+export {
+  explainLine,
+  streamLines,
+  type ExplainedField,
+  type ExplainedTarget,
+  type ExplainedWord,
+  type StreamLine,
+} from "./inspect/explain-stream.ts";
+export { describeJobDescriptors, type DescriptorView, type FieldView } from "./inspect/symbols.ts";
 export { writeCapture, writeCaptures, type CaptureOptions } from "./inspect/capture.ts";
 export {
   blockTable,
