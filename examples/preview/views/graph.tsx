@@ -4,7 +4,6 @@ import type { JSX } from "preact";
 import { memo } from "preact/compat";
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Selection } from "../panel-types.ts";
-import { percentText } from "../shell/format.ts";
 import type { EdgeView, GraphView, NodeView } from "./graph-data.ts";
 import { GraphNode } from "./graph-node.tsx";
 import { Overview } from "./graph-overview.tsx";
@@ -316,12 +315,4 @@ function usePan(scroller: { current: HTMLDivElement | null }): void {
     box.addEventListener("pointerdown", down);
     return () => box.removeEventListener("pointerdown", down);
   }, []);
-}
-
-/** What a screen reader says about a node. */
-export function nodeLabel({ kind, op, title, shape, share }: NodeView): string {
-  const sizes = shape.join(" by ");
-  if (op === null) return `${kind} ${title}, ${sizes}`;
-  const time = share === null ? "" : `, ${percentText(share)} of the predicted time`;
-  return `operator ${op} ${title} on the ${kind.toUpperCase()}, output ${sizes}${time}`;
 }
