@@ -68,7 +68,7 @@ function Operator({ node, most }: { node: NodeView; most: number }): JSX.Element
         </>
       )}
       <text x={12} y={21} class="node-name">
-        {endOf(title, 19)}
+        {endOf(title, 20)}
       </text>
       <text x={width - 12} y={21} class="node-note" text-anchor="end">
         #{op}
@@ -77,7 +77,7 @@ function Operator({ node, most }: { node: NodeView; most: number }): JSX.Element
         {kind.toUpperCase()}
       </text>
       <text x={42} y={38} class="node-note">
-        {endOf(sizesText(shape), 18)}
+        {endOf(sizesText(shape), 19)}
       </text>
       {share !== null && share > 0 && (
         <>
