@@ -179,6 +179,24 @@ test("the queue server's client only in one file of the pool, tests and benchmar
   );
 });
 
+test("workers' calls only in the folder that the core itself does not need", () => {
+  const ofComlink = IMPORTS.filter(({ to }) => to === "comlink" || to.startsWith("comlink/"));
+  assert.ok(ofComlink.some(({ from }) => from === "core-as/worker/endpoint.ts"));
+  expectNone(
+    ofComlink.filter(
+      ({ from }) => !isBelow(from, "core-as/worker", "test", "bench", "examples", "cli"),
+    ),
+  );
+  expectNone(
+    IMPORTS.filter(
+      ({ from, to }) =>
+        isBelow(from, "core-as") &&
+        !isBelow(from, "core-as/worker") &&
+        isBelow(to, "core-as/worker"),
+    ),
+  );
+});
+
 test("the board protocol knows nothing of the pool, which is for Node", () =>
   expectNone(
     IMPORTS.filter(
@@ -242,11 +260,18 @@ test("the core does not know command line, transports and tests", () =>
   ));
 
 test("the preview is a page: public interfaces that work in browsers, and nothing of Node", () => {
-  // Its build and its server are not part of the page.
+  // Its build is not part of the page.
   const isPage = ({ from }: Import): boolean =>
-    isBelow(from, "examples/preview") && !/(rollup\.config\.mjs|serve\.ts)$/.test(from);
+    isBelow(from, "examples/preview") && !from.endsWith("/rollup.config.mjs");
   const doors = ["core-as/index.ts", "core-as/worker/index.ts", "transport-ws/index.ts"];
-  const packages = ["preact", "preact/hooks", "preact/compat", "comlink", "@dagrejs/dagre", "uplot"];
+  const packages = [
+    "preact",
+    "preact/hooks",
+    "preact/compat",
+    "comlink",
+    "@dagrejs/dagre",
+    "uplot",
+  ];
   const page = IMPORTS.filter(isPage);
   assert.ok(page.some(({ to }) => to === "core-as/index.ts"));
   expectNone(
