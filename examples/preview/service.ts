@@ -1,0 +1,87 @@
+// What the preview's worker does for its page: compiling, and one view function for each panel that needs bytes.
+// SPDX-License-Identifier: MIT
+import {
+  buildReport,
+  Core,
+  parseExecutable,
+  UsageError,
+  type CompileReport,
+  type Executable,
+} from "../../core-as/index.ts";
+import { CompilerService } from "./compiler-service.ts";
+
+/** What a view function works on. */
+export interface Held {
+  executable: Executable;
+  /** Bytes of the TFLite file; undefined where a .twx was opened, which holds constants of CPU steps only. */
+  model?: Uint8Array;
+  report: CompileReport;
+  core: Core;
+}
+
+/** Computes what a panel shows, as plain values that can be cloned. */
+export type View = (held: Held, args: never) => unknown;
+
+export type Views = Readonly<Record<string, View>>;
+
+/** Executables that are kept: two modes of the model that is shown, and those before it while panels still ask for them. */
+const MOST_HELD = 4;
+
+type Kept = Omit<Held, "core">;
+
+export class PreviewService extends CompilerService {
+  readonly #held = new Map<string, Kept>();
+  #viewCore: Promise<Core> | undefined;
+  /** Views take turns: a core has one caller at a time. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  /**
+   * Keeps an executable for view functions; of more than four the oldest is forgotten.
+   * @param key name for `view`
+   * @param twx bytes of the executable
+   * @param model bytes of the TFLite file that it was compiled from
+   * @returns the report of the executable
+   * @throws ExecutableError TW_EXE_* when the bytes are damaged
+   */
+  async hold(key: string, twx: Uint8Array, model?: Uint8Array): Promise<CompileReport> {
+    const executable = parseExecutable(twx);
+    const report = buildReport(executable);
+    this.#held.delete(key);
+    this.#held.set(key, { executable, report, ...(model ? { model } : {}) });
+    for (const oldest of this.#held.keys())
+      if (this.#held.size > MOST_HELD) this.#held.delete(oldest);
+    return report;
+  }
+
+  /**
+   * Computes what a panel shows.
+   * @param name of a view function: views/, panels/views.ts, run/views.ts
+   * @param args `key` names a held executable; everything else is the view's own
+   * @throws UsageError TW_USAGE for an unknown view or key
+   */
+  async view(name: string, args: { key: string }): Promise<unknown> {
+    const view = await findView(name);
+    const kept = this.#held.get(args.key);
+    if (kept === undefined)
+      throw new UsageError(`no executable is held under ${JSON.stringify(args.key)}`, "key");
+    this.#viewCore ??= Core.create();
+    const core = await this.#viewCore;
+    const result = this.#turn.then(() => view({ ...kept, core }, args as never));
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+}
+
+/** Views of the first screen are part of the worker; the others are loaded when a panel first asks. */
+async function findView(name: string): Promise<View> {
+  for (const load of [
+    () => import("./views/views.ts"),
+    () => import("./panels/views.ts"),
+    () => import("./run/views.ts"),
+  ]) {
+    const views: Views = (await load()).VIEWS;
+    const view = Object.hasOwn(views, name) ? views[name] : undefined;
+    if (view) return view;
+  }
+  throw new UsageError(`there is no view ${JSON.stringify(name)}`, "view");
+}
