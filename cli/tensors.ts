@@ -1,13 +1,11 @@
-// Files to the bytes of a model's inputs, and output bytes to numbers.
+// Files to the bytes of a model's inputs.
 // SPDX-License-Identifier: MIT
 import {
   checkTakesPicture,
   pictureFormat,
   pictureInput,
   TransportError,
-  type ElementType,
   type InputInfo,
-  type TensorInfo,
 } from "../core-as/index.ts";
 import { readBytes } from "./files.ts";
 import { decodePicture } from "./picture.ts";
@@ -48,42 +46,4 @@ async function readInput(path: string, info: InputInfo, index: number): Promise<
         `but ${path} has ${bytes.length} and is no BMP, PNG or JPEG picture`,
     );
   return bytes;
-}
-
-const READERS: Partial<Record<ElementType, (view: DataView, at: number) => number>> = {
-  uint8: (view, at) => view.getUint8(at),
-  int8: (view, at) => view.getInt8(at),
-  bool: (view, at) => view.getUint8(at),
-  uint16: (view, at) => view.getUint16(at, true),
-  int16: (view, at) => view.getInt16(at, true),
-  uint32: (view, at) => view.getUint32(at, true),
-  int32: (view, at) => view.getInt32(at, true),
-  int64: (view, at) => Number(view.getBigInt64(at, true)),
-  uint64: (view, at) => Number(view.getBigUint64(at, true)),
-  float32: (view, at) => view.getFloat32(at, true),
-  float64: (view, at) => view.getFloat64(at, true),
-};
-
-/** Elements as numbers, as they are stored; null for types that have no number form here. */
-export function elementsOf(type: ElementType, bytes: Uint8Array): Float64Array | null {
-  const read = READERS[type];
-  if (read === undefined) return null;
-  const width = /64/.test(type) ? 8 : /32/.test(type) ? 4 : /16/.test(type) ? 2 : 1;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Float64Array.from({ length: Math.floor(bytes.length / width) }, (_, i) =>
-    read(view, i * width),
-  );
-}
-
-/** Elements as the real numbers they stand for. */
-export function realValuesOf(
-  { type, quantisation }: Pick<TensorInfo, "type" | "quantisation">,
-  bytes: Uint8Array,
-): Float64Array | null {
-  const elements = elementsOf(type, bytes);
-  if (elements === null || quantisation === null || quantisation.scales.length !== 1)
-    return elements;
-  const scale = quantisation.scales[0]!;
-  const zeroPoint = quantisation.zeroPoints[0]!;
-  return elements.map((value) => scale * (value - zeroPoint));
 }

@@ -84,6 +84,21 @@ export {
   type PictureHeader,
 } from "./picture/index.ts";
 
+// What outputs mean
+export {
+  describeOutput,
+  describeOutputs,
+  type AnswerOptions,
+  type Detection,
+  type MaskClass,
+  type ModelAnswer,
+  type OutputAnswer,
+  type RankedClass,
+} from "./answers/answers.ts";
+export { isClassification, modelKind, type ModelKind } from "./answers/kinds.ts";
+export { decodeKeypoints, KEYPOINT_NAMES, SKELETON, type Keypoint } from "./answers/pose.ts";
+export { elementsOf, realValuesOf } from "./ir/elements.ts";
+
 // Models
 export { readModel } from "./model/read.ts";
 export { writeModel } from "./model/write.ts";
@@ -139,6 +154,17 @@ export {
   type DecodedField,
   type UndeclaredBits,
 } from "./inspect/decode.ts";
+
+// Accuracy
+export {
+  compareTensors,
+  compareWithReal,
+  DifferenceSums,
+  type ChannelDifference,
+  type HistogramBin,
+  type TensorDifference,
+  type TensorLayout,
+} from "./inspect/accuracy.ts";
 
 // Errors
 export {

@@ -135,6 +135,16 @@ test("2: inspection works from bytes: nothing of the compiler", () =>
     ),
   ));
 
+test("what outputs mean is for pages too: nothing but the graph, its numbers and their description", () =>
+  expectNone(
+    IMPORTS.filter(
+      ({ from, to }) =>
+        isBelow(from, "core-as/answers") &&
+        !isBelow(to, "core-as/answers", "core-as/ir") &&
+        to !== "core-as/runtime/tensor-info.ts",
+    ),
+  ));
+
 test("6: devices and their system calls stay inside transport-node", () =>
   expectNone(
     IMPORTS.filter(
