@@ -3,10 +3,11 @@
 // SPDX-License-Identifier: MIT
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
 import { decodeBmp, pictureFormat, pictureInput, withoutAlpha } from "tilewright";
 
 /** Path of a file of the sample model: a classifier of handwritten digits. */
-export const sample = (name) => new URL(`sample/${name}`, import.meta.url).pathname;
+export const sample = (name) => fileURLToPath(new URL(`sample/${name}`, import.meta.url));
 
 /**
  * @param path of a BMP or PNG file
