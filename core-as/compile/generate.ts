@@ -12,6 +12,7 @@ import type {
   Relocation,
 } from "../executable/executable.ts";
 import type { BufferRef, Lowered, NnWork, TpProgram, TpWork, WeightPlan } from "./jobs.ts";
+import { finish, type Steps } from "./steps.ts";
 
 const [NN_TABLE, TP_TABLE] = BLOCK_TABLES as [
   (typeof BLOCK_TABLES)[number],
@@ -59,10 +60,19 @@ export function generatePartition(
   lowered: Lowered,
   plans?: PlanFinder,
 ): ExecutablePartition {
-  return new Generator(core, lowered, plans).run();
+  return finish(generateSteps(core, lowered, plans));
 }
 
-class Generator {
+/** generatePartition, a job a step. */
+export function generateSteps(
+  core: Core,
+  lowered: Lowered,
+  plans?: PlanFinder,
+): Steps<ExecutablePartition> {
+  return new PartitionGenerator(core, lowered, plans).run();
+}
+
+class PartitionGenerator {
   private readonly buffers: ExecutableBuffer[];
   private readonly relocations: Relocation[] = [];
 
@@ -79,12 +89,16 @@ class Generator {
     }));
   }
 
-  run(): ExecutablePartition {
-    const jobs = this.lowered.jobs.map((work, index) =>
-      this.core.scope(() =>
+  *run(): Steps<ExecutablePartition> {
+    const { core, lowered } = this;
+    const jobs: ExecutableJob[] = [];
+    for (const [index, work] of lowered.jobs.entries()) {
+      yield index / lowered.jobs.length;
+      const job = core.scope(() =>
         work.kind === "NN" ? this.generateNn(work, index) : this.generateTp(work, index),
-      ),
-    );
+      );
+      jobs.push(job);
+    }
     const streamWords = this.generateStream(jobs);
     return {
       buffers: this.buffers,

@@ -7,6 +7,7 @@ import type { Tensor } from "../../../ir/graph.ts";
 import type { ConvGeometry } from "../../../legalise/conv-geometry.ts";
 import type { Lowered, NnWork, Work } from "../../jobs.ts";
 import { ALL_OPTIMISATIONS, type CompileSettings, type Optimisations } from "../../options.ts";
+import type { Steps } from "../../steps.ts";
 import type { LoweringChoices } from "../context.ts";
 import { chooseStrides } from "./dense-strides.ts";
 import { splitDepthwise } from "./depthwise-groups.ts";
@@ -47,9 +48,14 @@ export class Optimiser implements LoweringChoices {
     return this.switches.mergedLayouts;
   }
 
-  /** Replaces jobs by cheaper ones. */
-  optimise(lowered: Lowered): Lowered {
-    return { ...lowered, jobs: lowered.jobs.flatMap((work) => this.replace(work)) };
+  /** Replaces jobs by cheaper ones, a job a step. */
+  *optimise(lowered: Lowered): Steps<Lowered> {
+    const jobs: Work[] = [];
+    for (const [index, work] of lowered.jobs.entries()) {
+      yield index / lowered.jobs.length;
+      jobs.push(...this.replace(work));
+    }
+    return { ...lowered, jobs };
   }
 
   private replace(work: Work): Work[] {
