@@ -111,6 +111,21 @@ test("04 runs on a board, and says whose word its times are", () =>
       );
   }));
 
+test("04 sends its token from a file, and says so when it is wrong", async () => {
+  const [right, wrong] = ["right", "wrong"].map((name) => {
+    const path = join(folder, name);
+    writeFileSync(path, `a ${name} token for this test\n`.replaceAll(" ", "-"), { mode: 0o600 });
+    return path;
+  });
+  await withServed(["--token-file", right!], async ({ url }) => {
+    const good = await runExample("04-run-remote/run-remote.mjs", [url, right!]);
+    assert.is(good.code, 0, good.stderr);
+    const bad = await runExample("04-run-remote/run-remote.mjs", [url, wrong!]);
+    assert.is(bad.code, 3);
+    assert.match(bad.stderr, /^error: [^\n]+ \[TW_IO_AUTH\]\n$/);
+  });
+});
+
 test("04 tells what is wrong with a board in one line", async () => {
   const { code, stderr } = await runExample("04-run-remote/run-remote.mjs", ["ws://127.0.0.1:9"]);
   assert.is(code, 3);
