@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { nodeResolve } from "@rollup/plugin-node-resolve";
-import { transform } from "esbuild";
+import { build, transform } from "esbuild";
 import esbuild from "rollup-plugin-esbuild";
 import { CONTENT_SECURITY_POLICY } from "./policy.mjs";
 
@@ -26,19 +26,24 @@ const worker = {
   },
 };
 
-/** Style sheets of the page and of its panels as one. */
+/** Style sheets of the page and of its panels as one; what they @import from packages is put in. */
 async function styleSheet() {
-  const folders = [HERE, ...["shell", "views", "panels", "run"].map((name) => join(HERE, name))];
+  const folders = [".", "shell", "views", "panels", "run"];
   const sheets = folders
-    .filter((folder) => existsSync(folder))
+    .filter((folder) => existsSync(join(HERE, folder)))
     .flatMap((folder) =>
-      readdirSync(folder)
+      readdirSync(join(HERE, folder))
         .filter((name) => name.endsWith(".css"))
         .sort()
-        .map((name) => readFileSync(join(folder, name), "utf8")),
+        .map((name) => `@import "./${folder}/${name}";`),
     );
-  const { code } = await transform(sheets.join("\n"), { loader: "css", minify: true });
-  return code;
+  const { outputFiles } = await build({
+    stdin: { contents: sheets.join("\n"), resolveDir: HERE, loader: "css" },
+    bundle: true,
+    minify: true,
+    write: false,
+  });
+  return outputFiles[0].text;
 }
 
 /** Everything beside scripts: page, style sheet, icon, sample, and the service worker that knows all their names. */

@@ -24,10 +24,14 @@ export type View = (held: Held, args: never) => unknown;
 
 export type Views = Readonly<Record<string, View>>;
 
-/** Executables that are kept: two modes of the model that is shown, and those before it while panels still ask for them. */
-const MOST_HELD = 4;
+/** Most executables that are held; the page forgets what it no longer shows, so this only bounds what mistakes could cost. */
+const MOST_HELD = 8;
 
-type Kept = Omit<Held, "core">;
+interface Kept {
+  executable: Executable;
+  model?: Uint8Array;
+  report?: CompileReport;
+}
 
 export class PreviewService extends CompilerService {
   readonly #held = new Map<string, Kept>();
@@ -36,21 +40,23 @@ export class PreviewService extends CompilerService {
   #turn: Promise<unknown> = Promise.resolve();
 
   /**
-   * Keeps an executable for view functions; of more than four the oldest is forgotten.
+   * Keeps an executable for view functions; of more than eight the oldest is forgotten.
    * @param key name for `view`
    * @param twx bytes of the executable
    * @param model bytes of the TFLite file that it was compiled from
-   * @returns the report of the executable
    * @throws ExecutableError TW_EXE_* when the bytes are damaged
    */
-  async hold(key: string, twx: Uint8Array, model?: Uint8Array): Promise<CompileReport> {
+  async hold(key: string, twx: Uint8Array, model?: Uint8Array): Promise<void> {
     const executable = parseExecutable(twx);
-    const report = buildReport(executable);
     this.#held.delete(key);
-    this.#held.set(key, { executable, report, ...(model ? { model } : {}) });
+    this.#held.set(key, { executable, ...(model ? { model } : {}) });
     for (const oldest of this.#held.keys())
       if (this.#held.size > MOST_HELD) this.#held.delete(oldest);
-    return report;
+  }
+
+  /** Forgets a held executable; an unknown key is no error. */
+  forget(key: string): void {
+    this.#held.delete(key);
   }
 
   /**
@@ -66,7 +72,9 @@ export class PreviewService extends CompilerService {
       throw new UsageError(`no executable is held under ${JSON.stringify(args.key)}`, "key");
     this.#viewCore ??= Core.create();
     const core = await this.#viewCore;
-    const result = this.#turn.then(() => view({ ...kept, core }, args as never));
+    kept.report ??= buildReport(kept.executable);
+    const held: Held = { ...kept, report: kept.report, core };
+    const result = this.#turn.then(() => view(held, args as never));
     this.#turn = result.catch(() => undefined);
     return result;
   }

@@ -274,7 +274,7 @@ test("the preview is a page: public interfaces that work in browsers, and nothin
   const isPage = ({ from }: Import): boolean =>
     isBelow(from, "examples/preview") && !/(rollup\.config\.mjs|serve\.ts)$/.test(from);
   const doors = ["core-as/index.ts", "core-as/worker/index.ts", "transport-ws/index.ts"];
-  const packages = ["preact", "preact/hooks", "comlink", "@dagrejs/dagre", "uplot"];
+  const packages = ["preact", "preact/hooks", "preact/compat", "comlink", "@dagrejs/dagre", "uplot"];
   const page = IMPORTS.filter(isPage);
   assert.ok(page.some(({ to }) => to === "core-as/index.ts"));
   expectNone(
