@@ -1,7 +1,7 @@
 // Entry of the preview's page.
 // SPDX-License-Identifier: MIT
 import { render } from "preact";
-import { wrap } from "comlink";
+import { wrapCompiler } from "../../core-as/worker/index.ts";
 import workerUrl from "preview:worker";
 import type { PreviewService } from "./service.ts";
 import { AppView } from "./shell/app-view.tsx";
@@ -9,7 +9,7 @@ import { Controller } from "./shell/controller.ts";
 
 // The worker loads while the page is drawn.
 const worker = new Worker(workerUrl, { type: "module" });
-const controller = new Controller(wrap<PreviewService>(worker));
+const controller = new Controller(wrapCompiler<PreviewService>(worker));
 worker.addEventListener("error", (event) => controller.workerFailed(event.message));
 render(<AppView controller={controller} />, document.getElementById("app")!);
 

@@ -1,6 +1,6 @@
 // Entry of the preview's worker.
 // SPDX-License-Identifier: MIT
-import { expose } from "comlink";
+import { exposeCompiler } from "../../core-as/worker/index.ts";
 import { PreviewService } from "./service.ts";
 
-expose(new PreviewService());
+exposeCompiler(undefined, new PreviewService());

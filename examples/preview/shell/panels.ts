@@ -26,7 +26,7 @@ const MODEL: readonly Tab[] = [
 const HARDWARE: readonly Tab[] = [];
 
 /** As RUN_PANELS of run/index.ts. */
-const RUN: readonly Tab[] = [];
+const RUN: readonly Tab[] = [{ id: "run", title: "Run" }];
 
 export const TAB_GROUPS: readonly TabGroup[] = [
   { title: "Model", tabs: MODEL },
