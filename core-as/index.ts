@@ -157,6 +157,31 @@ export {
 
 // Accuracy
 export {
+  compareLayers,
+  type CompareOptions,
+  type LayerTensors,
+  type Sample,
+} from "./accuracy/compare-layers.ts";
+export {
+  beyondLimit,
+  firstViolation,
+  type AccuracyLimits,
+  type LimitViolation,
+} from "./inspect/accuracy-limits.ts";
+export {
+  differenceOf,
+  elementName,
+  firstText,
+  snrText,
+  worstFirst,
+  type AccuracyReport,
+  type Comparison,
+  type FloatAccuracy,
+  type LayerAccuracy,
+  type OutputAccuracy,
+  type PictureAccuracy,
+} from "./inspect/accuracy-report.ts";
+export {
   compareTensors,
   compareWithReal,
   DifferenceSums,

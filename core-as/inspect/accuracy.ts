@@ -179,6 +179,31 @@ export class DifferenceSums {
     this.max[channel] = Math.max(this.max[channel]!, distance);
   }
 
+  /**
+   * Adds the pairs of other sums of the same channels and zero.
+   * @throws RangeError for another count of channels
+   */
+  merge(other: DifferenceSums): void {
+    if (other.channels !== this.channels)
+      throw new RangeError(`sums of ${other.channels} channels onto ${this.channels}`);
+    this.elements += other.elements;
+    this.different += other.different;
+    this.notFinite += other.notFinite;
+    this.within1 += other.within1;
+    this.bias += other.bias;
+    this.squares += other.squares;
+    this.dot += other.dot;
+    this.actualPower += other.actualPower;
+    this.first ??= other.first;
+    for (const [i, bin] of this.bins.entries()) bin.count += other.bins[i]!.count;
+    for (let c = 0; c < this.channels; c++) {
+      this.max[c] = Math.max(this.max[c]!, other.max[c]!);
+      this.sum[c]! += other.sum[c]!;
+      this.noise[c]! += other.noise[c]!;
+      this.signal[c]! += other.signal[c]!;
+    }
+  }
+
   /** The figures of all pairs together. */
   statistics(): TensorDifference {
     const { elements, different, notFinite } = this;
@@ -227,8 +252,9 @@ export const zeroOf = ({ quantisation }: Pick<TensorLayout, "quantisation">): nu
   quantisation?.zeroPoints[0] ?? 0;
 
 /** Stored elements; of types that are no numbers here, the bytes. */
-export function storedValues(type: ElementType, bytes: Uint8Array): Float64Array {
-  return elementsOf(type, bytes) ?? Float64Array.from(bytes);
+export function storedValues(type: ElementType, bytes: Uint8Array): ArrayLike<number> {
+  if (type === "int8") return new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return type === "uint8" ? bytes : (elementsOf(type, bytes) ?? bytes);
 }
 
 /**

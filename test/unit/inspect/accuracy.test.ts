@@ -137,10 +137,19 @@ test("sums over pictures are those of one long picture", () =>
         expected.map((value, i) => value + steps[i]!);
       sums.add(move(one), one.expected);
       sums.add(move(other), other.expected);
-      expectEqual(
-        sums.statistics(),
-        naive([...move(one), ...move(other)], [...one.expected, ...other.expected], 1, zero),
+      const want = naive(
+        [...move(one), ...move(other)],
+        [...one.expected, ...other.expected],
+        1,
+        zero,
       );
+      expectEqual(sums.statistics(), want);
+      const [first, second] = [new DifferenceSums(1, zero), new DifferenceSums(1, zero)];
+      first.add(move(one), one.expected);
+      second.add(move(other), other.expected);
+      first.merge(second);
+      expectEqual(first.statistics(), want);
+      assert.equal(first.statistics().histogram, sums.statistics().histogram);
     }),
   ));
 
