@@ -1,8 +1,8 @@
 // Entry of the preview's page.
 // SPDX-License-Identifier: MIT
 import { render } from "preact";
-import { wrapCompiler } from "../../core-as/worker/index.ts";
 import workerUrl from "preview:worker";
+import { wrapCompiler } from "../../core-as/worker/index.ts";
 import type { PreviewService } from "./service.ts";
 import { AppView } from "./shell/app-view.tsx";
 import { Controller } from "./shell/controller.ts";

@@ -92,8 +92,13 @@ const clean = {
   buildStart: () => rmSync(OUT, { recursive: true, force: true }),
 };
 
+const ENTRIES = /[\\/]examples[\\/]preview[\\/](app\.tsx|worker\.ts)$/;
+
 export default {
   input: { app: `${HERE}/app.tsx` },
+  // As package.json says of the sources: only the entries do anything by being loaded. A page that needs the list of chips
+  // does not load the compiler for it.
+  treeshake: { moduleSideEffects: (id) => ENTRIES.test(id) },
   output: {
     dir: OUT,
     format: "es",

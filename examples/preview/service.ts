@@ -8,7 +8,7 @@ import {
   type CompileReport,
   type Executable,
 } from "../../core-as/index.ts";
-import { CompilerService } from "./compiler-service.ts";
+import { CompilerService } from "../../core-as/worker/index.ts";
 
 /** What a view function works on. */
 export interface Held {

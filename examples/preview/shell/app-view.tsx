@@ -6,7 +6,7 @@ import { Details } from "../views/details.tsx";
 import type { Controller, State } from "./controller.ts";
 import { Empty } from "./empty.tsx";
 import { percentText, msText } from "./format.ts";
-import { Header } from "./header.tsx";
+import { FileButton, Header } from "./header.tsx";
 import { useController, useDocumentEvent, useMedia } from "./hooks.ts";
 import { Panel } from "./panel.tsx";
 import { TABS } from "./panels.ts";
@@ -45,13 +45,7 @@ const focusMain = (): void => document.getElementById("main")?.focus();
 
 function Body({ controller, state }: { controller: Controller; state: State }): JSX.Element {
   const { source, shown, failure, cancelled } = state;
-  if (failure)
-    return (
-      <div class="page-message">
-        <FailureBox failure={failure} title={`${source?.name ?? "The file"} cannot be shown`} />
-        <p class="muted">Choose another file above, or change the settings and try again.</p>
-      </div>
-    );
+  if (failure) return <Failed controller={controller} state={state} />;
   if (cancelled)
     return (
       <div class="page-message">
@@ -61,6 +55,25 @@ function Body({ controller, state }: { controller: Controller; state: State }): 
   if (source === null) return <Empty controller={controller} />;
   if (shown === null) return <div class="page-message waiting" aria-busy="true" />;
   return <Results controller={controller} state={state} />;
+}
+
+/** Why nothing is shown, and what to do now. */
+function Failed({ controller, state }: { controller: Controller; state: State }): JSX.Element {
+  const { source } = state;
+  const failure = state.failure!;
+  const verb = source?.kind === "model" ? "compiled" : "opened";
+  const isFile = /^TW_(MODEL|EXE)_/.test(failure.code);
+  return (
+    <div class="page-message">
+      <FailureBox failure={failure} title={`${source?.name ?? "The file"} cannot be ${verb}`} />
+      {!isFile && source !== null && (
+        <p class="muted">Other settings may help; they are above and take effect at once.</p>
+      )}
+      <p>
+        <FileButton controller={controller} />
+      </p>
+    </div>
+  );
 }
 
 function Results({ controller, state }: { controller: Controller; state: State }): JSX.Element {

@@ -1,7 +1,7 @@
 // The page's state and everything that changes it: opening files, compiling in the worker, cancelling, settings.
 // SPDX-License-Identifier: MIT
-import { proxy, type Remote } from "comlink";
 import { NpuError, type CompileMode } from "../../../core-as/index.ts";
+import { proxy, type Remote } from "../../../core-as/worker/index.ts";
 import type { Compiled, Selection } from "../panel-types.ts";
 import type { PreviewService } from "../service.ts";
 import type { GraphView } from "../views/graph-data.ts";

@@ -53,7 +53,7 @@ export function Panel(props: Props): JSX.Element {
           select={select}
         />
       );
-    case "compare":
+    case "modes":
       return <SideBySide controller={controller} state={state} />;
     default:
       return <Loaded {...props} />;

@@ -19,7 +19,7 @@ const MODEL: readonly Tab[] = [
   { id: "graph", title: "Graph" },
   { id: "operators", title: "Operators" },
   { id: "jobs", title: "Jobs" },
-  { id: "compare", title: "Side by side" },
+  { id: "modes", title: "Side by side" },
 ];
 
 /** As PANELS of panels/index.ts; named here, so that tabs do not wait for their panels. */

@@ -1,6 +1,6 @@
 // What a reader chose, and its form in the address: a link restores the view, never the model.
 // SPDX-License-Identifier: MIT
-import { CHIPS, DEFAULT_MODE, DEFAULT_TARGET, type CompileMode } from "../../../core-as/index.ts";
+import { CHIPS, type CompileMode } from "../../../core-as/index.ts";
 
 export type Theme = "auto" | "light" | "dark";
 
@@ -22,9 +22,10 @@ export interface Settings extends CompileChoices {
   jobsBy: string;
 }
 
+/** Chip and mode as in the compiler, whose code a page does not load for them. */
 export const DEFAULTS: Settings = {
-  chip: DEFAULT_TARGET,
-  mode: DEFAULT_MODE,
+  chip: "a311d",
+  mode: "optimised",
   exactRounding: false,
   capturedOnly: false,
   allowQuirks: false,

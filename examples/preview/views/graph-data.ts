@@ -62,8 +62,8 @@ export interface GraphView {
   height: number;
 }
 
-const NODE = { width: 188, height: 58 };
-const PORT = { width: 188, height: 34 };
+const NODE = { width: 212, height: 58 };
+const PORT = { width: 212, height: 34 };
 const MARGIN = 24;
 
 /** Lays out the graph of an executable from top to bottom. */

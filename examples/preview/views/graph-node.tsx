@@ -5,7 +5,6 @@ import { memo } from "preact/compat";
 import type { Selection } from "../panel-types.ts";
 import { endOf, percentText, sizesText } from "../shell/format.ts";
 import type { NodeView } from "./graph-data.ts";
-import { nodeLabel } from "./graph.tsx";
 
 interface Props {
   node: NodeView;
@@ -69,7 +68,7 @@ function Operator({ node, most }: { node: NodeView; most: number }): JSX.Element
         </>
       )}
       <text x={12} y={21} class="node-name">
-        {endOf(title, 19)}
+        {endOf(title, 20)}
       </text>
       <text x={width - 12} y={21} class="node-note" text-anchor="end">
         #{op}
@@ -78,7 +77,7 @@ function Operator({ node, most }: { node: NodeView; most: number }): JSX.Element
         {kind.toUpperCase()}
       </text>
       <text x={42} y={38} class="node-note">
-        {endOf(sizesText(shape), 18)}
+        {endOf(sizesText(shape), 19)}
       </text>
       {share !== null && share > 0 && (
         <>
@@ -102,3 +101,11 @@ function Operator({ node, most }: { node: NodeView; most: number }): JSX.Element
 
 const octagon = (width: number, height: number): string =>
   `M${CUT} 0H${width - CUT}L${width} ${CUT}V${height - CUT}L${width - CUT} ${height}H${CUT}L0 ${height - CUT}V${CUT}Z`;
+
+/** What a screen reader says about a node. */
+export function nodeLabel({ kind, op, title, shape, share }: NodeView): string {
+  const sizes = shape.join(" by ");
+  if (op === null) return `${kind} ${title}, ${sizes}`;
+  const time = share === null ? "" : `, ${percentText(share)} of the predicted time`;
+  return `operator ${op} ${title} on the ${kind.toUpperCase()}, output ${sizes}${time}`;
+}

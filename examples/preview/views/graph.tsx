@@ -2,9 +2,8 @@
 // SPDX-License-Identifier: MIT
 import type { JSX } from "preact";
 import { memo } from "preact/compat";
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Selection } from "../panel-types.ts";
-import { percentText } from "../shell/format.ts";
 import type { EdgeView, GraphView, NodeView } from "./graph-data.ts";
 import { GraphNode } from "./graph-node.tsx";
 import { Overview } from "./graph-overview.tsx";
@@ -185,6 +184,7 @@ function curve(points: [number, number][]): string {
 function useZoom(graph: GraphView, scroller: { current: HTMLDivElement | null }) {
   const [zoom, set] = useState(1);
   const middle = useRef<[x: number, y: number]>();
+  const start = useRef<number | null>(null);
   const setZoom = useCallback((wanted: number): void => {
     const box = scroller.current;
     if (!box) return;
@@ -208,10 +208,21 @@ function useZoom(graph: GraphView, scroller: { current: HTMLDivElement | null })
     const box = scroller.current;
     if (box) setZoom(Math.min(box.clientWidth / graph.width, box.clientHeight / graph.height));
   }, [graph]);
-  useEffect(() => {
+  // Full size where it fits, smaller down to what can still be read; the first box in the middle.
+  useLayoutEffect(() => {
     const box = scroller.current;
-    if (box) set(bounded(Math.max(0.5, Math.min(1, box.clientWidth / graph.width))));
+    if (!box) return;
+    const first = bounded(Math.max(0.85, Math.min(1, box.clientWidth / graph.width)));
+    set(first);
+    const { x = 0, width = 0 } = graph.nodes[0] ?? {};
+    start.current = (x + width / 2) * first;
   }, [graph]);
+  // Once the drawing has its size.
+  useLayoutEffect(() => {
+    const box = scroller.current;
+    if (box && start.current !== null) box.scrollLeft = start.current - box.clientWidth / 2;
+    start.current = null;
+  }, [zoom, graph]);
   useEffect(() => {
     const box = scroller.current;
     if (!box) return;
@@ -316,12 +327,4 @@ function usePan(scroller: { current: HTMLDivElement | null }): void {
     box.addEventListener("pointerdown", down);
     return () => box.removeEventListener("pointerdown", down);
   }, []);
-}
-
-/** What a screen reader says about a node. */
-export function nodeLabel({ kind, op, title, shape, share }: NodeView): string {
-  const sizes = shape.join(" by ");
-  if (op === null) return `${kind} ${title}, ${sizes}`;
-  const time = share === null ? "" : `, ${percentText(share)} of the predicted time`;
-  return `operator ${op} ${title} on the ${kind.toUpperCase()}, output ${sizes}${time}`;
 }

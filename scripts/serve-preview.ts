@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { extname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { SECURITY_HEADERS } from "./policy.mjs";
+import { SECURITY_HEADERS } from "../examples/preview/policy.mjs";
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
