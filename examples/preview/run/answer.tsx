@@ -273,7 +273,8 @@ function Segmentation(props: AnswerProps): JSX.Element {
         <ul class="areas">
           {classes.map(({ index, label, pixels, share }) => (
             <li key={index}>
-              <Key index={index} />
+              {/* Class 0, the background, is left clear. */}
+              {index === 0 ? <span class="swatch" aria-hidden="true" /> : <Key index={index} />}
               <span>{label ?? `class ${index}`}</span>
               <span class="muted number">{grouped(pixels)} pixels</span>
               <span class="number">{percentText(share)}</span>
@@ -285,7 +286,7 @@ function Segmentation(props: AnswerProps): JSX.Element {
   );
 }
 
-/** The class that covers most, usually the background, stays clear where it is class 0. */
+/** Class 0 is the background of segmentation models: it stays clear. */
 function maskPixels({ width, height, classes }: MaskView): Shown {
   const rgba = new Uint8ClampedArray(width * height * 4);
   for (const [i, index] of classes.entries())

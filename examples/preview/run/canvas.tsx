@@ -23,7 +23,9 @@ export function Pixels({
     context?.putImageData(new ImageData(rgba, width, height), 0, 0);
   }, [shown]);
   const role = name === "" ? { "aria-hidden": true } : { role: "img" as const, "aria-label": name };
-  return <canvas ref={canvas} class={className} width={width} height={height} {...role} />;
+  // Few pixels are looked at one by one, many as a picture.
+  const look = Math.max(width, height) < 128 ? `${className} coarse` : className;
+  return <canvas ref={canvas} class={look} width={width} height={height} {...role} />;
 }
 
 /** An input's bytes as pixels again: what the model sees. */

@@ -3,14 +3,13 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { PanelProps } from "../panel-types.ts";
-import { msText } from "../shell/format.ts";
 import { FailureBox } from "../shell/status.tsx";
 import { Answer } from "./answer.tsx";
 import { Inputs } from "./inputs.tsx";
 import { cancelSimulation, inputBytes, runStore, simulate, type Outcome } from "./run-state.ts";
 import { useStore } from "./store.ts";
 import { Tensors } from "./tensors.tsx";
-import { JobTimes, Predicted, worthOf } from "./times.tsx";
+import { JobTimes, Predicted, wallText } from "./times.tsx";
 
 export function RunPanel(props: PanelProps): JSX.Element {
   const state = useStore(runStore);
@@ -37,7 +36,7 @@ export function RunPanel(props: PanelProps): JSX.Element {
             <section class="card" aria-labelledby="answer-title">
               <h2 id="answer-title">Answer</h2>
               <p class="muted">
-                {worthOf(outcome.evidence)} in its times, bit for bit in its values.
+                Computed by the simulator from the bytes that the NPU would get, bit for bit.
               </p>
               <Answer
                 answer={outcome.answer}
@@ -138,14 +137,14 @@ function Times({
         <div>
           <dt>Simulation on this computer</dt>
           <dd>
-            <b>{msText(wallMs)}</b> wall time{" "}
+            <b>{wallText(wallMs)}</b> wall time{" "}
             <span class="muted small-text">(says nothing about the chip)</span>
           </dd>
         </div>
         <div>
           <dt>of it NPU parts, CPU parts</dt>
           <dd>
-            {msText(sumOf("npu"))}, {msText(sumOf("cpu"))}
+            {wallText(sumOf("npu"))}, {wallText(sumOf("cpu"))}
           </dd>
         </div>
       </dl>

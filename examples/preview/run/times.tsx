@@ -26,13 +26,19 @@ export function Predicted({ report }: { report: CompileReport }): JSX.Element {
 export function worthOf(evidence: string): string {
   switch (evidence) {
     case "simulated":
-      return "simulated: says nothing about the chip";
+      return "simulated, which says nothing about the chip";
     case "measured":
       return "measured";
     default:
-      return "placeholders: nothing was computed";
+      return "placeholders, since nothing was computed";
   }
 }
+
+/** Clocks of browsers tick in tenths of a millisecond. */
+const observedText = (ms: number): string => (ms === 0 ? "below 0.1 ms" : msText(ms));
+
+/** Times of a whole run on this computer: more digits would be noise. */
+export const wallText = (ms: number): string => (ms < 10 ? msText(ms) : `${Math.round(ms)} ms`);
 
 interface JobTimesProps {
   report: CompileReport;
@@ -87,7 +93,7 @@ export function JobTimes({
                   #{sourceOp} {sourceName}
                 </td>
                 <td class="number">{prediction ? msText(prediction.ms) : ""}</td>
-                <td class="number">{own ? msText(own.milliseconds) : "not told"}</td>
+                <td class="number">{own ? observedText(own.milliseconds) : "not told"}</td>
               </tr>
             );
           })}

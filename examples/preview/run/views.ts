@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 import type { Views } from "../service.ts";
 import { viewExport } from "./export-data.ts";
+import { viewLayers } from "./layers-data.ts";
 import { viewPicture } from "./picture-data.ts";
 import { viewAnswer, viewProfile, viewRunInfo } from "./run-data.ts";
 
@@ -10,5 +11,6 @@ export const VIEWS: Views = {
   "run-picture": viewPicture,
   "run-answer": viewAnswer,
   "run-profile": viewProfile,
+  layers: viewLayers,
   export: viewExport,
 };

@@ -26,7 +26,12 @@ const MODEL: readonly Tab[] = [
 const HARDWARE: readonly Tab[] = [];
 
 /** As RUN_PANELS of run/index.ts. */
-const RUN: readonly Tab[] = [{ id: "run", title: "Run" }];
+const RUN: readonly Tab[] = [
+  { id: "run", title: "Run" },
+  { id: "board", title: "Board" },
+  { id: "layers", title: "Compare layers" },
+  { id: "export", title: "Export" },
+];
 
 export const TAB_GROUPS: readonly TabGroup[] = [
   { title: "Model", tabs: MODEL },
