@@ -1,8 +1,8 @@
 // Pictures of a report: roofline and time line as inline SVG. Colours are CSS variables of the page.
 // SPDX-License-Identifier: MIT
-import { multipliersOf } from "../cost/nn-cost.ts";
 import type { Chip } from "../hw/chips.ts";
 import { escapeHtml, msText, percentText, svgNumber } from "./html-text.ts";
+import { markKind, rooflineOf, ticks } from "./chart-geometry.ts";
 import type { JobReport } from "./report-jobs.ts";
 import type { CompileReport } from "./report.ts";
 
@@ -19,10 +19,6 @@ function line(x1: number, y1: number, x2: number, y2: number, kind: string): str
   const [a, b, c, d] = [x1, y1, x2, y2].map(svgNumber);
   return `<line x1="${a}" y1="${b}" x2="${c}" y2="${d}" class="${kind}"/>`;
 }
-
-/** Class of a job's mark: how it is bound, or that it only moves values. */
-const kindOf = ({ kind, prediction }: JobReport): string =>
-  kind === "TP" ? "tp" : (prediction?.bound ?? "memory");
 
 /** What a job's mark says when it is pointed at. */
 function tip(job: JobReport): string {
@@ -67,22 +63,12 @@ export function timelineSvg(report: CompileReport): string {
       const width = job.prediction.ms * scale;
       body.push(
         `<rect x="${svgNumber(x)}" y="${y}" width="${svgNumber(width > 2 ? width - 0.4 : Math.max(width, 0.3))}" ` +
-          `height="${LANE.height}" class="${kindOf(job)}">${tip(job)}</rect>`,
+          `height="${LANE.height}" class="${markKind(job)}">${tip(job)}</rect>`,
       );
       x += width;
     }
   }
   return svg(bottom + 4, "predicted time line", body);
-}
-
-/** Four to nine round steps from 0. */
-function ticks(longest: number): number[] {
-  const power = 10 ** Math.floor(Math.log10(longest / 4));
-  const step = [1, 2, 5, 10].map((n) => n * power).find((n) => longest / n <= 9)!;
-  const places = Math.max(0, -Math.floor(Math.log10(step)));
-  return Array.from({ length: Math.floor(longest / step) + 1 }, (_, i) =>
-    Number((i * step).toFixed(places)),
-  );
 }
 
 // ---- roofline ----------------------------------------------------------------------------------
@@ -100,20 +86,10 @@ const axis =
  * multipliers allow. Overhead, partly filled tiles and idle multipliers pull jobs below it.
  */
 export function rooflineSvg(report: CompileReport, chip: Chip | undefined): string {
-  const marks = report.jobs.flatMap((job) => {
-    const { prediction } = job;
-    if (!prediction || prediction.macs === 0 || prediction.dramBytes === 0) return [];
-    const intensity = prediction.macs / prediction.dramBytes;
-    return [{ job, intensity, speed: prediction.macs / (prediction.ms * 1e6) }];
-  });
-  if (chip === undefined || marks.length === 0) return "";
-  const { clockMHz, bandwidthGBs } = report.system;
-  const peak = (multipliersOf(chip) * clockMHz) / 1e3;
-  const corner = peak / bandwidthGBs;
-  const low = Math.floor(Math.log10(Math.min(corner, ...marks.map((m) => m.intensity))));
-  const high = Math.ceil(Math.log10(Math.max(corner, ...marks.map((m) => m.intensity)) * 1.1));
-  const bottom = Math.floor(Math.log10(Math.min(peak, ...marks.map((m) => m.speed))));
-  const top = Math.ceil(Math.log10(peak * 1.1));
+  const roofline = rooflineOf(report, chip);
+  if (roofline === null) return "";
+  const { peak, bandwidthGBs, corner, marks, decades } = roofline;
+  const { low, high, bottom, top } = decades;
   const floor = ROOF.height - ROOF.bottom;
   const x = axis(low, high, ROOF.left, WIDTH - ROOF.right);
   const y = axis(bottom, top, floor, ROOF.top);
@@ -141,7 +117,7 @@ export function rooflineSvg(report: CompileReport, chip: Chip | undefined): stri
     const radius = 3 + 22 * Math.sqrt(job.prediction!.share);
     body.push(
       `<circle cx="${svgNumber(x(intensity))}" cy="${svgNumber(y(speed))}" r="${svgNumber(radius)}" ` +
-        `class="${kindOf(job)}">${tip(job)}</circle>`,
+        `class="${markKind(job)}">${tip(job)}</circle>`,
     );
   }
   return svg(ROOF.height, "roofline", body);

@@ -83,7 +83,7 @@ function Results({ controller, state }: { controller: Controller; state: State }
   const hasDetails = selection.op !== undefined || selection.job !== undefined;
   return (
     <div class={hasDetails ? "results with-details" : "results"}>
-      <Headline state={state} />
+      <Headline key={shown!.key} state={state} />
       <Tabs current={tab} vertical={vertical} choose={(id) => controller.change({ tab: id })} />
       <section
         class="panel"
@@ -113,9 +113,11 @@ function Headline({ state }: { state: State }): JSX.Element {
         </span>
         <span>
           <b class="number">
-            {totals.predictedMs === null ? "no time predicted" : msText(totals.predictedMs)}
-          </b>
-          {totals.predictedMs !== null && " predicted"}
+            {totals.predictedMs === null || totals.jobs === 0
+              ? "no time"
+              : msText(totals.predictedMs)}
+          </b>{" "}
+          predicted
         </span>
         <span>
           <b class="number">{percentText(totals.npuMacShare)}</b> of MACs on the NPU

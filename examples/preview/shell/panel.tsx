@@ -30,7 +30,7 @@ export function Panel(props: Props): JSX.Element {
   const { select } = controller;
   switch (tab) {
     case "summary":
-      return <SummaryPanel compiled={compiled} select={select} />;
+      return <SummaryPanel key={compiled.key} compiled={compiled} select={select} />;
     case "graph":
       return <GraphPanel graph={graph} selection={selection} select={select} />;
     case "operators":

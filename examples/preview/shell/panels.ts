@@ -23,7 +23,13 @@ const MODEL: readonly Tab[] = [
 ];
 
 /** As PANELS of panels/index.ts; named here, so that tabs do not wait for their panels. */
-const HARDWARE: readonly Tab[] = [];
+const HARDWARE: readonly Tab[] = [
+  { id: "time", title: "Time line" },
+  { id: "memory", title: "Memory" },
+  { id: "tiles", title: "Tiles" },
+  { id: "weights", title: "Weights" },
+  { id: "stream", title: "Command stream" },
+];
 
 /** As RUN_PANELS of run/index.ts. */
 const RUN: readonly Tab[] = [

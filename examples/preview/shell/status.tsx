@@ -30,7 +30,7 @@ export function Progress({ work, cancel }: { work: Work | null; cancel(): void }
               {work.cancelling ? "Cancelling after this pass" : "Compiling"}, {work.mode}:{" "}
               <b>{work.stage}</b>
             </span>
-            <span class="number">{percent} %</span>
+            <span class="number">{`${percent} %`}</span>
             <button type="button" class="button small" disabled={work.cancelling} onClick={cancel}>
               Cancel
             </button>

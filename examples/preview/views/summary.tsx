@@ -99,6 +99,12 @@ function Time({ report }: { report: CompileReport }): JSX.Element {
         This chip is not in the hardware database, so nothing is predicted.
       </Figure>
     );
+  if (totals.jobs === 0)
+    return (
+      <Figure title="Predicted time" value="none" lead>
+        Nothing runs on the NPU, and the time of the CPU is not predicted.
+      </Figure>
+    );
   const range = totals.predictedRangeMs;
   return (
     <Figure
@@ -143,13 +149,13 @@ interface FallbackGroup {
   operators: OperatorReport[];
 }
 
-/** Operators on the CPU by kind and sentence, in the order of the model. */
+/** Operators on the CPU by kind and constraint, in the order of the model. */
 function fallbackGroups(operators: readonly OperatorReport[]): FallbackGroup[] {
   const groups = new Map<string, FallbackGroup>();
   for (const operator of operators) {
     if (operator.place === "npu") continue;
     const { name, constraint, reason } = operator;
-    const key = [name, constraint, reason].join("\n");
+    const key = `${name} ${constraint}`;
     const group = groups.get(key);
     if (group) group.operators.push(operator);
     else
@@ -187,11 +193,14 @@ function Fallbacks({
       {groups.length > 0 && (
         <ul class="fallbacks">
           {groups.map(({ name, constraint, reason, operators: members }) => (
-            <li key={name + constraint + reason}>
+            <li key={`${name} ${constraint}`}>
               <p class="fallback-head">
                 <PlaceTag place="cpu" /> <b>{name}</b> <code class="constraint">{constraint}</code>
               </p>
-              <p class="fallback-reason">{reason}</p>
+              <p class="fallback-reason">
+                {reason}
+                <Others reason={reason} members={members} />
+              </p>
               <Members operators={members} select={select} />
             </li>
           ))}
@@ -199,6 +208,18 @@ function Fallbacks({
       )}
     </section>
   );
+}
+
+/** The sentence names values of the first operator; details of the others have their own. */
+function Others({
+  reason,
+  members,
+}: {
+  reason: string;
+  members: OperatorReport[];
+}): JSX.Element | null {
+  const others = members.filter((member) => (member.reason ?? "") !== reason).length;
+  return others === 0 ? null : <span class="muted"> ({others} more with other values)</span>;
 }
 
 const MOST_MEMBERS = 12;
