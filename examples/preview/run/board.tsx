@@ -6,7 +6,14 @@ import type { PanelProps } from "../panel-types.ts";
 import { bytesText, grouped, msText } from "../shell/format.ts";
 import { FailureBox } from "../shell/status.tsx";
 import { Answer } from "./answer.tsx";
-import { boardStore, connect, disconnect, runBoard, type BoardOutcome } from "./board-state.ts";
+import {
+  boardStore,
+  connect,
+  disconnect,
+  runBoard,
+  type BoardOutcome,
+  type BoardProblem,
+} from "./board-state.ts";
 import { Inputs } from "./inputs.tsx";
 import { inputBytes, runStore } from "./run-state.ts";
 import { useStore } from "./store.ts";
@@ -20,26 +27,29 @@ export function BoardPanel(props: PanelProps): JSX.Element {
     <div class="run">
       <div class="run-side">
         <Connection />
+        {failure?.about === "connection" && <Problem problem={failure} />}
         <Identity {...props} />
         <Inputs {...props} />
         <Start {...props} />
       </div>
       <div class="run-main">
-        {failure && (
-          <div class="with-hint">
-            <FailureBox failure={failure.failure} title={failure.title} />
-            <Hint code={failure.failure.code} />
-          </div>
-        )}
+        {failure?.about === "run" && <Problem problem={failure} />}
         {outcome && isCurrent ? (
           <Outcome {...props} outcome={outcome} />
         ) : (
-          failure === null && <Explanation status={status} />
+          failure?.about !== "run" && <Explanation status={status} />
         )}
       </div>
     </div>
   );
 }
+
+const Problem = ({ problem }: { problem: BoardProblem }): JSX.Element => (
+  <div class="with-hint">
+    <FailureBox failure={problem.failure} title={problem.title} />
+    <Hint code={problem.failure.code} />
+  </div>
+);
 
 const Explanation = ({ status }: { status: string }): JSX.Element => (
   <section class="card run-nothing">
