@@ -4,6 +4,7 @@ import {
   compile,
   Core,
   createSession,
+  elementsOf,
   inputInfos,
   readModel,
   writeModel,
@@ -16,7 +17,7 @@ import {
 } from "../core-as/index.ts";
 import { runOperator } from "../core-as/runtime/cpu/index.ts";
 import type { CompileChoices } from "./flags.ts";
-import { elementsOf, readInputs } from "./tensors.ts";
+import { readInputs } from "./tensors.ts";
 
 /** How far two tensors of the same shape are apart, in steps of the stored integers. */
 export interface Difference {
