@@ -53,23 +53,17 @@ const Problem = ({ problem }: { problem: BoardProblem }): JSX.Element => (
 
 const Explanation = ({ status }: { status: string }): JSX.Element => (
   <section class="card run-nothing">
-    <div>
-      <p>
-        <b>Nothing leaves the page before you press a button.</b>
-      </p>
-      <p class="muted">
-        <i>Connect</i> sends the token to the address above and nothing else.{" "}
-        <i>Run on the board</i> sends the executable, which holds the model's weights, and the
-        input.
-      </p>
-      <p class="muted">
-        {status === "open"
-          ? "Choose an input, then run."
-          : "A board runs “tilewright serve --allow-origin " +
-            location.origin +
-            "”; without that option agents refuse web pages."}
-      </p>
-    </div>
+    <p class="muted">
+      {status === "open"
+        ? "Choose an input, then run it on the board: its answer and its times appear here, beside the simulator's and the predicted ones."
+        : "Connect to a board to see its answer and its times beside the simulator's and the predicted ones. The agent there has to allow this page:"}
+      {status !== "open" && (
+        <>
+          <br />
+          <code>tilewright serve --allow-origin {location.origin}</code>
+        </>
+      )}
+    </p>
   </section>
 );
 
@@ -127,6 +121,11 @@ function Connection(): JSX.Element {
       </label>
       <p class="muted small-text" id="token-note">
         Sent in the first frame when you connect; never stored, never part of a link.
+      </p>
+      <p class="muted small-text">
+        <b>Nothing leaves the page before you press a button.</b> Connect sends the token to this
+        address and nothing else; Run sends the executable, which holds the model's weights, and the
+        input.
       </p>
       {isOpen(address) && (
         <label class="check">
