@@ -25,8 +25,14 @@ export interface BoardState {
   upload: { sent: number; total: number } | null;
   running: boolean;
   outcome: BoardOutcome | null;
-  /** What went wrong, and while what. */
-  failure: { failure: Failure; title: string } | null;
+  failure: BoardProblem | null;
+}
+
+/** What went wrong, and while what. */
+export interface BoardProblem {
+  about: "connection" | "run";
+  title: string;
+  failure: Failure;
 }
 
 export const boardStore = new Store<BoardState>({
@@ -42,8 +48,10 @@ export const boardStore = new Store<BoardState>({
 let board: BoardTransport | null = null;
 let attempt: AbortController | null = null;
 
-const failed = (error: unknown, title: string): void =>
-  boardStore.set({ failure: { failure: failureOf(error), title }, running: false, upload: null });
+function failed(error: unknown, about: BoardProblem["about"], title: string): void {
+  const failure = { about, title, failure: failureOf(error) };
+  boardStore.set({ failure, running: false, upload: null });
+}
 
 /**
  * Connects; nothing goes over the network before.
@@ -70,7 +78,7 @@ export async function connect(url: string, token: string, plaintext: boolean): P
   } catch (error) {
     if (attempt !== own) return;
     boardStore.set({ status: "closed" });
-    if (!own.signal.aborted) failed(error, "No connection to the board");
+    if (!own.signal.aborted) failed(error, "connection", "No connection to the board");
   }
 }
 
@@ -78,18 +86,13 @@ export async function connect(url: string, token: string, plaintext: boolean): P
 function lost(which: BoardTransport, message: string): void {
   if (board !== which) return;
   board = null;
-  const failure = {
-    message: `the connection to the board was lost: ${message}`,
-    code: "TW_IO_LOST",
-    meaning: "",
-    where: [],
-  };
+  const failure = { message, code: "TW_IO_LOST", meaning: "", where: [] };
   boardStore.set({
     status: "lost",
     capabilities: null,
     running: false,
     upload: null,
-    failure: { failure, title: "Connection lost" },
+    failure: { about: "connection", title: "Connection lost", failure },
   });
 }
 
@@ -121,7 +124,7 @@ export async function runBoard(props: PanelProps, profile: boolean): Promise<voi
     boardStore.set({ outcome, running: false, upload: null });
   } catch (error) {
     // What ended with the connection was said when that was lost.
-    if (boardStore.value.status === "open") failed(error, "The board did not run it");
+    if (boardStore.value.status === "open") failed(error, "run", "The board did not run it");
   }
 }
 

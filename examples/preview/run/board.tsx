@@ -6,7 +6,14 @@ import type { PanelProps } from "../panel-types.ts";
 import { bytesText, grouped, msText } from "../shell/format.ts";
 import { FailureBox } from "../shell/status.tsx";
 import { Answer } from "./answer.tsx";
-import { boardStore, connect, disconnect, runBoard, type BoardOutcome } from "./board-state.ts";
+import {
+  boardStore,
+  connect,
+  disconnect,
+  runBoard,
+  type BoardOutcome,
+  type BoardProblem,
+} from "./board-state.ts";
 import { Inputs } from "./inputs.tsx";
 import { inputBytes, runStore } from "./run-state.ts";
 import { useStore } from "./store.ts";
@@ -20,46 +27,43 @@ export function BoardPanel(props: PanelProps): JSX.Element {
     <div class="run">
       <div class="run-side">
         <Connection />
+        {failure?.about === "connection" && <Problem problem={failure} />}
         <Identity {...props} />
         <Inputs {...props} />
         <Start {...props} />
       </div>
       <div class="run-main">
-        {failure && (
-          <div class="with-hint">
-            <FailureBox failure={failure.failure} title={failure.title} />
-            <Hint code={failure.failure.code} />
-          </div>
-        )}
+        {failure?.about === "run" && <Problem problem={failure} />}
         {outcome && isCurrent ? (
           <Outcome {...props} outcome={outcome} />
         ) : (
-          failure === null && <Explanation status={status} />
+          failure?.about !== "run" && <Explanation status={status} />
         )}
       </div>
     </div>
   );
 }
 
+const Problem = ({ problem }: { problem: BoardProblem }): JSX.Element => (
+  <div class="with-hint">
+    <FailureBox failure={problem.failure} title={problem.title} />
+    <Hint code={problem.failure.code} />
+  </div>
+);
+
 const Explanation = ({ status }: { status: string }): JSX.Element => (
   <section class="card run-nothing">
-    <div>
-      <p>
-        <b>Nothing leaves the page before you press a button.</b>
-      </p>
-      <p class="muted">
-        <i>Connect</i> sends the token to the address above and nothing else.{" "}
-        <i>Run on the board</i> sends the executable, which holds the model's weights, and the
-        input.
-      </p>
-      <p class="muted">
-        {status === "open"
-          ? "Choose an input, then run."
-          : "A board runs “tilewright serve --allow-origin " +
-            location.origin +
-            "”; without that option agents refuse web pages."}
-      </p>
-    </div>
+    <p class="muted">
+      {status === "open"
+        ? "Choose an input, then run it on the board: its answer and its times appear here, beside the simulator's and the predicted ones."
+        : "Connect to a board to see its answer and its times beside the simulator's and the predicted ones. The agent there has to allow this page:"}
+      {status !== "open" && (
+        <>
+          <br />
+          <code>tilewright serve --allow-origin {location.origin}</code>
+        </>
+      )}
+    </p>
   </section>
 );
 
@@ -117,6 +121,11 @@ function Connection(): JSX.Element {
       </label>
       <p class="muted small-text" id="token-note">
         Sent in the first frame when you connect; never stored, never part of a link.
+      </p>
+      <p class="muted small-text">
+        <b>Nothing leaves the page before you press a button.</b> Connect sends the token to this
+        address and nothing else; Run sends the executable, which holds the model's weights, and the
+        input.
       </p>
       {isOpen(address) && (
         <label class="check">

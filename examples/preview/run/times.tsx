@@ -64,8 +64,7 @@ export function JobTimes({
         <caption class="hidden">Predicted and observed time of every job</caption>
         <thead>
           <tr>
-            <th scope="col">Job</th>
-            <th scope="col">For operator</th>
+            <th scope="col">Job, for operator</th>
             <th scope="col" class="number">
               Predicted
             </th>
@@ -87,11 +86,11 @@ export function JobTimes({
                     onClick={() => select({ op: sourceOp, partition, job })}
                   >
                     {partition}.{job} {kind} {op}
-                  </button>
+                  </button>{" "}
+                  <span class="muted job-of">
+                    #{sourceOp} {sourceName}
+                  </span>
                 </th>
-                <td>
-                  #{sourceOp} {sourceName}
-                </td>
                 <td class="number">{prediction ? msText(prediction.ms) : ""}</td>
                 <td class="number">{own ? observedText(own.milliseconds) : "not told"}</td>
               </tr>
