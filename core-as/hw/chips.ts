@@ -1,15 +1,21 @@
 // The twelve NPUs of the hardware database (spec/hardware.md 2). Chip differences live here and nowhere else.
 // SPDX-License-Identifier: MIT
 
+/** The five ids by which a kernel tells chips apart. */
 export interface ChipIdentity {
   /** Values that the kernel reports (GET_PARAM 01, 02, 1C, 1E, 1D). */
   model: number;
+  /** Revision of the model. */
   revision: number;
+  /** Product id. */
   productId: number;
+  /** Engineering change id. */
   ecoId: number;
+  /** Customer id. */
   customerId: number;
 }
 
+/** An entry of the table of chips (spec/hardware.md 9). */
 export interface Chip extends ChipIdentity {
   /** Target name for the command line, unique. */
   name: string;
@@ -19,14 +25,19 @@ export interface Chip extends ChipIdentity {
   part: string;
   /** Generation of the NN cores: descriptor and coefficient formats. */
   nnCoreVersion: 7 | 8;
+  /** Number of NN cores. */
   nnCores: number;
   /** Multiply-add units per NN core. */
   madPerCore: number;
   /** Full TP cores; "lite" cores are not counted. */
   tpCores: number;
+  /** Depth of an NN core's input buffer; bounds tiles (spec/lowering.md 7). */
   inputBufferDepth: number;
+  /** Depth of an NN core's accumulation buffer; bounds tiles (spec/lowering.md 7). */
   accumulationBufferDepth: number;
+  /** On-chip SRAM that image and kernel caches share, in bytes. */
   vipSramBytes: number;
+  /** SRAM on the AXI bus in bytes; not reachable through the mainline kernel interface. */
   axiSramBytes: number;
   /** Largest zero-run width in bits of the coefficient stream. */
   zrlBits: number;
@@ -34,6 +45,7 @@ export interface Chip extends ChipIdentity {
   inputOffsetBits: number;
   /** Largest kernel side (spec/cost-model.md, Limits on freedom). */
   maxKernel: number;
+  /** Whether the database entry has depthwise support; its format is not known. */
   depthwise: boolean;
   /** captured: bytes of the reference driver for this part exist; otherwise only the database knows it. */
   evidence: "captured" | "database only, never captured";

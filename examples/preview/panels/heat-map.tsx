@@ -20,8 +20,8 @@ interface Layout {
 
 /** Sizes of cells: as large as what has to be shown allows. */
 const CELLS: readonly (readonly [most: number, cell: number])[] = [
-  [27, 34],
-  [150, 24],
+  [27, 44],
+  [150, 26],
   [700, 16],
   [3000, 11],
   [Infinity, 8],

@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
 import { bytesText, grouped } from "../shell/format.ts";
 import type { PartitionMemory } from "./memory-data.ts";
-import { LEFT, momentText, RIGHT } from "./memory-map.tsx";
+import { jobStep, LEFT, momentText, RIGHT } from "./memory-map.tsx";
 import { AsTable, useWidth } from "./parts.tsx";
 
 const HEIGHT = 130;
@@ -74,7 +74,7 @@ const dataOf = ({ live }: PartitionMemory): uPlot.AlignedData => [
 
 function optionsOf(
   Plot: typeof uPlot,
-  { live, bytes }: PartitionMemory,
+  { live, bytes, jobs }: PartitionMemory,
   width: number,
   place: HTMLElement,
 ): uPlot.Options {
@@ -94,7 +94,15 @@ function optionsOf(
     cursor: { x: true, y: false, drag: { x: false, y: false }, points: { show: false } },
     scales: { x: { time: false, range: [-1, live.length - 1] }, y: { range: [0, Math.max(bytes, 1)] } },
     axes: [
-      { ...axis, size: 22, gap: 2, grid: { show: false }, values: (_, ticks) => ticks.map(tickText) },
+      {
+        ...axis,
+        size: 22,
+        gap: 2,
+        grid: { show: false },
+        // As in the map above: in the middle of a job.
+        splits: () => labelled(jobs, width).map((job) => job + 0.5),
+        values: (_, ticks) => ticks.map((tick) => String(tick - 0.5)),
+      },
       {
         ...axis,
         size: LEFT,
@@ -116,8 +124,11 @@ function optionsOf(
   };
 } // prettier-ignore
 
-const tickText = (tick: number): string =>
-  Number.isInteger(tick) && tick >= 0 ? String(tick) : "";
+/** Jobs that have a label on the axis. */
+function labelled(jobs: number, width: number): number[] {
+  const step = jobStep(jobs, width);
+  return Array.from({ length: Math.ceil(jobs / step) }, (_, i) => i * step);
+}
 
 /** Moves the cursor to the middle of a job. */
 function point(plot: uPlot | undefined, job: number): void {

@@ -67,8 +67,8 @@ export function MapChart({ memory, job, setJob }: Props): JSX.Element {
             cursor={row && boxes[active] && <rect class="cursor-box" {...boxes[active]} />}
           >
             <MapAxes bytes={topOf(memory)} jobs={jobs} width={width} />
-            <rect class="job-column" x={xOf(job + 1)} y={TOP} width={Math.max(column, 1)} height={HEIGHT - TOP - BOTTOM} />
             <MapBoxes rows={rows} boxes={boxes} />
+            <rect class="job-column" x={xOf(job + 1)} y={TOP} width={Math.max(column, 1)} height={HEIGHT - TOP - BOTTOM} />
             <Peak x={xOf(peak.moment) + column / 2} bytes={peak.bytes} width={width} />
           </Chart>
         )}

@@ -49,7 +49,7 @@ export function RooflineChart({ roofline, current, setCurrent, choose }: Props):
       <h2>Roofline</h2>
       <p class="muted">
         NN jobs by multiply-accumulates a DRAM byte; areas are shares of the predicted time. Starting
-        jobs, partly filled tiles and idle multipliers pull jobs below the roof of {round(peak)}{" "}
+        jobs, partly filled tiles and idle multipliers pull jobs below the roof of {Math.round(peak)}{" "}
         GMAC/s and {bandwidthGBs} GB/s.
       </p>
       <div class="chart-scroll roof-scroll" ref={ref}>
@@ -101,7 +101,7 @@ export function RooflineChart({ roofline, current, setCurrent, choose }: Props):
 
 function scalesOf({ decades }: RooflineData, room: number): Scales {
   const { low, high, bottom, top } = decades;
-  const width = Math.min(room, 1100);
+  const width = room;
   const height = Math.max(280, Math.min(440, width * 0.5));
   const axis = (from: number, to: number, start: number, end: number) => (value: number) =>
     start + ((Math.log10(value) - from) / (to - from)) * (end - start);
@@ -169,6 +169,9 @@ function Roof({ roofline, scales }: { roofline: RooflineData; scales: Scales }):
         class="roof"
         d={`M${x(start)} ${y(start * bandwidthGBs)} L${x(corner)} ${y(peak)} H${x(10 ** high)}`}
       />
+      <text class="axis strong" x={x(corner) - 10} y={y(peak) + 4} text-anchor="end">
+        {Math.round(peak)} GMAC/s
+      </text>
     </>
   );
 }

@@ -41,7 +41,9 @@ export function SramChart({ memory, sramBytes, job, setJob, choose }: Props): JS
   const { sram, jobs } = memory;
   const column = columnWidth(jobs, width);
   const cached = sram.some(({ image, kernels }) => image ?? kernels);
-  const top = Math.max(sramBytes, 1, ...sram.flatMap((row) => [row.image?.end ?? 0, row.kernels?.end ?? 0])); // prettier-ignore
+  const used = Math.max(1, ...sram.flatMap((row) => [row.image?.end ?? 0, row.kernels?.end ?? 0]));
+  // What fills a small part of the chip's memory is shown in a part of it.
+  const top = used * 4 < sramBytes ? 2 ** Math.ceil(Math.log2(used)) : Math.max(sramBytes, used);
   return (
     <>
       <Legend marks={MARKS} />
@@ -75,6 +77,11 @@ export function SramChart({ memory, sramBytes, job, setJob, choose }: Props): JS
           </Chart>
         )}
       </div>
+      {top < sramBytes && (
+        <p class="muted small-text">
+          The axis ends at {bytesText(top)} of {bytesText(sramBytes)}; nothing lies above.
+        </p>
+      )}
       <p class="chart-line">{sram[job] ? sramText(sram[job], job) : ""}</p>
       {!cached && <p class="muted small-text">No job of this executable caches anything on the chip.</p>}
       <AsTable

@@ -3,13 +3,15 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { Chart } from "./chart.tsx";
-import { AsTable, useWidth } from "./parts.tsx";
+import { AsTable, patternOf, Patterns, useSvgId, useWidth } from "./parts.tsx";
 import { inputOf, inside, tileAt, type Rect, type TileShape } from "./tile-geometry.ts";
 import type { NnTiles } from "./tiles-data.ts";
 
 const GAP = 28;
 const PAD = 14;
 const HEAD = 22;
+/** Room for a title above a narrow image. */
+const LABEL = 120;
 /** Small images are enlarged no further than this, in CSS pixels for a pixel. */
 const MOST_SCALE = 22;
 const MOST_HEIGHT = 460;
@@ -25,30 +27,46 @@ interface Layout {
   input: { x: number; y: number };
 }
 
-/** Side by side where that allows a larger scale, else one above the other. Borders need room around the input. */
-function layoutOf({ input, output, kernel }: TileShape, room: number): Layout {
-  const border = Math.max(kernel.x, kernel.y) - 1;
-  const [inX, inY] = [input.x + 2 * border, input.y + 2 * border];
-  const beside = Math.min((room - GAP - 2 * PAD) / (inX + output.x), MOST_HEIGHT / Math.max(inY, output.y)); // prettier-ignore
-  const above = Math.min((room - 2 * PAD) / Math.max(inX, output.x), MOST_HEIGHT / Math.max(inY, output.y)); // prettier-ignore
+/** Rows and columns that tiles read on each side of the input. */
+function borderOf({ input, output, kernel, offset }: TileShape) {
+  return {
+    left: Math.max(0, -offset.x),
+    top: Math.max(0, -offset.y),
+    right: Math.max(0, output.x + offset.x + kernel.x - 1 - input.x),
+    bottom: Math.max(0, output.y + offset.y + kernel.y - 1 - input.y),
+  };
+}
+
+/** Side by side where that does not cost much scale, else one above the other. */
+function layoutOf(shape: TileShape, room: number): Layout {
+  const { input, output } = shape;
+  const border = borderOf(shape);
+  const inX = border.left + input.x + border.right;
+  const inY = border.top + input.y + border.bottom;
+  const tallest = MOST_HEIGHT / Math.max(inY, output.y);
+  const beside = Math.min((room - GAP - 2 * PAD) / (inX + output.x), tallest, MOST_SCALE);
+  const above = Math.min((room - 2 * PAD) / Math.max(inX, output.x), tallest, MOST_SCALE);
   const isBeside = beside >= above * 0.62;
-  const scale = Math.min(isBeside ? beside : above, MOST_SCALE);
-  const edge = border * scale;
-  if (isBeside)
+  const scale = isBeside ? beside : above;
+  const edge = { x: border.left * scale, y: border.top * scale };
+  const top = HEAD + PAD;
+  if (isBeside) {
+    const second = PAD + Math.max(output.x * scale, LABEL) + GAP;
     return {
       scale,
       width: room,
-      height: HEAD + PAD + Math.max(inY, output.y) * scale + PAD,
-      output: { x: PAD, y: HEAD + PAD },
-      input: { x: PAD + output.x * scale + GAP + edge, y: HEAD + PAD + edge },
+      height: top + Math.max(inY, output.y + border.top) * scale + PAD,
+      output: { x: PAD, y: top + edge.y },
+      input: { x: second + edge.x, y: top + edge.y },
     };
-  const second = HEAD + PAD + output.y * scale + GAP + HEAD;
+  }
+  const second = top + output.y * scale + GAP + HEAD;
   return {
     scale,
     width: room,
     height: second + inY * scale + PAD,
-    output: { x: PAD, y: HEAD + PAD },
-    input: { x: PAD + edge, y: second + edge },
+    output: { x: PAD, y: top },
+    input: { x: PAD + edge.x, y: second + edge.y },
   };
 }
 
@@ -86,8 +104,8 @@ export function TileDrawing({ tiles }: { tiles: NnTiles }): JSX.Element {
     <section class="card">
       <h2>Tiles, to scale</h2>
       <p class="muted">
-        Point at a tile of the output, or move with arrow keys: the input shows what it reads, its halo
-        hatched and the border dashed.
+        Point at a tile of the output, or move with arrow keys: the input shows what it reads, with the
+        halo hatched and a dashed line around, which may reach into the border.
       </p>
       <div class="chart-scroll tile-scroll" ref={ref}>
         {room > 0 && (
@@ -142,9 +160,22 @@ function OutputImage({ tiles, layout }: { tiles: NnTiles; layout: Layout }): JSX
       </text>
       <rect class="image" {...image} />
       {scale >= PIXEL_GRID && <path class="pixel-grid" d={gridPath(image, scale, scale)} />}
+      {tiles.pooled && scale >= PIXEL_GRID && <path class="kept" d={keptPath(shape, layout)} />}
       <path class="tile-grid" d={gridPath(image, shape.tile.x * scale, shape.tile.y * scale)} />
     </>
   );
+}
+
+/** The pixels that first-pixel pooling keeps. */
+function keptPath({ output: { x, y } }: TileShape, { scale, output }: Layout): string {
+  const side = scale - 2;
+  const marks: string[] = [];
+  for (let row = 0; row < y - 1; row += 2)
+    for (let column = 0; column < x - 1; column += 2) {
+      const corner = { x: output.x + column * scale + 1, y: output.y + row * scale + 1 };
+      marks.push(rectPath({ ...corner, width: side, height: side }));
+    }
+  return marks.join("");
 }
 
 function InputImage({
@@ -156,25 +187,32 @@ function InputImage({
   layout: Layout;
   tile: Rect;
 }): JSX.Element {
+  const id = useSvgId();
   const { scale, input } = layout;
   const image = scaled({ x: 0, y: 0, width: shape.input.x, height: shape.input.y }, input, scale);
   const need = inputOf(shape, tile);
-  // The pixels below the tile itself: the rest of what is read is its halo.
-  const { offset, kernel } = shape;
-  const own = { ...need, x: need.x + Math.min(-offset.x, kernel.x - 1), y: need.y + Math.min(-offset.y, kernel.y - 1), width: tile.width, height: tile.height }; // prettier-ignore
+  const part = scaled(inside(shape, need), input, scale);
+  // The pixels below the tile itself; the rest of what is read is its halo.
+  const own = scaled(inside(shape, tile), input, scale);
+  const halo = { "fill-rule": "evenodd" as const, d: `${rectPath(part)}${rectPath(own)}` };
   return (
     <>
-      <text class="axis strong" x={input.x} y={input.y - 8 - (Math.max(kernel.x, kernel.y) - 1) * scale}>
+      <Patterns id={id} />
+      <text class="axis strong" x={input.x} y={input.y - 8 - borderOf(shape).top * scale}>
         input {shape.input.x}×{shape.input.y}
       </text>
       <rect class="image" {...image} />
+      <rect class="reads-own" {...own} />
+      <path class="reads" {...halo} />
+      <path fill={patternOf("memory", id)} {...halo} />
       {scale >= PIXEL_GRID && <path class="pixel-grid" d={gridPath(image, scale, scale)} />}
-      <rect class="reads" {...scaled(inside(shape, need), input, scale)} />
-      <rect class="reads-own" {...scaled(inside(shape, own), input, scale)} />
       <rect class="reads-border" {...scaled(need, input, scale)} />
     </>
   );
-} // prettier-ignore
+}
+
+const rectPath = ({ x, y, width, height }: Rect): string =>
+  `M${x} ${y}h${width}v${height}h${-width}z`;
 
 /** Tiles of the same size in one row: the last column and row are smaller. */
 function TileSizes({ tiles }: { tiles: NnTiles }): JSX.Element {

@@ -33,7 +33,7 @@ function nnFacts(tiles: NnTiles): Fact[] {
       name: "Output",
       value: sizes(shape.output),
       note: pooled
-        ? `of every second pixel the first is written: ${written.x}×${written.y}`
+        ? `every second column and row is written: ${written.x}×${written.y}`
         : "columns × rows × channels",
     },
     { name: "Input", value: sizes(shape.input), note: depthwise ? "a channel for each output channel" : `kernel ${sizes(shape.kernel)}` },
@@ -81,12 +81,12 @@ function Dealing({ tiles }: { tiles: NnTiles }): JSX.Element {
           ? ", and the tile is read again for the next one unless the image cache holds it."
           : "; here that is all of them."}
       </p>
-      <div class="table-scroll" role="region" aria-label="Kernels by core and superblock" tabIndex={0}>
+      <div class="table-scroll fitting" role="region" aria-label="Kernels by core and superblock" tabIndex={0}>
         <table class="plain dealing">
           <caption class="hidden">Kernels by core and superblock</caption>
           <thead>
             <tr>
-              <th scope="col">Core</th>
+              <th scope="col">Core, superblock</th>
               {Array.from({ length: superblocks }, (_, i) => (
                 <th scope="col" class="number" key={i}>
                   {i}
