@@ -1,29 +1,12 @@
 // The preview with a screen reader's eyes: axe finds nothing serious in any view, in light and dark.
 // SPDX-License-Identifier: MIT
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import type { AxeResults } from "axe-core";
-import type { Page } from "playwright-core";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { TABS } from "../../examples/preview/shell/panels.ts";
+import { findings } from "../helpers/axe.ts";
 import { writeFloatModel } from "../helpers/float-model.ts";
 import { hasChromium, openModel, openSample, openTab, PreviewRig } from "../helpers/preview.ts";
 import { needTool } from "../helpers/tools.ts";
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-/** Serious and critical findings of axe, one line each. */
-async function findings(page: Page): Promise<string[]> {
-  // Evaluating is not subject to the page's policy, as a script element would be.
-  if (!(await page.evaluate("'axe' in globalThis"))) await page.evaluate(AXE);
-  const { violations } = (await page.evaluate("axe.run()")) as AxeResults;
-  return violations
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .flatMap(({ id, nodes }) =>
-      nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`),
-    );
-}
 
 interface Context {
   rig: PreviewRig;

@@ -10,6 +10,7 @@ import {
   type BoardServer,
   type ServerOptions,
 } from "../../transport-ws/server/index.ts";
+import { findings } from "../helpers/axe.ts";
 import { plainText, rowsOf, runSuite } from "../helpers/preview-run.ts";
 import { hasChromium, openSample, openTab, type PreviewRig } from "../helpers/preview.ts";
 import { needTool } from "../helpers/tools.ts";
@@ -110,6 +111,7 @@ if (needTool("preview, boards", "Chromium", hasChromium)) {
         assert.match(observed!, /^[\d.]+ ms$/);
       }
       assert.match(await plainText(page, ".ranking .first"), /^seven 7 0\.9/);
+      assert.equal(await findings(page), []);
       // The token is nowhere but in the field.
       const kept = await page.evaluate(() =>
         JSON.stringify([

@@ -13,6 +13,7 @@ import {
   snrText,
   type CompileReport,
 } from "../../core-as/index.ts";
+import { findings } from "../helpers/axe.ts";
 import { expectedOf, plainText, rowsOf, runSuite, savedBy } from "../helpers/preview-run.ts";
 import { hasChromium, openModel, openSample, openTab } from "../helpers/preview.ts";
 import { needTool } from "../helpers/tools.ts";
@@ -57,7 +58,7 @@ if (needTool("preview, layers and exports", "Chromium", hasChromium)) {
 
     // The layer that is furthest off is described until another one is chosen.
     const worst = layers.find(({ alone }) => (alone?.max ?? 0) > 0)!;
-    assert.match(await plainText(page, "section:has(> .histogram)"), `Furthest off: #${worst.op} `);
+    assert.match(await plainText(page, "section:has(> .histogram-scroll)"), `Furthest off: #${worst.op} `);
     const zero = worst.alone!.histogram.find(({ from, to }) => from === 0 && to === 0)!;
     const bars = await page.$$eval(".histogram li", (items) =>
       items.map((item) => item.getAttribute("title")),
@@ -72,7 +73,7 @@ if (needTool("preview, layers and exports", "Chromium", hasChromium)) {
     assert.is((await rowsOf(page, ".layers"))[0]![0], String(worst.op));
     await page.click(`.layers tbody tr:has-text("ADD")`);
     await page.waitForSelector(".details");
-    assert.match(await plainText(page, "section:has(> .histogram)"), /^#7 ADD/);
+    assert.match(await plainText(page, "section:has(> .histogram-scroll)"), /^#7 ADD/);
     await openTab(page, "graph");
     await page.waitForSelector(".node.selected");
     assert.is(await page.getAttribute(".node.selected", "id"), "node-op7");
@@ -154,6 +155,37 @@ if (needTool("preview, layers and exports", "Chromium", hasChromium)) {
     assert.is(jobs.length, 13);
     for (const { observed } of jobs) assert.is(observed?.evidence, "simulated");
   });
+
+  for (const scheme of ["light", "dark"] as const)
+    for (const width of [390, 1280])
+      inPage(
+        `axe finds nothing serious in results, ${scheme}, ${width} pixels`,
+        async ({ page }) => {
+          await openSample(page);
+          await openTab(page, "run");
+          await page.click("button:text('Camera')");
+          await page.waitForSelector(".camera [role=alert]");
+          assert.equal(await findings(page), [], "camera");
+          await page.click("text=Close camera");
+          await page.check("text=Time of every job");
+          await page.click('.sample[aria-label="three.png"]');
+          await page.waitForSelector(".job-times");
+          await page.click("details.tensor summary");
+          await page.waitForSelector(".values");
+          assert.equal(await findings(page), [], "run");
+          await openTab(page, "layers");
+          await page.click(".start .primary");
+          await page.waitForSelector(".layers");
+          assert.equal(await findings(page), [], "layers");
+          await openTab(page, "board");
+          await page.fill("input[name=board-address]", "ws://192.0.2.1:9370");
+          await page.fill("input[name=board-token]", "a token for nobody");
+          await page.click(".connection button");
+          await page.waitForSelector("#panel .failure");
+          assert.equal(await findings(page), [], "board");
+        },
+        { scheme, width },
+      );
 
   test.run();
 }

@@ -14,6 +14,7 @@ import {
   type TensorInfo,
 } from "../../core-as/index.ts";
 import { corpusBytes, corpusPath, needCorpus } from "../helpers/corpus.ts";
+import { findings } from "../helpers/axe.ts";
 import { pngOf } from "../helpers/png.ts";
 import {
   choosePicture,
@@ -344,6 +345,7 @@ if (
     assert.is(name, "squat.bmp: person 82 %");
     await page.fill(".threshold input", "0.1");
     assert.is(await page.locator(".box").count(), answer.detections!.length);
+    assert.equal(await findings(page), []);
   });
 
   inPage("deeplab lays its mask over a bird", async ({ page }) => {
@@ -371,6 +373,7 @@ if (
     });
     const background = answer.mask!.find(({ index }) => index === 0)!.pixels;
     assert.is(coloured, 513 * 513 - background);
+    assert.equal(await findings(page), []);
   });
 
   inPage("movenet draws the points of a person", async ({ page }) => {
@@ -397,6 +400,7 @@ if (
       assert.ok(Math.abs(circles[i]![1]! - y * height!) < 1e-6 * height!);
     }
     assert.ok((await page.locator(".skeleton line").count()) > 5);
+    assert.equal(await findings(page), []);
   });
 
   inPage("a simulation can be cancelled, and started again", async ({ page }) => {

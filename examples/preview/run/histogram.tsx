@@ -52,20 +52,27 @@ export function Histogram({
 }): JSX.Element {
   const most = mostOf(bins);
   return (
-    <ol class="histogram" aria-label="Elements by difference from the reference, in steps">
-      {bins.map((bin, i) => (
-        <li key={i} title={`${binText(bin)}: ${grouped(bin.count)} of ${grouped(elements)}`}>
-          <span class="histogram-count number">{bin.count === 0 ? "" : grouped(bin.count)}</span>
-          <span class="histogram-track" aria-hidden="true">
-            <span
-              class={bin.from === 0 ? "bin zero" : "bin"}
-              style={{ transform: `scaleY(${heightOf(bin.count, most)})` }}
-            />
-          </span>
-          <span class="histogram-name number">{shortText(bin)}</span>
-        </li>
-      ))}
-    </ol>
+    <div
+      class="histogram-scroll"
+      role="region"
+      tabIndex={0}
+      aria-label="Elements by difference from the reference, in steps"
+    >
+      <ol class="histogram">
+        {bins.map((bin, i) => (
+          <li key={i} title={`${binText(bin)}: ${grouped(bin.count)} of ${grouped(elements)}`}>
+            <span class="histogram-count number">{bin.count === 0 ? "" : grouped(bin.count)}</span>
+            <span class="histogram-track" aria-hidden="true">
+              <span
+                class={bin.from === 0 ? "bin zero" : "bin"}
+                style={{ transform: `scaleY(${heightOf(bin.count, most)})` }}
+              />
+            </span>
+            <span class="histogram-name number">{shortText(bin)}</span>
+          </li>
+        ))}
+      </ol>
+    </div>
   );
 }
 

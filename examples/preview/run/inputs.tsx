@@ -212,8 +212,7 @@ function Chosen({ input, chosen }: { input: InputView; chosen: ChosenInput | nul
         <Pixels shown={seen} name={`${chosen.name} as the model sees it`} className="seen" />
       )}
       <p>
-        <b>{chosen.name}</b>
-        <br />
+        <b title={chosen.name}>{chosen.name}</b>
         <span class="muted small-text">
           {seen
             ? `as the model sees it, ${width}×${height} pixels`
@@ -233,7 +232,7 @@ function LabelsRow(props: PanelProps): JSX.Element {
   const { labels } = useStore(runStore);
   return (
     <div class="row labels-row">
-      <span class="labels-name">
+      <span class="labels-name" title={labels?.name}>
         Labels: {labels === null ? "none" : `${labels.name}, ${labels.lines.length} names`}
       </span>
       <FileChoice
