@@ -58,7 +58,10 @@ if (needTool("preview, layers and exports", "Chromium", hasChromium)) {
 
     // The layer that is furthest off is described until another one is chosen.
     const worst = layers.find(({ alone }) => (alone?.max ?? 0) > 0)!;
-    assert.match(await plainText(page, "section:has(> .histogram-scroll)"), `Furthest off: #${worst.op} `);
+    assert.match(
+      await plainText(page, "section:has(> .histogram-scroll)"),
+      `Furthest off: #${worst.op} `,
+    );
     const zero = worst.alone!.histogram.find(({ from, to }) => from === 0 && to === 0)!;
     const bars = await page.$$eval(".histogram li", (items) =>
       items.map((item) => item.getAttribute("title")),
