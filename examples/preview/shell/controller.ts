@@ -229,11 +229,22 @@ export class Controller {
       if (work && turn === this.#turn) this.#set({ work: { ...work, stage, done } });
     });
     try {
-      const result = await this.service.compile(bytes, optionsOf(choices), progress);
+      const options = optionsOf(choices);
+      const result = await this.service.compile(bytes, options, progress);
       const key = `${this.#file} ${choicesKey(choices)}`;
       const { executable: twx, report, timings } = result;
       await this.service.hold(key, twx, bytes);
-      const compiled: Compiled = { key, name, kind: "model", chip, mode, twx, report, timings };
+      const compiled: Compiled = {
+        key,
+        name,
+        kind: "model",
+        chip,
+        mode,
+        twx,
+        report,
+        options,
+        timings,
+      };
       if (turn === this.#turn) this.#keep({ compiled, choices });
       return compiled;
     } finally {

@@ -63,6 +63,7 @@ function GraphFrame({ graph, selection, select }: Props & { graph: GraphView }):
           class="graph-scroll"
           ref={scroller}
           role="group"
+          tabIndex={0}
           aria-label="Graph of operators"
           aria-describedby="graph-help"
           onKeyDown={keys}
