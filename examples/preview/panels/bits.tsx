@@ -230,6 +230,8 @@ function Span({
   total: number;
 }): JSX.Element {
   const { kind, bits, length, label, meaning, skippedBits } = span;
+  // What is written is part of the name; the space keeps the two texts apart where they are read as one.
+  const shown = length > bits.length ? `${bits.slice(0, 8)}…` : bits;
   return (
     <>
       {skippedBits > 0 && (
@@ -245,9 +247,9 @@ function Span({
         aria-selected={isActive}
         aria-posinset={position}
         aria-setsize={total}
-        aria-label={`${kind}: ${meaning}`}
+        aria-label={`${shown} ${label}, ${kind}: ${meaning}`}
       >
-        <code>{length > bits.length ? `${bits.slice(0, 8)}…` : bits}</code>
+        <code>{`${shown} `}</code>
         <small>{label}</small>
       </span>
     </>
