@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { compile, NpuError, serialiseExecutable } from "../../core-as/index.ts";
+import { TABS } from "../../examples/preview/shell/panels.ts";
 import { corpusBytes, needCorpus } from "../helpers/corpus.ts";
 import { writeFloatModel } from "../helpers/float-model.ts";
 import {
@@ -244,7 +245,7 @@ if (needTool("preview", "Chromium", hasChromium)) {
     await page.waitForSelector("h1:text('pasted.tflite')");
   });
 
-  inPage("compatible mode refuses quirks in the command line's words", async (open) => {
+  inPage("mode and options compile again at once", async (open) => {
     const { page } = open;
     await openSample(page);
     await page.click(".segments label:has-text('compatible')");
@@ -273,7 +274,7 @@ if (needTool("preview", "Chromium", hasChromium)) {
           );
         assert.is(await overflow(), 0);
         await openSample(page);
-        for (const tab of ["summary", "graph", "operators", "jobs", "modes"]) {
+        for (const { id: tab } of TABS) {
           await openTab(page, tab);
           assert.is(await overflow(), 0, tab);
         }
