@@ -191,6 +191,7 @@ export {
   type LayerTensors,
   type Sample,
 } from "./accuracy/compare-layers.ts";
+export { accuracyHtml } from "./inspect/accuracy-html.ts";
 export {
   beyondLimit,
   firstViolation,

@@ -17,7 +17,7 @@ import { FloatModel, realsOf, type Reals } from "../runtime/float/index.ts";
 import { createSimTransport } from "../runtime/sim-transport.ts";
 import { checkInputs } from "../runtime/tensor-info.ts";
 import type { Transport } from "../runtime/transport.ts";
-import { boundOf, compileAll, methodOf, Sessions, type Compilations } from "./compiled.ts";
+import { compileAll, Sessions, type Compilations } from "./compiled.ts";
 import { mergeTallies, newTallies, type Tallies } from "./tally.ts";
 
 /** One set of inputs. */
@@ -251,7 +251,8 @@ class Comparison {
 
   private layersOf(tallies: Tallies): LayerAccuracy[] {
     return this.graph.ops.map((op) => {
-      const report = this.compilations.whole.operators[op.id]!;
+      const { operators, methods } = this.compilations.whole;
+      const report = operators[op.id]!;
       const id = worstOutput(op, tallies);
       const { name, shape, type } = this.graph.tensors[id]!;
       const reference = tallies.floatReference.statistics(id);
@@ -262,8 +263,8 @@ class Comparison {
         shape,
         type,
         place: report.place,
-        method: methodOf(report),
-        bound: boundOf(report),
+        method: methods.get(op.id)?.method ?? null,
+        bound: methods.get(op.id)?.bound ?? null,
         alone: tallies.alone.statistics(id),
         chained: tallies.chained.statistics(id),
         ...(reference && {

@@ -7,6 +7,7 @@ import type { OperatorReport } from "../inspect/report.ts";
 import type { Model, Op } from "../ir/graph.ts";
 import { createSession, type Session } from "../runtime/session.ts";
 import type { Evidence, Transport } from "../runtime/transport.ts";
+import { methodsOf, type LayerMethod } from "./methods.ts";
 import {
   aloneGroups,
   aloneNetwork,
@@ -19,6 +20,8 @@ import {
 export interface CompiledNetwork extends Network {
   executable: Executable;
   operators: OperatorReport[];
+  /** Layers of whose computation the report tells more, by operator. */
+  methods: ReadonlyMap<number, LayerMethod>;
 }
 
 /** Operators that stand alone; operator i of the network is ops[i]. */
@@ -44,7 +47,7 @@ const isRefusal = (error: unknown): error is Error =>
 
 async function compileNetwork(network: Network, settings: Settings): Promise<CompiledNetwork> {
   const { executable, report } = await compile(network.bytes, settings);
-  return { ...network, executable, operators: report.operators };
+  return { ...network, executable, operators: report.operators, methods: methodsOf(report) };
 }
 
 /**
@@ -60,7 +63,8 @@ export async function compileAll(
   const { executable, model, report } = await compile(bytes, settings);
   const { graph } = model;
   const { inputs, outputs } = graph;
-  const whole = { bytes, inputs, outputs, executable, operators: report.operators };
+  const methods = methodsOf(report);
+  const whole = { bytes, inputs, outputs, executable, operators: report.operators, methods };
   const notes: string[] = [];
   onProgress("compiling it with all values as outputs", 1 / 3);
   const probes: CompiledNetwork[] = [];
@@ -108,30 +112,22 @@ function differences(
   alone: readonly AloneNetwork[],
 ): string[] {
   const notes = new Set<string>();
-  const compare = (id: number, seen: OperatorReport, how: string): void => {
-    const used = whole.operators[id]!;
+  const compare = (id: number, network: CompiledNetwork, at: number, how: string): void => {
+    const [used, seen] = [whole.operators[id]!, network.operators[at]!];
+    const [usual, method] = [whole.methods.get(id)?.method, network.methods.get(at)?.method];
     if (seen.place !== used.place && used.jobs > 0)
       notes.add(`Operator ${id} ${used.name} runs on the ${seen.place.toUpperCase()} ${how}.`);
-    else if (methodOf(seen) !== methodOf(used))
+    else if (method !== usual)
       notes.add(
-        `Operator ${id} ${used.name} is computed by ${methodOf(seen)} ${how}, otherwise by ${methodOf(used)}.`,
+        `Operator ${id} ${used.name} takes ${method ?? "one job"} ${how}, otherwise ${usual ?? "one job"}.`,
       );
   };
-  for (const { operators } of probes)
-    for (const [id, seen] of operators.entries()) compare(id, seen, "when its values are read out");
-  for (const { ops, operators } of alone)
-    for (const [i, seen] of operators.entries()) compare(ops[i]!.id, seen, "when it is alone");
+  for (const probe of probes)
+    for (const id of probe.operators.keys())
+      compare(id, probe, id, "when values are read out of the network");
+  for (const network of alone)
+    for (const [i, { id }] of network.ops.entries()) compare(id, network, i, "when it is alone");
   return [...notes];
-}
-
-/** How the compiler computes an operator, as its report says; null where it says nothing. */
-export function methodOf(operator: OperatorReport): string | null {
-  return (operator as { method?: string | null }).method ?? null;
-}
-
-/** Largest difference that the compiler promises, steps; null where its report says nothing. */
-export function boundOf(operator: OperatorReport): number | null {
-  return (operator as { bound?: number | null }).bound ?? null;
 }
 
 /** Sessions that stay loaded at the same time: boards take so many of one connection, and a few are for others. */

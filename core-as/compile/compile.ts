@@ -38,6 +38,11 @@ export interface CompileOptions {
    * version 7 of the NN cores. Default false.
    */
   exactRounding?: boolean;
+  /**
+   * optimised mode: also mechanisms that no capture of any driver shows, on version 8 of the NN cores caches, tall tiles and zero runs
+   * (docs/cost-model.md, Experimental). Operators and jobs that use one are labelled. Default false.
+   */
+  experimental?: boolean;
   /** Instance to work in; default: a new one. Nothing stays allocated in it. */
   core?: Core;
   /**
@@ -82,6 +87,7 @@ export async function compile(
     memoryPlan = true,
     optimisations = {},
     exactRounding = false,
+    experimental = false,
   } = options;
   if (mode !== "optimised" && mode !== "compatible")
     throw new UsageError(`mode ${String(mode)} is neither optimised nor compatible`, "mode");
@@ -98,6 +104,7 @@ export async function compile(
     capturedOnly,
     memoryPlan,
     exactRounding,
+    experimental,
     system,
     optimisations,
   };

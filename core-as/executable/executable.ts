@@ -75,7 +75,9 @@ export type JobEvidence =
   /** Follows from the hardware description; no capture has it. */
   | "never captured"
   /** Read in the newer reference driver (spec/newer-driver.md). */
-  | "newer driver, not captured";
+  | "newer driver, not captured"
+  /** Asked for by `experimental`: some of its jobs use a mechanism of which it is not known whether it works. */
+  | "experimental: no capture shows this";
 
 /** Why an operator is where it is. */
 export interface Placement {

@@ -261,11 +261,29 @@ export interface CoreGeneration {
   maxFactor: number;
   /** Bits of the multiplier of such a factor, the leading one included. */
   multiplierBits: number;
+  /** Kernels say where their output goes, so that they may stand in any order. */
+  kernelsAnywhere: boolean;
+  /** Captures have caches, tall tiles and zero runs switched off. */
+  experiments: boolean;
 }
 
 const GENERATIONS: Record<Chip["nnCoreVersion"], CoreGeneration> = {
-  7: { addition: "planes", densePixelDropping: true, maxFactor: 2 ** 16, multiplierBits: 16 },
-  8: { addition: "channels", densePixelDropping: false, maxFactor: 2, multiplierBits: 24 },
+  7: {
+    addition: "planes",
+    densePixelDropping: true,
+    maxFactor: 2 ** 16,
+    multiplierBits: 16,
+    kernelsAnywhere: true,
+    experiments: false,
+  },
+  8: {
+    addition: "channels",
+    densePixelDropping: false,
+    maxFactor: 2,
+    multiplierBits: 24,
+    kernelsAnywhere: false,
+    experiments: true,
+  },
 };
 
 export const generationOf = (chip: Chip): CoreGeneration => GENERATIONS[chip.nnCoreVersion];

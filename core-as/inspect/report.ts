@@ -143,7 +143,10 @@ export function buildReport(
     jobs,
     totals: totalsOf(executable, operators, jobs, system),
     whatIfs: whatWouldHelp(operators, jobs, system),
-    warnings: warningsOf(executable, model?.otherSubgraphs ?? []),
+    warnings: [
+      ...warningsOf(executable, model?.otherSubgraphs ?? []),
+      ...experimentalWarnings(jobs),
+    ],
   };
 }
 
@@ -265,6 +268,16 @@ function memoryOf(
     tensorBytes,
     reuse: tensorBytes === 0 ? 1 : sum(buffers) / tensorBytes,
   };
+}
+
+/** One sentence for all experimental mechanisms. */
+function experimentalWarnings(jobs: readonly JobReport[]): string[] {
+  const used = jobs.filter(({ experimental }) => experimental.length > 0);
+  if (used.length === 0) return [];
+  const names = [...new Set(used.flatMap(({ experimental }) => experimental))].sort();
+  return [
+    `Experimental: no capture of any driver shows what ${used.length} of ${jobs.length} jobs use (${names.join(", ")}).`,
+  ];
 }
 
 function warningsOf(

@@ -64,6 +64,8 @@ if (needCorpus("answers")) {
       ["military uniform", "Windsor tie"],
     );
     const pose = answer("movenet_single_pose_lightning_ptq", "cat", "coco_labels.txt");
+    assert.is(pose.kind, "pose");
+    assert.equal([pose.keypoints!.length, pose.keypoints![0]!.name], [17, "nose"]);
     assert.is(pose.outputs[0]!.top, null);
     assert.ok(pose.outputs[0]!.range!.max <= 1.1);
   });
