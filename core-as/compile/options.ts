@@ -6,6 +6,14 @@ import type { System } from "../hw/systems.ts";
 /** compatible: the reference driver's bytes; optimised: correct first, then fast (architecture.md). */
 export type CompileMode = "compatible" | "optimised";
 
+/**
+ * How near layers with a scale for each channel come to TFLite. exact: every output within one step; balanced: 99 % of a layer's
+ * outputs within one step and none more than three off; fast: the fewest jobs.
+ */
+export type Accuracy = "exact" | "balanced" | "fast";
+
+export const ACCURACIES: readonly Accuracy[] = ["exact", "balanced", "fast"];
+
 /** Transformations of optimised mode that follow the cost model; none changes a result. */
 export interface Optimisations {
   /** Depthwise convolutions as several jobs on groups of channels. */
@@ -63,6 +71,8 @@ export interface CompileSettings {
   exactRounding: boolean;
   /** optimised mode: mechanisms that no capture of any driver shows, for their speed; results stay the same in the simulator. */
   experimental: boolean;
+  /** optimised mode: error budget of layers with a scale for each channel; left out: balanced. */
+  accuracy?: Accuracy;
   /** optimised mode: figures that choices follow; left out: those of hw/systems.ts for the chip. */
   system?: System;
   /** optimised mode: transformations to leave out; left out: none. */

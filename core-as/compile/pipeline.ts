@@ -217,5 +217,6 @@ function* generate(compilation: Compilation): Steps<void> {
       ({ job, quirk }) => `${job}:${quirk}`,
     ),
     undefinedJobs: numbered(({ undefinedJobs }) => undefinedJobs, String),
+    accuracies: lowered!.flatMap(({ accuracies }) => accuracies ?? []),
   };
 }

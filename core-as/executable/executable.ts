@@ -93,6 +93,29 @@ export interface Placement {
   evidence: JobEvidence | null;
 }
 
+/** How near a layer with a scale for each channel comes to TFLite, whose accumulators have a multiplier for each channel. */
+export interface LayerAccuracy {
+  op: number;
+  /** What was asked for. */
+  accuracy: "exact" | "balanced" | "fast";
+  /** Channel groups, each an NN job with one multiplier. */
+  groups: number;
+  /** Most times that the input is supplied to a group, so that a weight has several bytes. */
+  copies: number;
+  /** Another job brings the channels into the tensor's order. */
+  reorders: boolean;
+  /** What inputs are expected: any byte alike, or as the layers before make them. */
+  inputs: "uniform" | "propagated";
+  /** Standard deviation of the worst channel's error before rounding, in output steps. */
+  deviation: number;
+  /** Error before rounding that 5.5 deviations and all roundings make, in output steps: outputs differ by at most this, rounded up. */
+  bound: number;
+  /** The same for any inputs whatever, however unlikely. */
+  worst: number;
+  /** Expected share of outputs within one step of TFLite's. */
+  withinOne: number;
+}
+
 export interface Executable {
   /** Version of Tilewright that wrote it. */
   producer: string;
@@ -109,4 +132,6 @@ export interface Executable {
   quirks: string[];
   /** Jobs whose coefficients the reference reads past its arrays, e.g. "0.1". */
   undefinedJobs: string[];
+  /** Layers with a scale for each channel on the NPU. */
+  accuracies: LayerAccuracy[];
 }

@@ -1,6 +1,6 @@
 // What a compilation did and why: placement, jobs, totals, warnings. Plain JSON values only.
 // SPDX-License-Identifier: MIT
-import type { Executable, Placement } from "../executable/executable.ts";
+import type { Executable, LayerAccuracy, Placement } from "../executable/executable.ts";
 import { chipByIdentity } from "../hw/chips.ts";
 import type { Model } from "../ir/graph.ts";
 import { countMacs } from "../ir/macs.ts";
@@ -85,6 +85,8 @@ export interface CompileReport {
   /** Figures behind every prediction, and their calibration's error. */
   system: System;
   operators: OperatorReport[];
+  /** How near layers with a scale for each channel come to TFLite; empty without any on the NPU. */
+  accuracies: LayerAccuracy[];
   jobs: JobReport[];
   totals: ReportTotals;
   /** What predicted time would go down to if something were free, most first. */
@@ -140,6 +142,7 @@ export function buildReport(
     producer: executable.producer,
     system,
     operators,
+    accuracies: executable.accuracies,
     jobs,
     totals: totalsOf(executable, operators, jobs, system),
     whatIfs: whatWouldHelp(operators, jobs, system),
