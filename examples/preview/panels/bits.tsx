@@ -8,7 +8,9 @@ import { grouped, plural } from "../shell/format.ts";
 import { targetOf } from "./chart.tsx";
 import { AsTable, Shown, useView } from "./parts.tsx";
 import type { SpanView } from "./span-text.ts";
-import type { BitsData, WeightsData } from "./weights-data.ts";
+import type { BitsArgs, BitsData, WeightsData } from "./weights-data.ts";
+
+type Part = BitsArgs["only"];
 
 const PAGE = 160;
 
@@ -41,7 +43,7 @@ interface Props extends PanelProps {
 export function BitStream(props: Props): JSX.Element {
   const { job, weights, wanted } = props;
   const { core, kernel, spanOfTap, fields } = weights;
-  const [only, setOnly] = useState<"kernel" | "core">("kernel");
+  const [only, setOnly] = useState<Part>("kernel");
   const [from, setFrom] = useState(0);
   const [active, setActive] = useState(0);
   const { partition, job: number } = job;
@@ -68,15 +70,20 @@ export function BitStream(props: Props): JSX.Element {
           <select
             value={only}
             onChange={(event) => {
-              setOnly(event.currentTarget.value as "kernel" | "core");
+              setOnly(event.currentTarget.value as Part);
               turn(0);
             }}
           >
             <option value="kernel">this kernel</option>
             <option value="core">all of core {core}</option>
+            <option value="buffer">
+              {fields.nnCoreVersion === 7
+                ? "the buffer's header"
+                : "the buffer's header and biases"}
+            </option>
           </select>
         </label>
-        <ul class="legend" aria-label="Legend">
+        <ul class="marks-legend" aria-label="Legend">
           {legendOf(fields.nnCoreVersion).map(({ name, text }) => (
             <li key={name}>
               <span class={`bit-key bits-${name}`} aria-hidden="true" />
@@ -236,7 +243,7 @@ function Span({
     <>
       {skippedBits > 0 && (
         <span class="skipped" role="presentation">
-          {grouped(skippedBits)} bits of others
+          {grouped(skippedBits)} other bits
         </span>
       )}
       <span
@@ -247,10 +254,12 @@ function Span({
         aria-selected={isActive}
         aria-posinset={position}
         aria-setsize={total}
-        aria-label={`${shown} ${label}, ${kind}: ${meaning}`}
       >
         <code>{`${shown} `}</code>
         <small>{label}</small>
+        <span class="hidden">
+          , {kind}: {meaning}
+        </span>
       </span>
     </>
   );

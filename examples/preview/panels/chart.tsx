@@ -66,7 +66,8 @@ export function Chart(props: Props): JSX.Element {
       role="listbox"
       aria-label={`${label}; arrow keys move`}
       aria-activedescendant={exists ? `${id}-${active}` : undefined}
-      tabIndex={0}
+      // An attribute of SVG by its exact name: as tabIndex nothing could be focused.
+      tabindex={0}
       width={width}
       height={height}
       onKeyDown={onKeyDown}

@@ -178,7 +178,10 @@ function MapBoxes({
           const box = boxes[i]!;
           return (
             <g key={i}>
-              <rect class={`tensor-box tensor-${i % FILLS}`} {...box} />
+              <rect
+                class={`tensor-box tensor-${i % FILLS}${box.width > 4 && box.height > 4 ? " framed" : ""}`}
+                {...box}
+              />
               <BoxLabel label={label} box={box} />
             </g>
           );

@@ -242,7 +242,7 @@ export function Steps({
 /** What colours and patterns mean. */
 export function Legend({ marks }: { marks: readonly { kind: string; text: string }[] }): JSX.Element {
   return (
-    <ul class="legend" aria-label="Legend">
+    <ul class="marks-legend" aria-label="Legend">
       {marks.map(({ kind, text }) => (
         <li key={kind}>
           <svg width="18" height="12" aria-hidden="true">

@@ -43,7 +43,8 @@ export function SramChart({ memory, sramBytes, job, setJob, choose }: Props): JS
   const cached = sram.some(({ image, kernels }) => image ?? kernels);
   const used = Math.max(1, ...sram.flatMap((row) => [row.image?.end ?? 0, row.kernels?.end ?? 0]));
   // What fills a small part of the chip's memory is shown in a part of it.
-  const top = used * 4 < sramBytes ? 2 ** Math.ceil(Math.log2(used)) : Math.max(sramBytes, used);
+  const isSmall = cached && used * 4 < sramBytes;
+  const top = isSmall ? 2 ** Math.ceil(Math.log2(used)) : Math.max(sramBytes, used);
   return (
     <>
       <Legend marks={MARKS} />

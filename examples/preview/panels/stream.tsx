@@ -230,11 +230,13 @@ function Explanation(props: StreamProps & { row: number }): JSX.Element {
   const { data, row } = props;
   const view = useView<ExplainedWord[]>(props, "explain", { partition: data.partition, row });
   return (
-    <section class="card explanation" aria-live="polite" aria-atomic="true">
+    <section class="card">
       <h2>What the line says</h2>
-      <Shown view={view}>
-        {(words) => words.map((word) => <Word key={word.index} word={word} />)}
-      </Shown>
+      <div class="explanation" role="region" aria-label="What the line says" tabIndex={0}>
+        <Shown view={view}>
+          {(words) => words.map((word) => <Word key={word.index} word={word} />)}
+        </Shown>
+      </div>
     </section>
   );
 }

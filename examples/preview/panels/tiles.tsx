@@ -1,6 +1,7 @@
 // How a job cuts its output into tiles, what a tile reads, and how kernels are dealt to cores. Drawn to scale.
 // SPDX-License-Identifier: MIT
 import type { JSX } from "preact";
+import type { JobReport } from "../../../core-as/index.ts";
 import type { PanelProps } from "../panel-types.ts";
 import { bytesText, percentText, plural } from "../shell/format.ts";
 import { currentJob, Facts, JobChoice, Shown, useView, type Fact } from "./parts.tsx";
@@ -9,7 +10,9 @@ import type { NnTiles, TilesData, TpTiles } from "./tiles-data.ts";
 
 export function TilesPanel(props: PanelProps): JSX.Element {
   const { compiled, selection, select } = props;
-  const job = currentJob(compiled.report, selection);
+  // Without a choice a job that has tiles comes first.
+  const fits = ({ kind }: JobReport): boolean => selection.job !== undefined || kind === "NN";
+  const job = currentJob(compiled.report, selection, fits) ?? compiled.report.jobs[0];
   const view = useView<TilesData>(props, "tiles", job ? { partition: job.partition, job: job.job } : null); // prettier-ignore
   if (!job) return <p class="notice">No operator runs on the NPU, so nothing is cut into tiles.</p>;
   return (

@@ -19,6 +19,7 @@ import {
   useWidth,
   type Fact,
 } from "./parts.tsx";
+import { profileOf } from "./profile.ts";
 import { RooflineChart } from "./roofline.tsx";
 import type { TimelineBar, TimelineData } from "./timeline-data.ts";
 
@@ -37,7 +38,8 @@ export function barText(bar: TimelineBar): string {
 }
 
 export function TimePanel(props: PanelProps): JSX.Element {
-  const view = useView<TimelineData>(props, "timeline", {});
+  const profile = profileOf(props.compiled.key);
+  const view = useView<TimelineData>(props, "timeline", profile ? { profile } : {});
   return (
     <div class="hw-panel">
       <Shown view={view}>{(data) => <Times {...props} data={data} />}</Shown>

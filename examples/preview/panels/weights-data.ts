@@ -189,9 +189,9 @@ function bitsOf(
   return { weightBits, wordBits, spanOfTap };
 }
 
-/** Which spans: those of the kernel, or all of its core. */
+/** Which spans: those of the kernel, all of its core, or what lies before and behind the streams. */
 export interface BitsArgs extends KernelArgs {
-  only: "kernel" | "core";
+  only: "kernel" | "core" | "buffer";
   /** First span, and how many. */
   from: number;
   count: number;
@@ -212,20 +212,30 @@ const MOST_SPANS = 1000;
  * @throws UsageError TW_USAGE when there is no such job, core or kernel
  */
 export function bitsData(held: Held, args: BitsArgs): BitsData {
-  const { stream, fields, own, annotated } = keptOf(held, args);
-  const total = args.only === "kernel" ? own.length : stream.spans.length;
+  const { stream, own, annotated, fields } = keptOf(held, args);
+  const { header, tail } = annotated;
+  const total = {
+    kernel: own.length,
+    core: stream.spans.length,
+    buffer: header.length + tail.length,
+  }[args.only];
   const from = Math.max(0, Math.min(args.from, total));
   const count = Math.max(0, Math.min(args.count, MOST_SPANS, total - from));
   const { job, partition } = fieldsOfJob(held, args);
   const contents = partition.buffers[job.coefficients!]!.contents!;
-  let end: number | null = from === 0 ? stream.from : null;
+  const source = { contents, stream, fields, annotated };
+  let end = from === 0 ? stream.from : null;
   const spans = Array.from({ length: count }, (_, i): SpanView => {
-    const index = args.only === "kernel" ? own[from + i]! : from + i;
-    const span = stream.spans.at(index);
-    const skipped = end === null ? 0 : span.from - end;
-    end = span.from + span.bits;
-    const view = spanView(contents, stream, fields, annotated, index);
-    return { ...view, skippedBits: args.only === "kernel" ? skipped : 0 };
+    const index = from + i;
+    if (args.only === "buffer")
+      return index < header.length
+        ? spanView(source, header, index)
+        : { ...spanView(source, tail, index - header.length), index };
+    const view = spanView(source, stream.spans, args.only === "kernel" ? own[index]! : index);
+    const at = stream.from + view.at;
+    const skippedBits = args.only === "kernel" && end !== null ? at - end : 0;
+    end = at + view.length;
+    return { ...view, skippedBits };
   });
   return { total, from, spans };
 }

@@ -129,7 +129,10 @@ function factsOf(data: WeightsData): Fact[] {
     {
       name: "After",
       value: bitsText(weightBits),
-      note: `and ${bitsText(wordBits)} of bias${fields.nnCoreVersion === 7 ? " and offset" : ", which is behind all streams"}`,
+      note:
+        fields.nnCoreVersion === 7
+          ? `and ${bitsText(wordBits)} of bias and offset`
+          : "its bias of 32 bits is behind all streams",
     },
     {
       name: "Bits a weight",
@@ -139,13 +142,13 @@ function factsOf(data: WeightsData): Fact[] {
     symbolMap === null
       ? {
           name: "Run width",
-          value: runBits === 0 ? "none" : `${runBits} bits`,
-          note: runBits === 0 ? "each weight is a byte" : `up to ${2 ** runBits - 1} zeros before a byte`,
+          value: runBits === 0 ? "none" : plural(runBits, "bit"),
+          note: runBits === 0 ? "each weight is a byte" : `up to ${plural(2 ** runBits - 1, "zero")} before a byte`,
         }
       : {
           name: "Symbols",
           value: symbolMap.join(" "),
-          note: "bits below the sign that symbols 0 to 7 stand for, most frequent first",
+          note: "bit lengths that symbols 0 to 7 stand for",
         },
   ];
 } // prettier-ignore
@@ -162,8 +165,8 @@ function Kernel(props: PanelProps & { data: WeightsData; job: JobReport }): JSX.
         <section class="card">
           <h2>Weights</h2>
           <p class="muted">
-            {planesText(data)}. Filled squares are above the zero point, hollow ones below. Click one to
-            see its bits.
+            {planesText(data)}. Filled squares are above the zero point, hollow ones below, with areas
+            in proportion to the largest of the kernel, {largestText(data)}. Click one to see its bits.
           </p>
           <HeatMap
             data={data}
@@ -180,6 +183,15 @@ function Kernel(props: PanelProps & { data: WeightsData; job: JobReport }): JSX.
     </>
   );
 } // prettier-ignore
+
+/** The weight that is farthest from the zero point. */
+function largestText({ weights }: WeightsData): string {
+  const most = weights.reduce(
+    (found, weight) => (Math.abs(weight) > Math.abs(found) ? weight : found),
+    0,
+  );
+  return most < 0 ? `−${-most}` : String(most);
+}
 
 const planesText = ({ planes, fields }: WeightsData): string =>
   fields.kernelX * fields.kernelY === 1
