@@ -59,6 +59,7 @@ test("only settings of the mode make another compilation", () => {
   const key = (patch: Partial<Settings>): string => choicesKey({ ...DEFAULTS, ...patch });
   assert.is(key({ allowQuirks: true }), key({}));
   assert.is.not(key({ exactRounding: true }), key({}));
+  assert.is.not(key({ accuracy: "exact" }), key({}));
   assert.is.not(key({ mode: "compatible" }), key({ mode: "compatible", allowQuirks: true }));
 });
 
