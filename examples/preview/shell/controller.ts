@@ -283,8 +283,8 @@ export class Controller {
     if (shown === null) return this.#set({ cancelled: true, announcement });
     const kept = [...this.#kept.values()].find(({ compiled }) => compiled.key === shown.key);
     if (kept) {
-      const { chip, mode, exactRounding, capturedOnly, allowQuirks } = kept.choices;
-      const choices = { chip, mode, exactRounding, capturedOnly, allowQuirks };
+      const { chip, mode, exactRounding, capturedOnly, accuracy, allowQuirks } = kept.choices;
+      const choices = { chip, mode, exactRounding, capturedOnly, accuracy, allowQuirks };
       this.#set({ settings: { ...settings, ...choices } });
       this.change({});
     }
@@ -303,8 +303,9 @@ export class Controller {
   }
 }
 
-function optionsOf({ chip, mode, exactRounding, capturedOnly, allowQuirks }: CompileChoices) {
+function optionsOf(choices: CompileChoices) {
+  const { chip, mode, exactRounding, capturedOnly, accuracy, allowQuirks } = choices;
   return mode === "optimised"
-    ? { target: chip, mode, exactRounding, capturedOnly }
+    ? { target: chip, mode, exactRounding, capturedOnly, accuracy }
     : { target: chip, mode, allowQuirks };
 }
