@@ -6,6 +6,8 @@ import {
   CHIPS,
   DEFAULT_MODE,
   DEFAULT_TARGET,
+  ACCURACIES,
+  type Accuracy,
   type CompileMode,
   type Optimisations,
   type System,
@@ -22,6 +24,7 @@ export interface CompileFlags {
   memoryPlan?: boolean;
   optimisations?: Partial<Optimisations>;
   exactRounding?: boolean;
+  accuracy?: Accuracy;
   /** File with figures of the chip's surroundings. */
   system?: string;
 }
@@ -147,6 +150,14 @@ export function addCompileFlags(command: Command): Command {
       "--exact-rounding",
       "optimised mode: convolutions equal to TFLite's in every byte, in several jobs where one cannot; slower",
     )
+    .addOption(
+      new Option(
+        "--accuracy <level>",
+        "optimised mode, layers with a scale for each channel: exact = within 1 of TFLite; balanced = 99 % within 1, none beyond 3; fast = fewest jobs",
+      )
+        .choices(ACCURACIES)
+        .default("balanced"),
+    )
     .option(
       "--system <file>",
       "JSON with clockMHz, bandwidthGBs, overheadUs to predict with, and in optimised mode to choose by",
@@ -163,6 +174,7 @@ export function compileFlags({
   capturedOnly,
   memoryPlan,
   exactRounding,
+  accuracy,
   system,
   ...others
 }: CompileFlags & Partial<Optimisations>): CompileChoices {
@@ -174,6 +186,7 @@ export function compileFlags({
     capturedOnly: capturedOnly === true,
     memoryPlan: memoryPlan !== false,
     exactRounding: exactRounding === true,
+    accuracy: accuracy ?? "balanced",
     optimisations: Object.fromEntries(left.map((name) => [name, false])),
     ...(system === undefined ? {} : { system: readSystem(system, target) }),
   };

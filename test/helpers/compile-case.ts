@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 import { existsSync } from "node:fs";
 import { runPipeline, type PipelineResult } from "../../core-as/compile/pipeline.ts";
-import type { CompileMode, Optimisations } from "../../core-as/compile/options.ts";
+import type { Accuracy, CompileMode, Optimisations } from "../../core-as/compile/options.ts";
 import type { Core } from "../../core-as/core.ts";
 import { chipByName } from "../../core-as/hw/chips.ts";
 import type { System } from "../../core-as/hw/systems.ts";
@@ -28,6 +28,7 @@ export interface CaseOptions {
   optimisations?: Partial<Optimisations>;
   system?: System;
   exactRounding?: boolean;
+  accuracy?: Accuracy;
 }
 
 /** Runs the compiler on a case. */
@@ -40,6 +41,7 @@ export function compileCase(core: Core, model: Uint8Array, options: CaseOptions)
     memoryPlan: options.memoryPlan ?? true,
     exactRounding: options.exactRounding ?? false,
     optimisations: options.optimisations ?? {},
+    accuracy: options.accuracy ?? "balanced",
     ...(options.system ? { system: options.system } : {}),
   });
 }
