@@ -59,6 +59,7 @@ test("what is written is read", () => {
 test("executables without work, without contents, with a constant that the CPU reads", () => {
   const idle: Executable = { ...tinyExecutable(), partitions: [], steps: [], placements: [] };
   idle.graph.ops = [];
+  idle.accuracies = [];
   idle.graph.outputs = [0];
   idle.modelSha256 = "";
   assert.equal(parseExecutable(serialiseExecutable(idle)), {
