@@ -1,9 +1,11 @@
 // The compiler in a worker, for browsers and Node: `exposeCompiler` inside, `wrapCompiler` outside.
 // SPDX-License-Identifier: MIT
 export { proxy, releaseProxy, transfer, type Endpoint, type Remote } from "comlink";
+export { createCacheStorageCache, type CacheStorageOptions } from "./cache-storage.ts";
 export { exposeCompiler, wrapCompiler, type WorkerEndpoint } from "./endpoint.ts";
 export {
   CompilerService,
+  type CompilerServiceOptions,
   type WorkerCompileOptions,
   type WorkerCompileResult,
   type WorkerProgress,

@@ -10,6 +10,7 @@ const FOLDERS = [
   "core-as",
   "transport-node",
   "transport-ws",
+  "storage",
   "cli",
   "examples",
   "bench",
@@ -162,6 +163,7 @@ test("7: the platform only at the edge", () =>
           "transport-node",
           "transport-ws/server.ts",
           "transport-ws/server",
+          "storage",
           "cli",
           "test",
           "bench",
@@ -258,6 +260,15 @@ test("the core does not know command line, transports and tests", () =>
         ),
     ),
   ));
+
+test("the disk is below the transports: storage knows the core only", () => {
+  const ofStorage = IMPORTS.filter(({ from }) => isBelow(from, "storage"));
+  assert.ok(ofStorage.length > 3);
+  expectNone(
+    ofStorage.filter(({ to }) => !to.startsWith("node:") && !isBelow(to, "core-as", "storage")),
+  );
+  expectNone(IMPORTS.filter(({ from, to }) => isBelow(from, "core-as") && isBelow(to, "storage")));
+});
 
 test("no wildcards in what the package exports", () => {
   const source = readFileSync("core-as/index.ts", "utf8");
