@@ -123,7 +123,7 @@ async function compileFor(
   command: Command,
 ): Promise<Executable> {
   const target = targetOf(connection, flags, command);
-  const { executable } = await compileModel(bytes, { ...compileFlags(flags), target });
+  const { executable } = await compileModel(bytes, { ...compileFlags(flags), target }, true);
   return executable;
 }
 

@@ -12,6 +12,7 @@ import {
   type Optimisations,
   type System,
 } from "../core-as/index.ts";
+import type { CacheChoice } from "./cache.ts";
 import { readSystem } from "./system-file.ts";
 import { parsePlace, type Place } from "./on.ts";
 
@@ -28,10 +29,15 @@ export interface CompileFlags {
   accuracy?: Accuracy;
   /** File with figures of the chip's surroundings. */
   system?: string;
+  /** Directory of kept results; false: none. */
+  cache?: CacheChoice;
 }
 
 /** The flags with what their files hold. */
-export type CompileChoices = Omit<CompileFlags, "system"> & { system?: System };
+export type CompileChoices = Omit<CompileFlags, "system" | "cache"> & {
+  system?: System;
+  cacheDir?: CacheChoice;
+};
 
 /** Flags of single transformations: --no-<name> leaves one out. */
 const OPTIMISATION_FLAGS: Readonly<Record<keyof Optimisations, string>> = {
@@ -171,7 +177,14 @@ export function addCompileFlags(command: Command): Command {
     .option(
       "--system <file>",
       "JSON with clockMHz, bandwidthGBs, overheadUs to predict with, and in optimised mode to choose by",
-    );
+    )
+    .addOption(
+      new Option(
+        "--cache <dir>",
+        "directory of compiled results: what was compiled before is loaded from it",
+      ).env("TW_CACHE"),
+    )
+    .option("--no-cache", "compile anew and keep nothing");
   for (const name of OPTIMISATION_NAMES)
     command.option(`--no-${dashed(name)}`, `optimised mode: ${OPTIMISATION_FLAGS[name]}`);
   return command;
@@ -187,6 +200,7 @@ export function compileFlags({
   experimental,
   accuracy,
   system,
+  cache,
   ...others
 }: CompileFlags & Partial<Optimisations>): CompileChoices {
   const left = OPTIMISATION_NAMES.filter((name) => others[name] === false);
@@ -199,6 +213,7 @@ export function compileFlags({
     exactRounding: exactRounding === true,
     experimental: experimental === true,
     accuracy: accuracy ?? "balanced",
+    cacheDir: cache,
     optimisations: Object.fromEntries(left.map((name) => [name, false])),
     ...(system === undefined ? {} : { system: readSystem(system, target) }),
   };

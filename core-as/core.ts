@@ -63,7 +63,11 @@ const SIM_CODES: Partial<Record<Status, SimCode>> = {
  * survives a reset, and no view of the memory leaves this class: `read` copies.
  */
 export class Core {
-  private constructor(private readonly wasm: CoreExports) {}
+  private constructor(
+    private readonly wasm: CoreExports,
+    /** False for another module than the one that this package carries. */
+    readonly isBuiltIn: boolean,
+  ) {}
 
   /**
    * Instantiates the core.
@@ -74,7 +78,7 @@ export class Core {
     try {
       const module =
         source instanceof WebAssembly.Module ? source : await WebAssembly.compile(source);
-      return new Core(await instantiate(module, { env: {} }));
+      return new Core(await instantiate(module, { env: {} }), options.wasm === undefined);
     } catch (cause) {
       throw new CoreBugError("the WASM core could not be instantiated", cause);
     }
