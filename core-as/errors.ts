@@ -93,6 +93,7 @@ export const ERROR_CODES = {
   TW_CHECK_LIMIT: "A submit is larger than the kernel or the hardware takes.",
   TW_CAPTURE_FORMAT: "A capture directory is incomplete or contradicts itself.",
   TW_DIFF_MISMATCH: "Two results that must agree do not.",
+  TW_DIFF_LIMIT: "A figure of a comparison is beyond a limit that was asked for.",
   TW_USAGE: "A command line option or argument is wrong.",
   TW_BUG: "An internal rule was broken; please report it.",
 } as const;
@@ -246,8 +247,12 @@ export class TransportError extends NpuError {
 
 /** Two results that must agree do not. */
 export class MismatchError extends NpuError {
-  constructor(message: string, where: ErrorLocation = {}) {
-    super(message, { code: "TW_DIFF_MISMATCH", stage: "compare", where });
+  constructor(
+    message: string,
+    where: ErrorLocation = {},
+    code: Extract<ErrorCode, `TW_DIFF_${string}`> = "TW_DIFF_MISMATCH",
+  ) {
+    super(message, { code, stage: "compare", where });
   }
 }
 

@@ -65,6 +65,40 @@ export type {
   Transport,
 } from "./runtime/transport.ts";
 
+// Pictures as inputs
+export {
+  checkPictureSize,
+  checkTakesPicture,
+  decodeBmp,
+  pictureError,
+  pictureFormat,
+  pictureInput,
+  readPictureHeader,
+  resizeBilinear,
+  takesPicture,
+  toColour,
+  toGrey,
+  withoutAlpha,
+  type InputInfo,
+  type Picture,
+  type PictureHeader,
+} from "./picture/index.ts";
+
+// What outputs mean
+export {
+  describeOutput,
+  describeOutputs,
+  type AnswerOptions,
+  type Detection,
+  type MaskClass,
+  type ModelAnswer,
+  type OutputAnswer,
+  type RankedClass,
+} from "./answers/answers.ts";
+export { isClassification, modelKind, type ModelKind } from "./answers/kinds.ts";
+export { decodeKeypoints, KEYPOINT_NAMES, SKELETON, type Keypoint } from "./answers/pose.ts";
+export { elementsOf, realValuesOf } from "./ir/elements.ts";
+
 // Models
 export { readModel } from "./model/read.ts";
 export { writeModel } from "./model/write.ts";
@@ -149,6 +183,43 @@ export {
   type DecodedField,
   type UndeclaredBits,
 } from "./inspect/decode.ts";
+
+// Accuracy
+export {
+  compareLayers,
+  type CompareOptions,
+  type LayerTensors,
+  type Sample,
+} from "./accuracy/compare-layers.ts";
+export { accuracyHtml } from "./inspect/accuracy-html.ts";
+export {
+  beyondLimit,
+  firstViolation,
+  type AccuracyLimits,
+  type LimitViolation,
+} from "./inspect/accuracy-limits.ts";
+export {
+  differenceOf,
+  elementName,
+  firstText,
+  snrText,
+  worstFirst,
+  type AccuracyReport,
+  type Comparison,
+  type FloatAccuracy,
+  type LayerAccuracy,
+  type OutputAccuracy,
+  type PictureAccuracy,
+} from "./inspect/accuracy-report.ts";
+export {
+  compareTensors,
+  compareWithReal,
+  DifferenceSums,
+  type ChannelDifference,
+  type HistogramBin,
+  type TensorDifference,
+  type TensorLayout,
+} from "./inspect/accuracy.ts";
 
 // Errors
 export {

@@ -9,7 +9,13 @@ import { systemOf, type System } from "../hw/systems.ts";
 import { sha256Hex } from "../inspect/canonical.ts";
 import { buildReport, type CompileReport } from "../inspect/report.ts";
 import type { Model } from "../ir/graph.ts";
-import type { CompileMode, CompileSettings, Optimisations } from "./options.ts";
+import {
+  ACCURACIES,
+  type Accuracy,
+  type CompileMode,
+  type CompileSettings,
+  type Optimisations,
+} from "./options.ts";
 import { Pace } from "./pace.ts";
 import { compilePasses, type PassProgress, type PassTiming } from "./pipeline.ts";
 import { finish } from "./steps.ts";
@@ -38,6 +44,16 @@ export interface CompileOptions {
    * version 7 of the NN cores. Default false.
    */
   exactRounding?: boolean;
+  /**
+   * optimised mode: also mechanisms that no capture of any driver shows, on version 8 of the NN cores caches, tall tiles and zero runs
+   * (docs/cost-model.md, Experimental). Operators and jobs that use one are labelled. Default false.
+   */
+  experimental?: boolean;
+  /**
+   * optimised mode: error budget of layers with a scale for each channel (docs/accuracy.md): exact = every output within one step of
+   * TFLite's, balanced = 99 % of a layer's outputs within one step and none more than three off, fast = the fewest jobs. Default "balanced".
+   */
+  accuracy?: Accuracy;
   /** Instance to work in; default: a new one. Nothing stays allocated in it. */
   core?: Core;
   /**
@@ -65,7 +81,7 @@ export interface CompileResult {
  * Compiles a TFLite model.
  * @param model bytes of the file; must not change while the result is in use
  * @throws TypeError when `model` is not a Uint8Array
- * @throws UsageError TW_USAGE for an unknown target or mode
+ * @throws UsageError TW_USAGE for an unknown target, mode or accuracy
  * @throws UnsupportedError TW_UNSUP_QUIRK
  * @throws ModelFormatError, GraphError for a broken model; PlanError, EncodeError for one that does not fit
  * @throws TransportError TW_IO_ABORTED when the signal fires
@@ -82,9 +98,16 @@ export async function compile(
     memoryPlan = true,
     optimisations = {},
     exactRounding = false,
+    experimental = false,
+    accuracy = "balanced",
   } = options;
   if (mode !== "optimised" && mode !== "compatible")
     throw new UsageError(`mode ${String(mode)} is neither optimised nor compatible`, "mode");
+  if (!ACCURACIES.includes(accuracy))
+    throw new UsageError(
+      `accuracy ${String(accuracy)} is not ${ACCURACIES.join(", ")}`,
+      "accuracy",
+    );
   const chip = targetChip(options.target ?? DEFAULT_TARGET);
   const pace = new Pace("the compilation", options);
   pace.check();
@@ -98,6 +121,8 @@ export async function compile(
     capturedOnly,
     memoryPlan,
     exactRounding,
+    experimental,
+    accuracy,
     system,
     optimisations,
   };

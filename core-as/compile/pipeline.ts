@@ -8,6 +8,7 @@ import { verifyGraph } from "../ir/verify.ts";
 import { refinePlacements } from "../legalise/neighbours.ts";
 import { groupOperators, placeOperators, type OpGroup } from "../legalise/partition.ts";
 import { readModel } from "../model/read.ts";
+import { labelExperiments } from "./experimental-placements.ts";
 import { generateSteps } from "./generate.ts";
 import type { Lowered } from "./jobs.ts";
 import { lowerCompatible } from "./compatible/lower.ts";
@@ -154,7 +155,7 @@ function* lower(compilation: Compilation): Steps<void> {
   compilation.lowered = yield* eachInTurn(
     partitions,
     ({ ops }) => ops.length,
-    ({ ops }) => lowerOptimised(graph, ops, settings, optimiser),
+    ({ ops }) => lowerOptimised(optimiser.simplify(graph, ops), ops, settings, optimiser),
   );
 }
 
@@ -191,7 +192,7 @@ function planTensors(compilation: Compilation): void {
 function* generate(compilation: Compilation): Steps<void> {
   const { core, model, settings, groups, lowered, placements, optimiser } = compilation;
   const partitions = yield* eachInTurn(lowered!, jobsOf, (work) =>
-    generateSteps(core, work, optimiser?.plans),
+    generateSteps(core, work, optimiser),
   );
   let next = 0;
   const steps = groups!.map(({ place, ops }): Step =>
@@ -210,11 +211,12 @@ function* generate(compilation: Compilation): Steps<void> {
     graph: model!.graph,
     partitions,
     steps,
-    placements: placements!,
+    placements: labelExperiments(placements!, partitions, settings.chip),
     quirks: numbered(
       ({ quirks }) => quirks,
       ({ job, quirk }) => `${job}:${quirk}`,
     ),
     undefinedJobs: numbered(({ undefinedJobs }) => undefinedJobs, String),
+    accuracies: lowered!.flatMap(({ accuracies }) => accuracies ?? []),
   };
 }

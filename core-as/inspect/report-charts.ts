@@ -3,22 +3,9 @@
 import type { Chip } from "../hw/chips.ts";
 import { escapeHtml, msText, percentText, svgNumber } from "./html-text.ts";
 import { markKind, rooflineOf, ticks } from "./chart-geometry.ts";
+import { CHART_WIDTH as WIDTH, label, line, svg } from "./svg-parts.ts";
 import type { JobReport } from "./report-jobs.ts";
 import type { CompileReport } from "./report.ts";
-
-const WIDTH = 1080;
-
-const svg = (height: number, title: string, body: readonly string[]): string =>
-  `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escapeHtml(title)}">\n${body.join("\n")}\n</svg>`;
-
-function label(x: number, y: number, text: string, anchor = "start", extra = ""): string {
-  return `<text x="${svgNumber(x)}" y="${svgNumber(y)}" text-anchor="${anchor}"${extra}>${escapeHtml(text)}</text>`;
-}
-
-function line(x1: number, y1: number, x2: number, y2: number, kind: string): string {
-  const [a, b, c, d] = [x1, y1, x2, y2].map(svgNumber);
-  return `<line x1="${a}" y1="${b}" x2="${c}" y2="${d}" class="${kind}"/>`;
-}
 
 /** What a job's mark says when it is pointed at. */
 function tip(job: JobReport): string {

@@ -135,6 +135,42 @@ test("2: inspection works from bytes: nothing of the compiler", () =>
     ),
   ));
 
+test("what outputs mean is for pages too: nothing but the graph, its numbers and their description", () =>
+  expectNone(
+    IMPORTS.filter(
+      ({ from, to }) =>
+        isBelow(from, "core-as/answers") &&
+        !isBelow(to, "core-as/answers", "core-as/ir") &&
+        to !== "core-as/runtime/tensor-info.ts",
+    ),
+  ));
+
+test("comparisons of whole models are on top of the core: nothing in it needs them", () =>
+  expectNone(
+    IMPORTS.filter(
+      ({ from, to }) =>
+        isBelow(to, "core-as/accuracy") &&
+        isBelow(from, "core-as") &&
+        !isBelow(from, "core-as/accuracy") &&
+        from !== "core-as/index.ts",
+    ),
+  ));
+
+test("the float reference knows neither compiler nor simulator, and the integer kernels not the float ones", () => {
+  const float = "core-as/runtime/float";
+  const allowed = [
+    float,
+    "core-as/runtime/cpu",
+    "core-as/ir",
+    "core-as/core.ts",
+    "core-as/errors.ts",
+  ];
+  expectNone(IMPORTS.filter(({ from, to }) => isBelow(from, float) && !isBelow(to, ...allowed)));
+  expectNone(
+    IMPORTS.filter(({ from, to }) => isBelow(from, "core-as/runtime/cpu") && isBelow(to, float)),
+  );
+});
+
 test("6: devices and their system calls stay inside transport-node", () =>
   expectNone(
     IMPORTS.filter(

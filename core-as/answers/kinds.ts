@@ -1,22 +1,23 @@
-// What a model's outputs mean, seen from its last operators: detections, a mask, classes, or just numbers.
+// What a model's outputs mean, seen from its last operators: detections, a mask, a pose, classes, or just numbers.
 // SPDX-License-Identifier: MIT
-import type { Graph, Op } from "../core-as/index.ts";
+import { DETECTION_NAME } from "../ir/detection.ts";
+import type { Graph, Op } from "../ir/graph.ts";
+import { KEYPOINT_NAMES } from "./pose.ts";
 
 /** Positions are those in the graph's list of outputs. */
 export type ModelKind =
   | { kind: "detection"; boxes: number; classes: number; scores: number; count: number }
   | { kind: "segmentation"; mask: number }
+  | { kind: "pose"; keypoints: number }
   | { kind: "tensors" };
 
-const DETECTION = "TFLite_Detection_PostProcess";
-
 /** Recognises a model by the operators that compute its outputs. */
-export function kindOf(graph: Graph): ModelKind {
-  return detectionKind(graph) ?? segmentationKind(graph) ?? { kind: "tensors" };
+export function modelKind(graph: Graph): ModelKind {
+  return detectionKind(graph) ?? segmentationKind(graph) ?? poseKind(graph) ?? { kind: "tensors" };
 }
 
 function detectionKind(graph: Graph): ModelKind | null {
-  const op = graph.ops.find(({ customName }) => customName === DETECTION);
+  const op = graph.ops.find(({ customName }) => customName === DETECTION_NAME);
   if (op === undefined || op.outputs.length !== 4) return null;
   const at = op.outputs.map((id) => graph.outputs.indexOf(id));
   if (at.includes(-1)) return null;
@@ -31,6 +32,14 @@ function segmentationKind(graph: Graph): ModelKind | null {
   const { shape } = graph.tensors[id]!;
   const isMask = writerOf(graph, id)?.kind === "ARG_MAX" && shape.length === 3 && shape[0] === 1;
   return isMask ? { kind: "segmentation", mask: 0 } : null;
+}
+
+/** One person's key points as MoveNet gives them: [1, 1, 17, 3] = row, column, score. */
+function poseKind(graph: Graph): ModelKind | null {
+  if (graph.outputs.length !== 1) return null;
+  const { shape } = graph.tensors[graph.outputs[0]!]!;
+  const isPose = shape.join() === [1, 1, KEYPOINT_NAMES.length, 3].join();
+  return isPose ? { kind: "pose", keypoints: 0 } : null;
 }
 
 function writerOf(graph: Graph, tensor: number): Op | undefined {

@@ -1,6 +1,9 @@
 // Format and size of a picture file from its first bytes, so that a hostile size is refused before any decoder runs.
 // SPDX-License-Identifier: MIT
-import { TransportError } from "../core-as/errors.ts";
+import { TransportError } from "../errors.ts";
+
+/** Largest picture that is decoded: four bytes a pixel in memory, twice. */
+export const MAX_PIXELS = 64 * 2 ** 20;
 
 export interface PictureHeader {
   format: "bmp" | "png" | "jpeg";
@@ -18,6 +21,16 @@ export function pictureError(message: string, byteOffset?: number, cause?: unkno
     byteOffset === undefined ? {} : { byteOffset },
     cause,
   );
+}
+
+/**
+ * Refuses empty pictures and those above MAX_PIXELS.
+ * @throws TransportError TW_IO_PICTURE
+ */
+export function checkPictureSize({ width, height }: Pick<PictureHeader, "width" | "height">): void {
+  if (width < 1 || height < 1) pictureError(`a picture of ${width} x ${height} pixels is empty`);
+  if (width * height > MAX_PIXELS)
+    pictureError(`${width} x ${height} pixels are more than the limit of ${MAX_PIXELS}`);
 }
 
 const startsWith = (bytes: Uint8Array, signature: readonly number[]): boolean =>
