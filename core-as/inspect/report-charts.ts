@@ -3,9 +3,9 @@
 import type { Chip } from "../hw/chips.ts";
 import { escapeHtml, msText, percentText, svgNumber } from "./html-text.ts";
 import { markKind, rooflineOf, ticks } from "./chart-geometry.ts";
-import { CHART_WIDTH as WIDTH, label, line, svg } from "./svg-parts.ts";
 import type { JobReport } from "./report-jobs.ts";
 import type { CompileReport } from "./report.ts";
+import { CHART_WIDTH as WIDTH, label, line, svg } from "./svg-parts.ts";
 
 /** What a job's mark says when it is pointed at. */
 function tip(job: JobReport): string {

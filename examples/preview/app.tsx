@@ -19,5 +19,5 @@ if ("serviceWorker" in navigator && isSecureContext)
     setTimeout(() => {
       // A host that does not serve it, or a browser that refuses, costs nothing but that.
       navigator.serviceWorker.register(new URL("sw.js", document.baseURI)).catch(() => undefined);
-    }, 4000),
+    }, 2000),
   );

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 import type { Remote } from "comlink";
 import type { CompileMode, CompileReport, PassTiming } from "../../core-as/index.ts";
+import type { WorkerCompileOptions } from "../../core-as/worker/index.ts";
 import type { PreviewService } from "./service.ts";
 
 /** One compilation, or an executable that was opened, as the page keeps it. */
@@ -18,6 +19,8 @@ export interface Compiled {
   /** Bytes of the executable. */
   twx: Uint8Array;
   report: CompileReport;
+  /** What the compiler was told; undefined for an executable that was opened. */
+  options?: WorkerCompileOptions;
   /** Time of each pass; empty for an executable that was opened. */
   timings: PassTiming[];
 }

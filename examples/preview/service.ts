@@ -8,7 +8,7 @@ import {
   type CompileReport,
   type Executable,
 } from "../../core-as/index.ts";
-import { CompilerService } from "../../core-as/worker/index.ts";
+import { CompilerService, type WorkerProgress } from "../../core-as/worker/index.ts";
 
 /** What a view function works on. */
 export interface Held {
@@ -17,6 +17,10 @@ export interface Held {
   model?: Uint8Array;
   report: CompileReport;
   core: Core;
+  /** Fires when the page no longer wants the view (`cancelViews`). */
+  signal: AbortSignal;
+  /** For views that take long: what is being done, and the share of it that is done, 0..1. */
+  onProgress: WorkerProgress;
 }
 
 /** Computes what a panel shows, as plain values that can be cloned. */
@@ -38,6 +42,7 @@ export class PreviewService extends CompilerService {
   #viewCore: Promise<Core> | undefined;
   /** Views take turns: a core has one caller at a time. */
   #turn: Promise<unknown> = Promise.resolve();
+  readonly #views = new Set<AbortController>();
 
   /**
    * Keeps an executable for view functions; of more than eight the oldest is forgotten.
@@ -63,9 +68,11 @@ export class PreviewService extends CompilerService {
    * Computes what a panel shows.
    * @param name of a view function: views/, panels/views.ts, run/views.ts
    * @param args `key` names a held executable; everything else is the view's own
+   * @param onProgress for views that take long; wrapped by `proxy`
    * @throws UsageError TW_USAGE for an unknown view or key
+   * @throws TransportError TW_IO_ABORTED after `cancelViews`
    */
-  async view(name: string, args: { key: string }): Promise<unknown> {
+  async view(name: string, args: { key: string }, onProgress?: WorkerProgress): Promise<unknown> {
     const view = await findView(name);
     const kept = this.#held.get(args.key);
     if (kept === undefined)
@@ -73,10 +80,24 @@ export class PreviewService extends CompilerService {
     this.#viewCore ??= Core.create();
     const core = await this.#viewCore;
     kept.report ??= buildReport(kept.executable);
-    const held: Held = { ...kept, report: kept.report, core };
+    const running = new AbortController();
+    this.#views.add(running);
+    // Nobody waits for a listener, which may have gone with its panel.
+    const report: WorkerProgress = (what, done) =>
+      void (async () => onProgress?.(what, done))().catch(() => undefined);
+    const { signal } = running;
+    const held: Held = { ...kept, report: kept.report, core, signal, onProgress: report };
     const result = this.#turn.then(() => view(held, args as never));
-    this.#turn = result.catch(() => undefined);
+    this.#turn = result.then(
+      () => this.#views.delete(running),
+      () => this.#views.delete(running),
+    );
     return result;
+  }
+
+  /** Stops views that run and listen to their signal, and those that wait: they reject with TW_IO_ABORTED. */
+  cancelViews(): void {
+    for (const running of this.#views) running.abort();
   }
 }
 

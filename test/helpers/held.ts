@@ -12,5 +12,7 @@ export async function holdModel(
   const core = await coreOf("release");
   const compiled = await compile(model, { ...options, core });
   const executable = parseExecutable(serialiseExecutable(compiled.executable));
-  return { executable, model, report: buildReport(executable), core };
+  const { signal } = new AbortController();
+  const report = buildReport(executable);
+  return { executable, model, report, core, signal, onProgress: () => {} };
 }

@@ -52,6 +52,8 @@ export interface PageOptions {
   reducedMotion?: "reduce" | "no-preference";
   /** Behind the address, e.g. "#tab=graph". */
   hash?: string;
+  /** Runs in the page before its own scripts. */
+  before?: () => void;
 }
 
 interface Watched {
@@ -125,6 +127,7 @@ export class PreviewRig {
     // The loader of these tests names functions by a helper that the page does not have.
     await page.addInitScript("globalThis.__name = (value) => value");
     await page.addInitScript(watch);
+    if (options.before) await page.addInitScript(options.before);
     await page.goto(`${this.url}${hash}`);
     const read = <K extends keyof Watched>(name: K): Promise<Watched[K]> =>
       page.evaluate(

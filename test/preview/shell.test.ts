@@ -3,7 +3,13 @@
 import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { compile, NpuError, serialiseExecutable } from "../../core-as/index.ts";
+import {
+  compile,
+  NpuError,
+  serialiseExecutable,
+  type CompileOptions,
+} from "../../core-as/index.ts";
+import { TABS } from "../../examples/preview/shell/panels.ts";
 import { corpusBytes, needCorpus } from "../helpers/corpus.ts";
 import { writeFloatModel } from "../helpers/float-model.ts";
 import {
@@ -53,9 +59,9 @@ const text = async ({ page }: OpenPage, selector: string): Promise<string> =>
   (await page.locator(selector).first().textContent()) ?? "";
 
 /** The line that the command line tool prints behind "error:". */
-async function errorLine(model: Uint8Array): Promise<string> {
+async function errorLine(model: Uint8Array, options: CompileOptions = {}): Promise<string> {
   try {
-    await compile(model);
+    await compile(model, options);
   } catch (error) {
     assert.instance(error, NpuError);
     const { message, code } = error as NpuError;
@@ -244,7 +250,7 @@ if (needTool("preview", "Chromium", hasChromium)) {
     await page.waitForSelector("h1:text('pasted.tflite')");
   });
 
-  inPage("compatible mode refuses quirks in the command line's words", async (open) => {
+  inPage("mode and options compile again at once", async (open) => {
     const { page } = open;
     await openSample(page);
     await page.click(".segments label:has-text('compatible')");
@@ -273,7 +279,7 @@ if (needTool("preview", "Chromium", hasChromium)) {
           );
         assert.is(await overflow(), 0);
         await openSample(page);
-        for (const tab of ["summary", "graph", "operators", "jobs", "modes"]) {
+        for (const { id: tab } of TABS) {
           await openTab(page, tab);
           assert.is(await overflow(), 0, tab);
         }
@@ -354,6 +360,22 @@ if (needTool("preview with models", "Chromium", hasChromium) && needCorpus("prev
       await text(open, ".figures"),
       `${totals.operatorsOnNpu} of ${totals.operators} operators`,
     );
+  });
+
+  inPage("compatible mode refuses quirks in the command line's words", async (open) => {
+    const { page } = open;
+    const name = "movenet_single_pose_lightning_ptq";
+    await openModel(page, name);
+    await page.click(".segments label:has-text('compatible')");
+    await page.waitForSelector(".failure");
+    assert.is(
+      await text(open, "[role=alert] .failure-line"),
+      await errorLine(corpusBytes("models", `${name}.tflite`), { mode: "compatible" }),
+    );
+    await page.click(".options summary");
+    await page.check(".options label:has-text('Allow quirks') input");
+    await page.waitForSelector(".results");
+    assert.match(await text(open, ".warnings"), "computes wrong results, as the reference driver");
   });
 
   inPage("a compilation shows its passes and can be cancelled", async (open) => {

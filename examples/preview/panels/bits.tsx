@@ -239,6 +239,8 @@ function Span({
   total: number;
 }): JSX.Element {
   const { kind, bits, length, label, meaning, skippedBits } = span;
+  // What is written is part of the name; the space keeps the two texts apart where they are read as one.
+  const shown = length > bits.length ? `${bits.slice(0, 8)}…` : bits;
   return (
     <>
       {skippedBits > 0 && (
@@ -255,7 +257,7 @@ function Span({
         aria-posinset={position}
         aria-setsize={total}
       >
-        <code>{length > bits.length ? `${bits.slice(0, 8)}…` : bits}</code>
+        <code>{`${shown} `}</code>
         <small>{label}</small>
         <span class="hidden">
           , {kind}: {meaning}

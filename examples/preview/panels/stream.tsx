@@ -216,9 +216,10 @@ function Line({
         open();
       }}
     >
-      <span class="line-index">{row.index}</span>
-      <code class="line-words">{row.words.map(hex32).join(" ")}</code>
-      <span class="line-text">{row.text}</span>
+      {/* The line's name is its text: spaces keep the columns apart where they are read as one. */}
+      <span class="line-index">{`${row.index} `}</span>
+      <code class="line-words">{`${row.words.map(hex32).join(" ")} `}</code>
+      <span class="line-text">{`${row.text} `}</span>
       <span class="line-job">{job}</span>
     </div>
   );

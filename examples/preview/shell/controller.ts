@@ -229,11 +229,22 @@ export class Controller {
       if (work && turn === this.#turn) this.#set({ work: { ...work, stage, done } });
     });
     try {
-      const result = await this.service.compile(bytes, optionsOf(choices), progress);
+      const options = optionsOf(choices);
+      const result = await this.service.compile(bytes, options, progress);
       const key = `${this.#file} ${choicesKey(choices)}`;
       const { executable: twx, report, timings } = result;
       await this.service.hold(key, twx, bytes);
-      const compiled: Compiled = { key, name, kind: "model", chip, mode, twx, report, timings };
+      const compiled: Compiled = {
+        key,
+        name,
+        kind: "model",
+        chip,
+        mode,
+        twx,
+        report,
+        options,
+        timings,
+      };
       if (turn === this.#turn) this.#keep({ compiled, choices });
       return compiled;
     } finally {
@@ -272,8 +283,8 @@ export class Controller {
     if (shown === null) return this.#set({ cancelled: true, announcement });
     const kept = [...this.#kept.values()].find(({ compiled }) => compiled.key === shown.key);
     if (kept) {
-      const { chip, mode, exactRounding, capturedOnly, allowQuirks } = kept.choices;
-      const choices = { chip, mode, exactRounding, capturedOnly, allowQuirks };
+      const { chip, mode, exactRounding, capturedOnly, accuracy, allowQuirks } = kept.choices;
+      const choices = { chip, mode, exactRounding, capturedOnly, accuracy, allowQuirks };
       this.#set({ settings: { ...settings, ...choices } });
       this.change({});
     }
@@ -292,8 +303,9 @@ export class Controller {
   }
 }
 
-function optionsOf({ chip, mode, exactRounding, capturedOnly, allowQuirks }: CompileChoices) {
+function optionsOf(choices: CompileChoices) {
+  const { chip, mode, exactRounding, capturedOnly, accuracy, allowQuirks } = choices;
   return mode === "optimised"
-    ? { target: chip, mode, exactRounding, capturedOnly }
+    ? { target: chip, mode, exactRounding, capturedOnly, accuracy }
     : { target: chip, mode, allowQuirks };
 }

@@ -6,7 +6,7 @@ import { CHIPS } from "../../../core-as/index.ts";
 import type { Controller, State } from "./controller.ts";
 import { useDocumentEvent } from "./hooks.ts";
 import { AutoIcon, LinkIcon, Logo, MoonIcon, OpenIcon, SlidersIcon, SunIcon } from "./icons.tsx";
-import type { Settings, Theme } from "./settings.ts";
+import { ACCURACIES, DEFAULTS, type Settings, type Theme } from "./settings.ts";
 
 interface Props {
   controller: Controller;
@@ -195,7 +195,9 @@ function Options({
 }): JSX.Element {
   const box = useRef<HTMLDetailsElement>(null);
   const own = SWITCHES.filter(([, mode]) => mode === settings.mode);
-  const on = own.filter(([name]) => settings[name]).length;
+  const hasAccuracy = settings.mode === "optimised";
+  const changed = hasAccuracy && settings.accuracy !== DEFAULTS.accuracy;
+  const on = own.filter(([name]) => settings[name]).length + Number(changed);
   useDocumentEvent("pointerdown", ({ target }) => {
     if (box.current?.open && !box.current.contains(target as Node)) box.current.open = false;
   });
@@ -211,6 +213,27 @@ function Options({
         <SlidersIcon /> Options{on > 0 && <span class="count">{on}</span>}
       </summary>
       <div class="options-box">
+        {hasAccuracy && (
+          <label class="switch">
+            <span>
+              <b>Accuracy</b>
+              <small>Error budget of layers with a scale for each channel; exact costs jobs.</small>
+            </span>
+            <select
+              value={settings.accuracy}
+              disabled={fixed}
+              onChange={(event) =>
+                change({ accuracy: event.currentTarget.value as Settings["accuracy"] })
+              }
+            >
+              {ACCURACIES.map((name) => (
+                <option key={name} value={name}>
+                  {name}
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
         {own.map(([name, , title, help]) => (
           <label class="switch" key={name}>
             <input

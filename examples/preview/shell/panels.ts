@@ -32,7 +32,12 @@ const HARDWARE: readonly Tab[] = [
 ];
 
 /** As RUN_PANELS of run/index.ts. */
-const RUN: readonly Tab[] = [];
+const RUN: readonly Tab[] = [
+  { id: "run", title: "Run" },
+  { id: "board", title: "Board" },
+  { id: "layers", title: "Compare layers" },
+  { id: "export", title: "Export" },
+];
 
 export const TAB_GROUPS: readonly TabGroup[] = [
   { title: "Model", tabs: MODEL },

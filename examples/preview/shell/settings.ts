@@ -4,12 +4,16 @@ import { CHIPS, type CompileMode } from "../../../core-as/index.ts";
 
 export type Theme = "auto" | "light" | "dark";
 
+/** Error budget of layers with a scale for each channel, as in the compiler. */
+export const ACCURACIES = ["exact", "balanced", "fast"] as const;
+
 /** What the compiler is told. */
 export interface CompileChoices {
   chip: string;
   mode: CompileMode;
   exactRounding: boolean;
   capturedOnly: boolean;
+  accuracy: (typeof ACCURACIES)[number];
   /** compatible mode: emit what the reference driver emits even where it computes wrong results. */
   allowQuirks: boolean;
 }
@@ -28,6 +32,7 @@ export const DEFAULTS: Settings = {
   mode: "optimised",
   exactRounding: false,
   capturedOnly: false,
+  accuracy: "balanced",
   allowQuirks: false,
   tab: "summary",
   theme: "auto",
@@ -41,6 +46,7 @@ const WORDS: { [K in keyof Settings]: (text: string) => Settings[K] | undefined 
   mode: oneOf("optimised", "compatible"),
   exactRounding: flag,
   capturedOnly: flag,
+  accuracy: oneOf(...ACCURACIES),
   allowQuirks: flag,
   tab: (text) => (/^[a-z][a-z-]*$/.test(text) ? text : undefined),
   theme: oneOf("auto", "light", "dark"),
@@ -91,8 +97,8 @@ export function writeHash(settings: Settings): string {
 
 /** The members that a compilation depends on, as a key. */
 export function choicesKey({ chip, mode, ...rest }: CompileChoices): string {
-  const { exactRounding, capturedOnly, allowQuirks } = rest;
+  const { exactRounding, capturedOnly, accuracy, allowQuirks } = rest;
   // Each mode has switches of its own.
-  const own = mode === "optimised" ? [exactRounding, capturedOnly] : [allowQuirks];
+  const own = mode === "optimised" ? [exactRounding, capturedOnly, accuracy] : [allowQuirks];
   return [chip, mode, ...own].join(" ");
 }

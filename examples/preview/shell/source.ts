@@ -9,7 +9,7 @@ export interface Source {
 }
 
 /** First bytes of a .twx. */
-const TWX = [0x54, 0x57, 0x58];
+const TWX = [0x89, 0x54, 0x57, 0x58];
 
 /**
  * What a file is: a .twx by its first bytes or its name, anything else a model, whose reader says what is wrong with it.

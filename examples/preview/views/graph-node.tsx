@@ -19,6 +19,9 @@ interface Props {
 
 const CUT = 9;
 
+/** Letters that fit a box. */
+const LONGEST = 20;
+
 export const GraphNode = memo(function GraphNode(props: Props): JSX.Element {
   const { node, most, selected, reachable, setFocused, select } = props;
   const { id, kind, op, x, y } = node;
@@ -54,6 +57,7 @@ function Port({ node: { kind, title, shape, width, height } }: { node: NodeView 
   );
 }
 
+/** Spaces at the ends of texts are not drawn, but what reads the texts one behind the other needs them. */
 function Operator({ node, most }: { node: NodeView; most: number }): JSX.Element {
   const { kind, op, title, shape, share, width, height } = node;
   const full = width - 24;
@@ -68,16 +72,16 @@ function Operator({ node, most }: { node: NodeView; most: number }): JSX.Element
         </>
       )}
       <text x={12} y={21} class="node-name">
-        {endOf(title, 20)}
+        {`${endOf(title, LONGEST)} `}
       </text>
       <text x={width - 12} y={21} class="node-note" text-anchor="end">
-        #{op}
+        {`#${op} `}
       </text>
       <text x={12} y={38} class="node-place">
-        {kind.toUpperCase()}
+        {`${kind.toUpperCase()} `}
       </text>
       <text x={42} y={38} class="node-note">
-        {endOf(sizesText(shape), 19)}
+        {`${endOf(sizesText(shape), LONGEST - 1)} `}
       </text>
       {share !== null && share > 0 && (
         <>
@@ -102,10 +106,11 @@ function Operator({ node, most }: { node: NodeView; most: number }): JSX.Element
 const octagon = (width: number, height: number): string =>
   `M${CUT} 0H${width - CUT}L${width} ${CUT}V${height - CUT}L${width - CUT} ${height}H${CUT}L0 ${height - CUT}V${CUT}Z`;
 
-/** What a screen reader says about a node. */
+/** What a screen reader says about a node: what is written on it, and what that does not say. */
 export function nodeLabel({ kind, op, title, shape, share }: NodeView): string {
-  const sizes = shape.join(" by ");
-  if (op === null) return `${kind} ${title}, ${sizes}`;
-  const time = share === null ? "" : `, ${percentText(share)} of the predicted time`;
-  return `operator ${op} ${title} on the ${kind.toUpperCase()}, output ${sizes}${time}`;
+  if (op === null) return `${kind} ${sizesText(shape)}, ${title}`;
+  const written = endOf(title, LONGEST);
+  const place = `${written} #${op} ${kind.toUpperCase()} ${endOf(sizesText(shape), LONGEST - 1)}`;
+  const time = share === null || share === 0 ? "" : ` ${percentText(share)} of the predicted time`;
+  return `${place}${time}${written === title ? "" : `, ${title}`}`;
 }

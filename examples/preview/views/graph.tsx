@@ -63,6 +63,7 @@ function GraphFrame({ graph, selection, select }: Props & { graph: GraphView }):
           class="graph-scroll"
           ref={scroller}
           role="group"
+          tabIndex={0}
           aria-label="Graph of operators"
           aria-describedby="graph-help"
           onKeyDown={keys}
@@ -86,7 +87,7 @@ function GraphFrame({ graph, selection, select }: Props & { graph: GraphView }):
 }
 
 const Legend = (): JSX.Element => (
-  <ul class="legend" aria-label="Legend">
+  <ul class="graph-legend" aria-label="Legend">
     <li>
       <span class="legend-npu" aria-hidden="true" /> NPU
     </li>

@@ -1,20 +1,10 @@
 // A table with columns to sort by and rows to select.
 // SPDX-License-Identifier: MIT
-import type { ComponentChildren, JSX } from "preact";
+import type { JSX } from "preact";
 import { useMemo } from "preact/hooks";
+import { nextSort, sorted, type Column } from "./sorting.ts";
 
-export interface Column<Row> {
-  /** Letters only; part of the address. */
-  id: string;
-  title: string;
-  numeric?: boolean;
-  /** What rows are sorted by; null comes last whatever the direction. */
-  value(row: Row): number | string | null;
-  /** What the cell shows; default: the value. */
-  cell?(row: Row): ComponentChildren;
-  /** A class for the column's cells. */
-  kind?: string;
-}
+export type { Column } from "./sorting.ts";
 
 interface Props<Row> {
   /** Says what the table is, for screen readers. */
@@ -28,37 +18,6 @@ interface Props<Row> {
   isSelected(row: Row): boolean;
   /** Called for a click on a row. */
   onSelect(row: Row): void;
-}
-
-function compare(a: number | string, b: number | string): number {
-  return typeof a === "number" && typeof b === "number"
-    ? a - b
-    : String(a).localeCompare(String(b), "en", { numeric: true });
-}
-
-/** Rows in the order that a sort asks for; rows of equal value keep their order. */
-export function sorted<Row>(
-  rows: readonly Row[],
-  columns: readonly Column<Row>[],
-  sort: string,
-): readonly Row[] {
-  const column = columns.find(({ id }) => id === sort.replace(/^-/, ""));
-  if (column === undefined) return rows;
-  const sign = sort.startsWith("-") ? -1 : 1;
-  return rows
-    .map((row) => ({ row, value: column.value(row) }))
-    .sort((a, b) => {
-      if (a.value === null || b.value === null)
-        return Number(a.value === null) - Number(b.value === null);
-      return sign * compare(a.value, b.value);
-    })
-    .map(({ row }) => row);
-}
-
-/** A click sorts numbers by the largest first, text from A; a second one turns the order, a third one drops it. */
-export function nextSort(sort: string, id: string, numeric: boolean): string {
-  const [first, second] = numeric ? [`-${id}`, id] : [id, `-${id}`];
-  return sort === first ? second : sort === second ? "" : first;
 }
 
 export function DataTable<Row>(props: Props<Row>): JSX.Element {
