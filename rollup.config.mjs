@@ -16,6 +16,7 @@ const EXPORTS = Object.fromEntries(
     "ws-node": "transport-ws/server/node.ts",
     "ws-server": "transport-ws/server/index.ts",
     "ws-pool": "transport-ws/pool/index.ts",
+    worker: "core-as/worker/index.ts",
   }).filter(([, path]) => existsSync(path)),
 );
 
@@ -24,8 +25,8 @@ const external = (id) =>
   id.startsWith("node:") ||
   Object.keys(dependencies).some((name) => id === name || id.startsWith(`${name}/`));
 
-/** Everything of the compiler lies in one chunk that all share; it holds no Node module. */
-const isCore = (id) => /[\\/](core-as|build)[\\/]/.test(id);
+/** Everything of the compiler lies in one chunk that all share; it holds no Node module, and no package for workers. */
+const isCore = (id) => /[\\/](core-as(?![\\/]worker[\\/])|build)[\\/]/.test(id);
 
 const SHEBANG = "#!/usr/bin/env node";
 

@@ -22,6 +22,7 @@ export interface CompileFlags {
   memoryPlan?: boolean;
   optimisations?: Partial<Optimisations>;
   exactRounding?: boolean;
+  experimental?: boolean;
   /** File with figures of the chip's surroundings. */
   system?: string;
 }
@@ -38,6 +39,11 @@ const OPTIMISATION_FLAGS: Readonly<Record<keyof Optimisations, string>> = {
   denseStrides: "strides of convolutions always folded into channels",
   transposeCores: "changes of layout on one TP core",
   mergedLayouts: "a pass for the layout of an image and another one for the fold of its strides",
+  constantChannels: "channels computed although they have one value for all images",
+  kernelDealing: "kernels dealt to the NN cores in the order of their channels",
+  experimentalCaches: "with --experimental: no caches on version 8",
+  experimentalTiles: "with --experimental: tiles of at most four rows on version 8",
+  experimentalRuns: "with --experimental: no zero runs on version 8",
 };
 
 const OPTIMISATION_NAMES = Object.keys(OPTIMISATION_FLAGS) as (keyof Optimisations)[];
@@ -148,6 +154,10 @@ export function addCompileFlags(command: Command): Command {
       "optimised mode: convolutions equal to TFLite's in every byte, in several jobs where one cannot; slower",
     )
     .option(
+      "--experimental",
+      "optimised mode: also mechanisms that no capture of any driver shows; labelled in the report",
+    )
+    .option(
       "--system <file>",
       "JSON with clockMHz, bandwidthGBs, overheadUs to predict with, and in optimised mode to choose by",
     );
@@ -163,6 +173,7 @@ export function compileFlags({
   capturedOnly,
   memoryPlan,
   exactRounding,
+  experimental,
   system,
   ...others
 }: CompileFlags & Partial<Optimisations>): CompileChoices {
@@ -174,6 +185,7 @@ export function compileFlags({
     capturedOnly: capturedOnly === true,
     memoryPlan: memoryPlan !== false,
     exactRounding: exactRounding === true,
+    experimental: experimental === true,
     optimisations: Object.fromEntries(left.map((name) => [name, false])),
     ...(system === undefined ? {} : { system: readSystem(system, target) }),
   };

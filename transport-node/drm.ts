@@ -25,6 +25,7 @@ import type { DriverInfo } from "./identify.ts";
 import { DrmPartitions } from "./partitions.ts";
 import type { PerfDomain } from "./perfmon.ts";
 
+/** How a device is opened and used. */
 export interface DrmOptions {
   /** Render node, e.g. "/dev/dri/renderD128"; default: the first with a known NPU. */
   path?: string;
@@ -32,6 +33,7 @@ export interface DrmOptions {
   core?: number;
   /** Check streams before anything runs, as the kernel does not; default: true. */
   check?: boolean;
+  /** Gives up opening. */
   signal?: AbortSignal;
   /** Build of the core to use for CPU steps and the check. */
   wasm?: CoreOptions["wasm"];
@@ -52,9 +54,11 @@ export interface DrmOptions {
 export interface DrmTransport extends Transport {
   readonly name: "drm";
   readonly chip: Chip;
+  /** Device node, e.g. "/dev/dri/renderD128". */
   readonly path: string;
   /** Index of the core. */
   readonly core: number;
+  /** The kernel driver's own description. */
   readonly driver: DriverInfo;
   /** What results are worth: "simulated" when the driver says that it is, else "measured". */
   readonly evidence: Evidence;

@@ -16,6 +16,7 @@ import type { FrameChannel } from "./channel.ts";
 import { systemClock, ticker, type Clock } from "./clock.ts";
 import { encodeFailure } from "./protocol.ts";
 
+/** How an agent serves; every member is optional. */
 export interface AgentOptions {
   /** What the board is called in hello; default: the transport's `path`, or its name. */
   device?: string;
@@ -23,6 +24,7 @@ export interface AgentOptions {
   evidence?: Evidence;
   /** Version of the software in hello. */
   software?: string;
+  /** What it gives to one connection and to all; default: DEFAULT_LIMITS. */
   limits?: Partial<AgentLimits>;
   /** Default: in memory. */
   cache?: ExecutableCache;
@@ -34,17 +36,25 @@ export interface AgentOptions {
   concurrentRuns?: number;
   /** How long the agent may be silent because its transport computes in the event loop; default: 10 minutes for the simulator. */
   patienceMs?: number;
+  /** Takes a line for people about each event; never holds a secret. */
   log?: (line: string) => void;
+  /** Time source; default: the system's. For tests. */
   clock?: Clock;
 }
 
+/** What an agent has under way, and counts since its start. */
 export interface AgentStats extends RunCounts {
+  /** Connections that stand. */
   connections: number;
-  /** Sessions of all connections, and different executables behind them. */
+  /** Sessions of all connections. */
   sessions: number;
+  /** Different executables that are loaded. */
   executables: number;
+  /** Uploads that are under way. */
   uploads: number;
+  /** Runs that wait for the transport. */
   waiting: number;
+  /** Runs that the transport has. */
   running: number;
   /** Bytes of loaded executables with their buffers, and of uploads. */
   memory: number;
@@ -62,6 +72,7 @@ const DRAIN_MS = 10;
 /** Fraction of the shortest time limit after which limits are looked at. */
 const TICKS_PER_LIMIT = 4;
 
+/** Serves one transport to any number of connections. */
 export class Agent {
   private readonly connections = new Set<Connection>();
   private readonly context: AgentContext;
@@ -118,10 +129,12 @@ export class Agent {
     void transport.disconnected.then(({ kind, message }) => this.transportEnded(kind, message));
   }
 
+  /** What the agent says of its board. */
   get board(): BoardDescription {
     return this.context.board;
   }
 
+  /** What it gives to one connection and to all. */
   get limits(): AgentLimits {
     return this.context.limits;
   }
@@ -147,6 +160,7 @@ export class Agent {
     this.connections.add(new Connection(this.context, channel, peer));
   }
 
+  /** What is under way, and counts since the start. */
   stats(): AgentStats {
     const { scheduler, library, memory, records, counts, runLog, clock } = this.context;
     let uploads = 0;

@@ -1,7 +1,7 @@
 // The compiler as applications call it: bytes of a model in, an executable and a report out.
 // SPDX-License-Identifier: MIT
 import { Core } from "../core.ts";
-import { TransportError, UsageError } from "../errors.ts";
+import { UsageError } from "../errors.ts";
 import type { Executable } from "../executable/executable.ts";
 import { stripConstants } from "../executable/strip-constants.ts";
 import { chipByIdentity, chipByName, CHIPS, parseIdentity, type Chip } from "../hw/chips.ts";
@@ -9,8 +9,16 @@ import { systemOf, type System } from "../hw/systems.ts";
 import { sha256Hex } from "../inspect/canonical.ts";
 import { buildReport, type CompileReport } from "../inspect/report.ts";
 import type { Model } from "../ir/graph.ts";
-import type { CompileMode, Optimisations } from "./options.ts";
-import { runPipeline, type PassTiming } from "./pipeline.ts";
+import {
+  ACCURACIES,
+  type Accuracy,
+  type CompileMode,
+  type CompileSettings,
+  type Optimisations,
+} from "./options.ts";
+import { Pace } from "./pace.ts";
+import { compilePasses, type PassProgress, type PassTiming } from "./pipeline.ts";
+import { finish } from "./steps.ts";
 
 export const DEFAULT_TARGET = "a311d";
 export const DEFAULT_MODE: CompileMode = "optimised";
@@ -36,11 +44,27 @@ export interface CompileOptions {
    * version 7 of the NN cores. Default false.
    */
   exactRounding?: boolean;
+  /**
+   * optimised mode: also mechanisms that no capture of any driver shows, on version 8 of the NN cores caches, tall tiles and zero runs
+   * (docs/cost-model.md, Experimental). Operators and jobs that use one are labelled. Default false.
+   */
+  experimental?: boolean;
+  /**
+   * optimised mode: error budget of layers with a scale for each channel (docs/accuracy.md): exact = every output within one step of
+   * TFLite's, balanced = 99 % of a layer's outputs within one step and none more than three off, fast = the fewest jobs. Default "balanced".
+   */
+  accuracy?: Accuracy;
   /** Instance to work in; default: a new one. Nothing stays allocated in it. */
   core?: Core;
-  /** Called before each stage with its name and the share of work done (0..1), and once with 1 at the end. */
+  /**
+   * Called with a stage's name and the share of work done (0..1, never less than before): at the start of each stage, about every 15 ms
+   * in long ones, and once with 1 at the end.
+   */
   onProgress?: (stage: string, done: number) => void;
-  /** Checked between stages. */
+  /**
+   * Stops the compilation at its next pause. With a signal or onProgress the compiler lets events in at each stage and about every
+   * 15 ms within long ones; without either it never pauses.
+   */
   signal?: AbortSignal;
 }
 
@@ -57,7 +81,7 @@ export interface CompileResult {
  * Compiles a TFLite model.
  * @param model bytes of the file; must not change while the result is in use
  * @throws TypeError when `model` is not a Uint8Array
- * @throws UsageError TW_USAGE for an unknown target or mode
+ * @throws UsageError TW_USAGE for an unknown target, mode or accuracy
  * @throws UnsupportedError TW_UNSUP_QUIRK
  * @throws ModelFormatError, GraphError for a broken model; PlanError, EncodeError for one that does not fit
  * @throws TransportError TW_IO_ABORTED when the signal fires
@@ -74,30 +98,40 @@ export async function compile(
     memoryPlan = true,
     optimisations = {},
     exactRounding = false,
-    signal,
-    onProgress,
+    experimental = false,
+    accuracy = "balanced",
   } = options;
   if (mode !== "optimised" && mode !== "compatible")
     throw new UsageError(`mode ${String(mode)} is neither optimised nor compatible`, "mode");
+  if (!ACCURACIES.includes(accuracy))
+    throw new UsageError(
+      `accuracy ${String(accuracy)} is not ${ACCURACIES.join(", ")}`,
+      "accuracy",
+    );
   const chip = targetChip(options.target ?? DEFAULT_TARGET);
-  const step = (stage: string, done: number): void => {
-    checkSignal(signal);
-    onProgress?.(stage, done);
-  };
-  checkSignal(signal);
+  const pace = new Pace("the compilation", options);
+  pace.check();
   const system = options.system ?? systemOf(chip.name);
   const core = options.core ?? (await Core.create());
   const modelSha256 = await modelDigest(model);
-  const result = runPipeline(
-    core,
-    model,
-    { chip, mode, allowQuirks, capturedOnly, memoryPlan, exactRounding, system, optimisations },
-    step,
-  );
+  const settings: CompileSettings = {
+    chip,
+    mode,
+    allowQuirks,
+    capturedOnly,
+    memoryPlan,
+    exactRounding,
+    experimental,
+    accuracy,
+    system,
+    optimisations,
+  };
+  const result = await runPasses(compilePasses(core, model, settings), pace);
   const { graph, steps } = result.executable;
   const executable = { ...result.executable, modelSha256, graph: stripConstants(graph, steps) };
   const report = buildReport(executable, result.model, { system });
-  step("done", 1);
+  pace.check();
+  options.onProgress?.("done", 1);
   return { executable, model: result.model, report, timings: result.timings };
 }
 
@@ -116,9 +150,18 @@ export function targetChip(name: string): Chip {
   return chip;
 }
 
-function checkSignal(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true)
-    throw new TransportError("TW_IO_ABORTED", "the compilation was aborted", {}, signal.reason);
+/** Runs all passes, with pauses when somebody watches. */
+async function runPasses<T>(passes: Generator<PassProgress, T, void>, pace: Pace): Promise<T> {
+  if (!pace.isWatched) return finish(passes);
+  try {
+    for (;;) {
+      const { done, value } = passes.next();
+      if (done === true) return value;
+      await pace.step(value.pass, value.done);
+    }
+  } finally {
+    pace.end();
+  }
 }
 
 /** SHA-256 of the model; empty where the host has no Web Cryptography (pages that are not a secure context). */

@@ -52,6 +52,7 @@ export function readSections(
     steps,
     placements,
     ...readQuirks(sections.QUIR, strings),
+    accuracies: [],
   };
 }
 

@@ -1,6 +1,6 @@
 // What a compilation did and why: placement, jobs, totals, warnings. Plain JSON values only.
 // SPDX-License-Identifier: MIT
-import type { Executable, Placement } from "../executable/executable.ts";
+import type { Executable, LayerAccuracy, Placement } from "../executable/executable.ts";
 import { chipByIdentity } from "../hw/chips.ts";
 import type { Model } from "../ir/graph.ts";
 import { countMacs } from "../ir/macs.ts";
@@ -85,6 +85,8 @@ export interface CompileReport {
   /** Figures behind every prediction, and their calibration's error. */
   system: System;
   operators: OperatorReport[];
+  /** How near layers with a scale for each channel come to TFLite; empty without any on the NPU. */
+  accuracies: LayerAccuracy[];
   jobs: JobReport[];
   totals: ReportTotals;
   /** What predicted time would go down to if something were free, most first. */
@@ -140,10 +142,14 @@ export function buildReport(
     producer: executable.producer,
     system,
     operators,
+    accuracies: executable.accuracies,
     jobs,
     totals: totalsOf(executable, operators, jobs, system),
     whatIfs: whatWouldHelp(operators, jobs, system),
-    warnings: warningsOf(executable, model?.otherSubgraphs ?? []),
+    warnings: [
+      ...warningsOf(executable, model?.otherSubgraphs ?? []),
+      ...experimentalWarnings(jobs),
+    ],
   };
 }
 
@@ -265,6 +271,16 @@ function memoryOf(
     tensorBytes,
     reuse: tensorBytes === 0 ? 1 : sum(buffers) / tensorBytes,
   };
+}
+
+/** One sentence for all experimental mechanisms. */
+function experimentalWarnings(jobs: readonly JobReport[]): string[] {
+  const used = jobs.filter(({ experimental }) => experimental.length > 0);
+  if (used.length === 0) return [];
+  const names = [...new Set(used.flatMap(({ experimental }) => experimental))].sort();
+  return [
+    `Experimental: no capture of any driver shows what ${used.length} of ${jobs.length} jobs use (${names.join(", ")}).`,
+  ];
 }
 
 function warningsOf(

@@ -7,6 +7,7 @@ import { OPCODE_NAMES, STATE_DOCS, STATE_NAMES } from "../inspect/gen/fields.ts"
 export interface CheckBuffer {
   /** GPU virtual address of the first byte. */
   address: number;
+  /** Size in bytes. */
   bytes: number;
   /** What the NPU may do with it: 1 read, 2 write, 3 both. */
   access: number;

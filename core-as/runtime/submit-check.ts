@@ -19,6 +19,7 @@ import { checkSentence, type CheckBuffer, type Refusal } from "./check-sentences
 
 export type { CheckBuffer } from "./check-sentences.ts";
 
+/** What a checker is made from. */
 export interface SubmitCheckerOptions extends CoreOptions {
   /** What descriptors and coefficients are read by, and how much SRAM cache plans may name. */
   chip: Pick<Chip, "nnCoreVersion" | "nnCores" | "tpCores" | "vipSramBytes">;
@@ -29,6 +30,7 @@ export interface SubmitCheckerOptions extends CoreOptions {
   parallel?: boolean;
 }
 
+/** What is checked, beside the stream itself. */
 export interface CheckOptions {
   /** Names for messages, by number of the job. */
   jobs?: readonly Pick<ExecutableJob, "op">[];
@@ -233,10 +235,13 @@ function checkContents(buffers: readonly CheckBuffer[]): void {
 
 /** What a transport submits of a partition: the stream's words, and the buffers with what the device will see in them. */
 export interface PartitionSubmit {
+  /** Words of the relocated command stream. */
   stream: Uint32Array;
+  /** Buffers with their addresses and relocated bytes. */
   buffers: CheckBuffer[];
 }
 
+/** Where the buffers of a partition lie. */
 export interface PartitionOptions {
   /** The bytes of the buffers with addresses filled in, when the caller has them already. */
   relocated?: readonly (Uint8Array | null)[];

@@ -125,6 +125,7 @@ export function tinyExecutable(type: "uint8" | "int8" = "uint8"): Executable {
       },
     ],
     quirks: ["0.0:Q41"],
+    accuracies: [],
     undefinedJobs: ["0.0"],
   };
 }

@@ -215,6 +215,24 @@ test("the queue server's client only in one file of the pool, tests and benchmar
   );
 });
 
+test("workers' calls only in the folder that the core itself does not need", () => {
+  const ofComlink = IMPORTS.filter(({ to }) => to === "comlink" || to.startsWith("comlink/"));
+  assert.ok(ofComlink.some(({ from }) => from === "core-as/worker/endpoint.ts"));
+  expectNone(
+    ofComlink.filter(
+      ({ from }) => !isBelow(from, "core-as/worker", "test", "bench", "examples", "cli"),
+    ),
+  );
+  expectNone(
+    IMPORTS.filter(
+      ({ from, to }) =>
+        isBelow(from, "core-as") &&
+        !isBelow(from, "core-as/worker") &&
+        isBelow(to, "core-as/worker"),
+    ),
+  );
+});
+
 test("the board protocol knows nothing of the pool, which is for Node", () =>
   expectNone(
     IMPORTS.filter(

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { sha256Hex } from "../../core-as/inspect/canonical.ts";
 import { LeastRecent, type ExecutableCache } from "../agent/cache.ts";
 
+/** How much a cache directory may hold. */
 export interface DiskCacheOptions {
   /** Bytes of all files together; what was not used for longest goes first. */
   maxBytes: number;

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 import { NnJob } from "../../assembly/abi.ts";
 import type { Chip } from "../../hw/chips.ts";
+import type { LayerAccuracy } from "../../executable/executable.ts";
 import { bytesOf, flatExtent, type Extent } from "../../ir/extent.ts";
 import type { Graph, Op, Tensor } from "../../ir/graph.ts";
 import type { BufferRef, Lowered, NnRecord, NnWork, TpProgram, TpWork } from "../jobs.ts";
@@ -11,6 +12,7 @@ import type { ConvGeometry } from "../../legalise/conv-geometry.ts";
 import { RENAMINGS } from "../../legalise/npu-operators.ts";
 import { mergePadding, type MergedPadding } from "./merge-padding.ts";
 import { Placement } from "./placement.ts";
+import { NO_PLANS, type ChannelPlans } from "./per-channel/plan.ts";
 import { toNhwcProgram } from "./tp.ts";
 
 type Resolve = (node: number) => BufferRef;
@@ -50,6 +52,8 @@ export class LoweringContext {
   /** Operators of the partition that read a tensor. */
   private readonly readers = new Map<number, Op[]>();
   private readonly ports = new Map<number, number>();
+  /** What layers with a scale for each channel do about their one multiplier. */
+  private readonly accuracies: LayerAccuracy[] = [];
 
   constructor(
     readonly graph: Graph,
@@ -58,6 +62,7 @@ export class LoweringContext {
     /** Layers may take more jobs to round as TFLite does. */
     readonly exactRounding: boolean,
     readonly choices: LoweringChoices = CAPTURED_CHOICES,
+    readonly channels: ChannelPlans = NO_PLANS,
   ) {
     this.mergedPadding = mergePadding(graph, ops, chip);
     const border = partitionBorder(graph, ops);
@@ -80,7 +85,13 @@ export class LoweringContext {
     const inputs = this.entering.map((id) => port(id, this.nhwc.get(id)!));
     const outputs = [...this.ports].map(([id, node]) => port(id, node));
     const buffers = this.placement.allBuffers();
-    return { jobs, buffers, inputs, outputs, quirks: [], undefinedJobs: [] };
+    const { accuracies } = this;
+    return { jobs, buffers, inputs, outputs, quirks: [], undefinedJobs: [], accuracies };
+  }
+
+  /** Says how near to TFLite's a layer is. */
+  note(accuracy: LayerAccuracy): void {
+    this.accuracies.push(accuracy);
   }
 
   tensor(id: number): Tensor {

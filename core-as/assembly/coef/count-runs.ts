@@ -1,5 +1,5 @@
-// Sizes of a core's stream for every run width at once (spec/coefficients-v7.md 3, 6, 7).
-// A run of L zero points before a literal takes (L >> Z) + 1 pairs of Z + 8 bits, before a flush ceil(L / 2^Z).
+// Counts zero runs of a core's stream for every run width at once (spec/coefficients-v7.md 3, 6, 7).
+// A run of L zero points before a literal takes (L >> Z) + 1 pairs of run and literal, before a flush ceil(L / 2^Z).
 // SPDX-License-Identifier: MIT
 
 /** Runs longer than this are counted one by one; shorter ones in histograms. */
@@ -55,13 +55,18 @@ export function countWord(): void {
   words++;
 }
 
-/** Bits of the core's stream with run width `z`, its 24-bit header included. */
+/** Bits of a core's stream of version 7 with run width `z`, its 24-bit header included. */
 export function countedBits(z: i32): u64 {
+  return 24 + 32 * <u64>words + countedPairs(z) * <u64>(z + 8);
+}
+
+/** Pairs of run and literal with run width `z`; without runs (0) each weight is one. */
+export function countedPairs(z: i32): u64 {
   let pairs = <u64>literals + load<u64>(longPairs + ((<usize>z) << 3));
   const round = ((<u32>1) << z) - 1;
   for (let gap: u32 = 1; gap < <u32>SHORT; gap++) {
     pairs += <u64>load<u32>(beforeLiteral + ((<usize>gap) << 2)) * <u64>((gap >> z) + 1);
     pairs += <u64>load<u32>(beforeFlush + ((<usize>gap) << 2)) * <u64>((gap + round) >> z);
   }
-  return 24 + 32 * <u64>words + pairs * <u64>(z + 8);
+  return pairs;
 }

@@ -1,0 +1,10 @@
+// The compiler in a worker, for browsers and Node: `exposeCompiler` inside, `wrapCompiler` outside.
+// SPDX-License-Identifier: MIT
+export { proxy, releaseProxy, transfer, type Endpoint, type Remote } from "comlink";
+export { exposeCompiler, wrapCompiler, type WorkerEndpoint } from "./endpoint.ts";
+export {
+  CompilerService,
+  type WorkerCompileOptions,
+  type WorkerCompileResult,
+  type WorkerProgress,
+} from "./service.ts";
