@@ -6,6 +6,8 @@ import {
   CHIPS,
   DEFAULT_MODE,
   DEFAULT_TARGET,
+  ACCURACIES,
+  type Accuracy,
   type CompileMode,
   type Optimisations,
   type System,
@@ -23,6 +25,7 @@ export interface CompileFlags {
   optimisations?: Partial<Optimisations>;
   exactRounding?: boolean;
   experimental?: boolean;
+  accuracy?: Accuracy;
   /** File with figures of the chip's surroundings. */
   system?: string;
 }
@@ -153,6 +156,14 @@ export function addCompileFlags(command: Command): Command {
       "--exact-rounding",
       "optimised mode: convolutions equal to TFLite's in every byte, in several jobs where one cannot; slower",
     )
+    .addOption(
+      new Option(
+        "--accuracy <level>",
+        "optimised mode, layers with a scale for each channel: exact = within 1 of TFLite; balanced = 99 % within 1, none beyond 3; fast = fewest jobs",
+      )
+        .choices(ACCURACIES)
+        .default("balanced"),
+    )
     .option(
       "--experimental",
       "optimised mode: also mechanisms that no capture of any driver shows; labelled in the report",
@@ -174,6 +185,7 @@ export function compileFlags({
   memoryPlan,
   exactRounding,
   experimental,
+  accuracy,
   system,
   ...others
 }: CompileFlags & Partial<Optimisations>): CompileChoices {
@@ -186,6 +198,7 @@ export function compileFlags({
     memoryPlan: memoryPlan !== false,
     exactRounding: exactRounding === true,
     experimental: experimental === true,
+    accuracy: accuracy ?? "balanced",
     optimisations: Object.fromEntries(left.map((name) => [name, false])),
     ...(system === undefined ? {} : { system: readSystem(system, target) }),
   };

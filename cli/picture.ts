@@ -57,7 +57,7 @@ async function decodePng(bytes: Uint8Array): Promise<Decoded> {
     ) {}
   };
   await init(wasmOf("@jsquash/png/codec/pkg/squoosh_png_bg.wasm"));
-  return decode(bytes.slice().buffer);
+  return decode(new Uint8Array(bytes).buffer);
 }
 
 async function decodeJpeg(bytes: Uint8Array): Promise<Decoded> {
@@ -68,5 +68,5 @@ async function decodeJpeg(bytes: Uint8Array): Promise<Decoded> {
     print: () => {},
     printErr: () => {},
   });
-  return decode(bytes.slice().buffer, { preserveOrientation: true });
+  return decode(new Uint8Array(bytes).buffer, { preserveOrientation: true });
 }

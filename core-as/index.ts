@@ -10,6 +10,7 @@ export {
   type CompileOptions,
   type CompileResult,
 } from "./compile/compile.ts";
+export { ACCURACIES, type Accuracy } from "./compile/options.ts";
 export type { CompileMode, Optimisations } from "./compile/options.ts";
 export type { PassTiming } from "./compile/pipeline.ts";
 export { Core, type CoreOptions } from "./core.ts";
@@ -145,6 +146,35 @@ export { reportTrace } from "./inspect/report-trace.ts";
 export { memoryMap, type MemoryMap, type MemoryRow } from "./inspect/memory-map.ts";
 export { memoryMapSvg } from "./inspect/memory-map-svg.ts";
 export { canonicalOf, sha256Hex, type Canonical } from "./inspect/canonical.ts";
+export {
+  annotateCoefficients,
+  coefficientFieldsOf,
+  type AnnotatedCoefficients,
+  type BitSpan,
+  type CoefficientFields,
+  type CoreStream,
+  type SpanKind,
+  type SpanList,
+  type StreamKernel,
+  type WeightPlace,
+} from "./inspect/coefficient-bits.ts";
+export {
+  markKind,
+  rooflineOf,
+  ticks,
+  type MarkKind,
+  type Roofline,
+  type RooflineMark,
+} from "./inspect/chart-geometry.ts";
+export {
+  explainLine,
+  streamLines,
+  type ExplainedField,
+  type ExplainedTarget,
+  type ExplainedWord,
+  type StreamLine,
+} from "./inspect/explain-stream.ts";
+export { describeJobDescriptors, type DescriptorView, type FieldView } from "./inspect/symbols.ts";
 export { writeCapture, writeCaptures, type CaptureOptions } from "./inspect/capture.ts";
 export {
   blockTable,

@@ -102,6 +102,8 @@ export interface LayerAccuracy {
   groups: number;
   /** Most times that the input is supplied to a group, so that a weight has several bytes. */
   copies: number;
+  /** Groups whose weights' remainders a job of its own computes first. */
+  remainders: number;
   /** Another job brings the channels into the tensor's order. */
   reorders: boolean;
   /** What inputs are expected: any byte alike, or as the layers before make them. */

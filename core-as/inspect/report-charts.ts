@@ -1,15 +1,11 @@
 // Pictures of a report: roofline and time line as inline SVG. Colours are CSS variables of the page.
 // SPDX-License-Identifier: MIT
-import { multipliersOf } from "../cost/nn-cost.ts";
 import type { Chip } from "../hw/chips.ts";
 import { escapeHtml, msText, percentText, svgNumber } from "./html-text.ts";
-import { CHART_WIDTH as WIDTH, label, line, svg } from "./svg-parts.ts";
+import { markKind, rooflineOf, ticks } from "./chart-geometry.ts";
 import type { JobReport } from "./report-jobs.ts";
 import type { CompileReport } from "./report.ts";
-
-/** Class of a job's mark: how it is bound, or that it only moves values. */
-const kindOf = ({ kind, prediction }: JobReport): string =>
-  kind === "TP" ? "tp" : (prediction?.bound ?? "memory");
+import { CHART_WIDTH as WIDTH, label, line, svg } from "./svg-parts.ts";
 
 /** What a job's mark says when it is pointed at. */
 function tip(job: JobReport): string {
@@ -54,22 +50,12 @@ export function timelineSvg(report: CompileReport): string {
       const width = job.prediction.ms * scale;
       body.push(
         `<rect x="${svgNumber(x)}" y="${y}" width="${svgNumber(width > 2 ? width - 0.4 : Math.max(width, 0.3))}" ` +
-          `height="${LANE.height}" class="${kindOf(job)}">${tip(job)}</rect>`,
+          `height="${LANE.height}" class="${markKind(job)}">${tip(job)}</rect>`,
       );
       x += width;
     }
   }
   return svg(bottom + 4, "predicted time line", body);
-}
-
-/** Four to nine round steps from 0. */
-function ticks(longest: number): number[] {
-  const power = 10 ** Math.floor(Math.log10(longest / 4));
-  const step = [1, 2, 5, 10].map((n) => n * power).find((n) => longest / n <= 9)!;
-  const places = Math.max(0, -Math.floor(Math.log10(step)));
-  return Array.from({ length: Math.floor(longest / step) + 1 }, (_, i) =>
-    Number((i * step).toFixed(places)),
-  );
 }
 
 // ---- roofline ----------------------------------------------------------------------------------
@@ -87,20 +73,10 @@ const axis =
  * multipliers allow. Overhead, partly filled tiles and idle multipliers pull jobs below it.
  */
 export function rooflineSvg(report: CompileReport, chip: Chip | undefined): string {
-  const marks = report.jobs.flatMap((job) => {
-    const { prediction } = job;
-    if (!prediction || prediction.macs === 0 || prediction.dramBytes === 0) return [];
-    const intensity = prediction.macs / prediction.dramBytes;
-    return [{ job, intensity, speed: prediction.macs / (prediction.ms * 1e6) }];
-  });
-  if (chip === undefined || marks.length === 0) return "";
-  const { clockMHz, bandwidthGBs } = report.system;
-  const peak = (multipliersOf(chip) * clockMHz) / 1e3;
-  const corner = peak / bandwidthGBs;
-  const low = Math.floor(Math.log10(Math.min(corner, ...marks.map((m) => m.intensity))));
-  const high = Math.ceil(Math.log10(Math.max(corner, ...marks.map((m) => m.intensity)) * 1.1));
-  const bottom = Math.floor(Math.log10(Math.min(peak, ...marks.map((m) => m.speed))));
-  const top = Math.ceil(Math.log10(peak * 1.1));
+  const roofline = rooflineOf(report, chip);
+  if (roofline === null) return "";
+  const { peak, bandwidthGBs, corner, marks, decades } = roofline;
+  const { low, high, bottom, top } = decades;
   const floor = ROOF.height - ROOF.bottom;
   const x = axis(low, high, ROOF.left, WIDTH - ROOF.right);
   const y = axis(bottom, top, floor, ROOF.top);
@@ -128,7 +104,7 @@ export function rooflineSvg(report: CompileReport, chip: Chip | undefined): stri
     const radius = 3 + 22 * Math.sqrt(job.prediction!.share);
     body.push(
       `<circle cx="${svgNumber(x(intensity))}" cy="${svgNumber(y(speed))}" r="${svgNumber(radius)}" ` +
-        `class="${kindOf(job)}">${tip(job)}</circle>`,
+        `class="${markKind(job)}">${tip(job)}</circle>`,
     );
   }
   return svg(ROOF.height, "roofline", body);

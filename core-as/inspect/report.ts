@@ -10,6 +10,7 @@ import { memoryMap } from "./memory-map.ts";
 import { multipliersOf } from "../cost/nn-cost.ts";
 import { priceExecutable } from "./price.ts";
 import type { AgainstReport } from "./report-against.ts";
+import { boundText, methodText, ONE_MULTIPLIER } from "./report-accuracy.ts";
 import { predictJobs, whatWouldHelp, type WhatIf } from "./report-cost.ts";
 import { reportJobs, type JobReport } from "./report-jobs.ts";
 
@@ -28,6 +29,12 @@ export interface OperatorReport extends Placement {
   predictedMs: number | null;
   /** Their share of the predicted time, 0..1. */
   share: number | null;
+}
+
+/** A layer with a scale for each channel, with its method and its bounds in words. */
+export interface LayerReport extends LayerAccuracy {
+  method: string;
+  meaning: string;
 }
 
 export interface ReportTotals {
@@ -86,7 +93,9 @@ export interface CompileReport {
   system: System;
   operators: OperatorReport[];
   /** How near layers with a scale for each channel come to TFLite; empty without any on the NPU. */
-  accuracies: LayerAccuracy[];
+  accuracies: LayerReport[];
+  /** Why channels have to share multipliers; null when none do. */
+  accuracyNote: string | null;
   jobs: JobReport[];
   totals: ReportTotals;
   /** What predicted time would go down to if something were free, most first. */
@@ -142,7 +151,12 @@ export function buildReport(
     producer: executable.producer,
     system,
     operators,
-    accuracies: executable.accuracies,
+    accuracies: executable.accuracies.map((layer) => ({
+      ...layer,
+      method: methodText(layer),
+      meaning: boundText(layer),
+    })),
+    accuracyNote: executable.accuracies.length > 0 ? ONE_MULTIPLIER : null,
     jobs,
     totals: totalsOf(executable, operators, jobs, system),
     whatIfs: whatWouldHelp(operators, jobs, system),

@@ -1,7 +1,8 @@
 // The compiler in a worker, for browsers and Node: `exposeCompiler` inside, `wrapCompiler` outside.
 // SPDX-License-Identifier: MIT
 export { proxy, releaseProxy, transfer, type Endpoint, type Remote } from "comlink";
-export { exposeCompiler, wrapCompiler, type WorkerEndpoint } from "./endpoint.ts";
+export { exposeCompiler } from "./endpoint.ts";
+export { wrapCompiler, type WorkerEndpoint } from "./wrap.ts";
 export {
   CompilerService,
   type WorkerCompileOptions,

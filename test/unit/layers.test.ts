@@ -30,7 +30,7 @@ function filesBelow(folder: string): string[] {
     const path = join(folder, entry.name);
     if (entry.isDirectory())
       return ["node_modules", "build", "dist"].includes(entry.name) ? [] : filesBelow(path);
-    return /\.(ts|mts|mjs|js)$/.test(entry.name) ? [path] : [];
+    return /\.(tsx?|mts|mjs|js)$/.test(entry.name) ? [path] : [];
   });
 }
 
@@ -294,6 +294,32 @@ test("the core does not know command line, transports and tests", () =>
         ),
     ),
   ));
+
+test("the preview is a page: public interfaces that work in browsers, and nothing of Node", () => {
+  // Its build is not part of the page.
+  const isPage = ({ from }: Import): boolean =>
+    isBelow(from, "examples/preview") && !from.endsWith("/rollup.config.mjs");
+  const doors = ["core-as/index.ts", "core-as/worker/index.ts", "transport-ws/index.ts"];
+  const packages = [
+    "preact",
+    "preact/hooks",
+    "preact/compat",
+    "comlink",
+    "@dagrejs/dagre",
+    "uplot",
+  ];
+  const page = IMPORTS.filter(isPage);
+  assert.ok(page.some(({ to }) => to === "core-as/index.ts"));
+  expectNone(
+    page.filter(
+      ({ to }) =>
+        !isBelow(to, "examples/preview") &&
+        !doors.includes(to) &&
+        !packages.includes(to) &&
+        to !== "preview:worker",
+    ),
+  );
+});
 
 test("no wildcards in what the package exports", () => {
   const source = readFileSync("core-as/index.ts", "utf8");

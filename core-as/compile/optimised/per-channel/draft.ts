@@ -377,12 +377,14 @@ function accuracyOf(
     accuracy,
     groups: groups.length,
     copies: Math.max(...groups.map(({ copies }) => copies)),
+    remainders: groups.filter(({ remainder }) => remainder > 0).length,
     reorders,
     inputs: inputs.source,
-    deviation: most("deviation"),
-    bound: most("bound"),
-    worst: most("worst"),
-    withinOne: 1 - beyond / factors.length,
+    // As the executable keeps them.
+    deviation: Math.fround(most("deviation")),
+    bound: Math.fround(most("bound")),
+    worst: Math.fround(most("worst")),
+    withinOne: Math.fround(1 - beyond / factors.length),
   };
 }
 

@@ -166,11 +166,10 @@ export class InputModel {
     const mean = new Float64Array(channels);
     const deviation = new Float64Array(channels);
     const whole = { mean: new Float64Array(channels), deviation: new Float64Array(channels) };
+    for (let c = 0; c < channels; c++) [whole.mean[c], whole.deviation[c]] = before(c);
+    if (least === -zero) widen(whole, least, most);
     for (let c = 0; c < channels; c++) {
-      const [middle, spread] = before(c);
-      whole.mean[c] = middle;
-      whole.deviation[c] = spread;
-      const clip = clippedNormal(middle, spread, least, most);
+      const clip = clippedNormal(whole.mean[c]!, whole.deviation[c]!, least, most);
       mean[c] = clip.mean;
       deviation[c] = clip.deviation;
     }
@@ -179,6 +178,24 @@ export class InputModel {
     this.before.set(output.id, { ...whole, ...common });
     return { mean, deviation, ...common };
   }
+}
+
+/** Deviations between the mean and the ends of a range that was chosen for what a tensor really held. */
+const RANGE_DEVIATIONS = 6;
+
+/** Makes deviations larger until a channel reaches an end of the range: no converter leaves it empty. */
+function widen(
+  { mean, deviation }: Pick<Moments, "mean" | "deviation">,
+  least: number,
+  most: number,
+): void {
+  let factor = Infinity;
+  for (let c = 0; c < mean.length; c++) {
+    const room = Math.max(0, Math.min(most - mean[c]!, mean[c]! - least));
+    factor = Math.min(factor, room / Math.max(RANGE_DEVIATIONS * deviation[c]!, 1e-9));
+  }
+  if (factor > 1 && factor < Infinity)
+    for (let c = 0; c < deviation.length; c++) deviation[c]! *= factor;
 }
 
 function isPicture({ shape }: Tensor): boolean {
