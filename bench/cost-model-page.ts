@@ -146,7 +146,7 @@ R.m.s. error: ${percent(errorOf(imx8mp, other))}. Counting the input of depthwis
 
 ## What optimised mode does with it
 
-Each transformation has a file in \`core-as/compile/optimised/search/\` and a switch; none changes a result, which tests prove on the simulator, and
+Each transformation has a file in \`core-as/compile/optimised/\` or \`search/\` in it, and a switch; none changes a result, which tests prove on the simulator, and
 all stay inside what captures show: tiles at most as wide and as tall as the reference's, kernels by its formulas, caches from
 0x800 to the end of VIP SRAM, groups of channels at multiples of 64 bytes.
 
@@ -159,6 +159,7 @@ all stay inside what captures show: tiles at most as wide and as tall as the ref
 | \`--no-dense-strides\` | stride two by computing every pixel and keeping every second, without a fold; core version 7 only | in depthwise jobs, which are dense on version 7 |
 | \`--no-transpose-cores\` | changes of layout on all TP cores | no, so \`--captured-only\` leaves it out |
 | \`--no-merged-layouts\` | layout and fold of an image by one TP pass, where only one convolution reads it | no, so \`--captured-only\` leaves it out |
+| \`--no-job-order\` | jobs in the order that needs least memory for tensors at once; costs nothing and saves no time | yes: jobs are the same |
 
 On core version 8 the gain of depthwise groups comes from the model's rule that every superblock reads the whole input, also in
 the chip's depthwise mode. If hardware reads only the channels that it needs there, groups gain nothing and cost their jobs' overhead.

@@ -38,6 +38,7 @@ const OPTIMISATION_FLAGS: Readonly<Record<keyof Optimisations, string>> = {
   denseStrides: "strides of convolutions always folded into channels",
   transposeCores: "changes of layout on one TP core",
   mergedLayouts: "a pass for the layout of an image and another one for the fold of its strides",
+  jobOrder: "jobs in the order of the model's operators",
 };
 
 const OPTIMISATION_NAMES = Object.keys(OPTIMISATION_FLAGS) as (keyof Optimisations)[];

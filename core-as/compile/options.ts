@@ -22,6 +22,8 @@ export interface Optimisations {
   transposeCores: boolean;
   /** Layout and fold of an image in one pass of the TP cores. Never captured. */
   mergedLayouts: boolean;
+  /** Jobs in the order that needs least memory at once. */
+  jobOrder: boolean;
 }
 
 export const ALL_OPTIMISATIONS: Optimisations = {
@@ -32,6 +34,7 @@ export const ALL_OPTIMISATIONS: Optimisations = {
   denseStrides: true,
   transposeCores: true,
   mergedLayouts: true,
+  jobOrder: true,
 };
 
 /** A compilation's settings, all filled in. */

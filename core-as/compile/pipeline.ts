@@ -43,6 +43,7 @@ const PASSES: readonly Pass[] = [
   { name: "lower", run: lower },
   { name: "refuse quirks", run: refuseQuirks },
   { name: "optimise", run: optimise },
+  { name: "order jobs", run: order },
   { name: "plan memory", run: planTensors },
   { name: "generate", run: generate },
 ];
@@ -142,6 +143,11 @@ function refuseQuirks({ lowered, settings }: Compilation): void {
 function optimise(compilation: Compilation): void {
   const { optimiser, lowered } = compilation;
   if (optimiser) compilation.lowered = lowered!.map((work) => optimiser.optimise(work));
+}
+
+function order(compilation: Compilation): void {
+  const { optimiser, lowered } = compilation;
+  if (optimiser) compilation.lowered = lowered!.map((work) => optimiser.order(work));
 }
 
 function planTensors(compilation: Compilation): void {

@@ -8,6 +8,7 @@ import type { ConvGeometry } from "../../../legalise/conv-geometry.ts";
 import type { Lowered, NnWork, Work } from "../../jobs.ts";
 import { ALL_OPTIMISATIONS, type CompileSettings, type Optimisations } from "../../options.ts";
 import type { LoweringChoices } from "../context.ts";
+import { orderJobs } from "../job-order.ts";
 import { chooseStrides } from "./dense-strides.ts";
 import { splitDepthwise } from "./depthwise-groups.ts";
 import { PlanSearch } from "./plan-search.ts";
@@ -50,6 +51,11 @@ export class Optimiser implements LoweringChoices {
   /** Replaces jobs by cheaper ones. */
   optimise(lowered: Lowered): Lowered {
     return { ...lowered, jobs: lowered.jobs.flatMap((work) => this.replace(work)) };
+  }
+
+  /** Brings jobs into the order that needs least memory. */
+  order(lowered: Lowered): Lowered {
+    return this.switches.jobOrder ? orderJobs(lowered) : lowered;
   }
 
   private replace(work: Work): Work[] {
