@@ -164,6 +164,27 @@ all stay inside what captures show: tiles at most as wide and as tall as the ref
 On core version 8 the gain of depthwise groups comes from the model's rule that every superblock reads the whole input, also in
 the chip's depthwise mode. If hardware reads only the channels that it needs there, groups gain nothing and cost their jobs' overhead.
 
+## Jobs at the same time (experimental)
+
+\`--overlap\` (\`overlap\` in \`CompileOptions\`) lets a job of the NN cores and a job of the TP cores run at the same time where neither
+needs the other. It is off by default, \`--captured-only\` leaves it out, and the check before a submit refuses such streams unless
+\`openDrm({ overlap: true })\` or \`AgentOptions.overlap\` permits them. The reference driver has a parallel debug mode whose words are captured, but in it
+the stream waits for every job at once; what follows is inferred (spec/hardware.md 4) and was never captured in this form:
+
+* a job whose descriptor address has a tag lets the stream go on; writing that tag to state 0x10A4 waits for the job. A job without a
+  tag runs alone;
+* tags are 2 to 0x1e; all but the last descriptor of a TP job that overlaps have 0x1f; GL_NN_CONFIG is 0 for such jobs, and the stream ends with 0x403
+  to GL_FLUSH_CACHE, all as in that mode;
+* a unit does one job at a time: the stream waits for a job before the next one of its unit begins, and before one that reads what it
+  writes, or writes what it uses, begins. Jobs keep their order;
+* tensors keep their memory until the stream has waited for the jobs that use them;
+* nothing is assumed about on-chip memory that both units might use: only NN jobs name ranges of it.
+
+Predicted time of a stretch of jobs that overlap: each job takes as long as alone and begins when the stream gets there; the stretch ends
+with its last job, but not before all of its bytes could have been moved at the DRAM's one bandwidth and one job started. The report shows what is
+hidden that way. The simulator computes jobs in their order and faults (TW_SIM_OVERLAP) when two that may run at the same time touch
+the same byte and one writes it.
+
 ## What this does not know
 
 Differences between two compilations are more certain than times: most of what is wrong with the model is wrong in both. It does

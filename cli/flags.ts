@@ -22,6 +22,7 @@ export interface CompileFlags {
   memoryPlan?: boolean;
   optimisations?: Partial<Optimisations>;
   exactRounding?: boolean;
+  overlap?: boolean;
   /** File with figures of the chip's surroundings. */
   system?: string;
 }
@@ -80,6 +81,8 @@ export interface AccessFlags extends PoolFlags {
 /** Where to run, and how to get there. */
 export interface TransportFlags extends AccessFlags {
   on: Place;
+  /** The device may be given jobs that overlap. */
+  overlap?: boolean;
   record?: string;
 }
 
@@ -149,6 +152,10 @@ export function addCompileFlags(command: Command): Command {
       "optimised mode: convolutions equal to TFLite's in every byte, in several jobs where one cannot; slower",
     )
     .option(
+      "--overlap",
+      "optimised mode, experimental: NN and TP cores at the same time, by tags whose meaning is inferred",
+    )
+    .option(
       "--system <file>",
       "JSON with clockMHz, bandwidthGBs, overheadUs to predict with, and in optimised mode to choose by",
     );
@@ -164,6 +171,7 @@ export function compileFlags({
   capturedOnly,
   memoryPlan,
   exactRounding,
+  overlap,
   system,
   ...others
 }: CompileFlags & Partial<Optimisations>): CompileChoices {
@@ -175,6 +183,7 @@ export function compileFlags({
     capturedOnly: capturedOnly === true,
     memoryPlan: memoryPlan !== false,
     exactRounding: exactRounding === true,
+    overlap: overlap === true,
     optimisations: Object.fromEntries(left.map((name) => [name, false])),
     ...(system === undefined ? {} : { system: readSystem(system, target) }),
   };

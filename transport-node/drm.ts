@@ -32,6 +32,11 @@ export interface DrmOptions {
   core?: number;
   /** Check streams before anything runs, as the kernel does not; default: true. */
   check?: boolean;
+  /**
+   * Let executables run whose NN and TP jobs overlap (`compile` with `overlap`, experimental); else the check refuses their tags.
+   * Default: false.
+   */
+  overlap?: boolean;
   signal?: AbortSignal;
   /** Build of the core to use for CPU steps and the check. */
   wasm?: CoreOptions["wasm"];
@@ -86,8 +91,8 @@ export async function openDrmAmong(
   }
 }
 
-function createChecker(chip: Chip, { wasm }: DrmOptions): Promise<SubmitChecker> {
-  return SubmitChecker.create({ chip, ...(wasm !== undefined && { wasm }) });
+function createChecker(chip: Chip, { wasm, overlap = false }: DrmOptions): Promise<SubmitChecker> {
+  return SubmitChecker.create({ chip, parallel: overlap, ...(wasm !== undefined && { wasm }) });
 }
 
 class Drm implements DrmTransport {

@@ -36,6 +36,11 @@ export interface CompileOptions {
    * version 7 of the NN cores. Default false.
    */
   exactRounding?: boolean;
+  /**
+   * optimised mode, experimental: jobs of the NN cores and of the TP cores run at the same time where neither needs the other
+   * (docs/cost-model.md). What makes them do so was never captured in this form; with `capturedOnly` none do. Default false.
+   */
+  overlap?: boolean;
   /** Instance to work in; default: a new one. Nothing stays allocated in it. */
   core?: Core;
   /** Called before each stage with its name and the share of work done (0..1), and once with 1 at the end. */
@@ -74,6 +79,7 @@ export async function compile(
     memoryPlan = true,
     optimisations = {},
     exactRounding = false,
+    overlap = false,
     signal,
     onProgress,
   } = options;
@@ -91,7 +97,17 @@ export async function compile(
   const result = runPipeline(
     core,
     model,
-    { chip, mode, allowQuirks, capturedOnly, memoryPlan, exactRounding, system, optimisations },
+    {
+      chip,
+      mode,
+      allowQuirks,
+      capturedOnly,
+      memoryPlan,
+      exactRounding,
+      overlap,
+      system,
+      optimisations,
+    },
     step,
   );
   const { graph, steps } = result.executable;

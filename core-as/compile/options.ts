@@ -49,6 +49,8 @@ export interface CompileSettings {
   memoryPlan: boolean;
   /** optimised mode: layers take as many jobs as it needs, and a sum, to round as TFLite does. */
   exactRounding: boolean;
+  /** optimised mode, experimental: jobs of the NN and of the TP cores at the same time. */
+  overlap?: boolean;
   /** optimised mode: figures that choices follow; left out: those of hw/systems.ts for the chip. */
   system?: System;
   /** optimised mode: transformations to leave out; left out: none. */

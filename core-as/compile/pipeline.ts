@@ -13,6 +13,7 @@ import type { Lowered } from "./jobs.ts";
 import { lowerCompatible } from "./compatible/lower.ts";
 import { lowerOptimised } from "./optimised/lower.ts";
 import { planMemory } from "./optimised/memory.ts";
+import { overlapJobs } from "./optimised/overlap.ts";
 import { Optimiser } from "./optimised/search/optimise.ts";
 import type { CompileSettings } from "./options.ts";
 
@@ -44,6 +45,7 @@ const PASSES: readonly Pass[] = [
   { name: "refuse quirks", run: refuseQuirks },
   { name: "optimise", run: optimise },
   { name: "order jobs", run: order },
+  { name: "overlap jobs", run: overlap },
   { name: "plan memory", run: planTensors },
   { name: "generate", run: generate },
 ];
@@ -148,6 +150,12 @@ function optimise(compilation: Compilation): void {
 function order(compilation: Compilation): void {
   const { optimiser, lowered } = compilation;
   if (optimiser) compilation.lowered = lowered!.map((work) => optimiser.order(work));
+}
+
+function overlap(compilation: Compilation): void {
+  const { mode, capturedOnly, overlap: wanted } = compilation.settings;
+  if (mode === "optimised" && wanted && !capturedOnly)
+    compilation.lowered = compilation.lowered!.map(overlapJobs);
 }
 
 function planTensors(compilation: Compilation): void {

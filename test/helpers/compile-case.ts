@@ -28,6 +28,7 @@ export interface CaseOptions {
   optimisations?: Partial<Optimisations>;
   system?: System;
   exactRounding?: boolean;
+  overlap?: boolean;
 }
 
 /** Runs the compiler on a case. */
@@ -39,6 +40,7 @@ export function compileCase(core: Core, model: Uint8Array, options: CaseOptions)
     capturedOnly: options.capturedOnly ?? false,
     memoryPlan: options.memoryPlan ?? true,
     exactRounding: options.exactRounding ?? false,
+    overlap: options.overlap ?? false,
     optimisations: options.optimisations ?? {},
     ...(options.system ? { system: options.system } : {}),
   });

@@ -11,6 +11,8 @@ export interface Access {
   end: number;
   /** Index of the job; BEFORE, or the number of jobs when the host reads the outputs. */
   time: number;
+  /** The last job that begins while this one may still run; the job itself where nothing overlaps. */
+  until: number;
   writes: boolean;
 }
 
@@ -22,11 +24,12 @@ export const readsOf = (work: Work): BufferRef[] =>
  * All accesses by buffer, in order of time; what a job reads comes before what it writes. The host writes inputs before the
  * first job and reads outputs after the last.
  */
-export function accessesOf({ jobs, buffers, inputs, outputs }: Lowered): Access[][] {
+export function accessesOf({ jobs, schedule, buffers, inputs, outputs }: Lowered): Access[][] {
   const found: Access[][] = buffers.map(() => []);
   const note = ({ buffer, offset, bytes }: BufferRef, time: number, writes: boolean): void => {
     const end = bytes === undefined ? buffer.bytes : Math.min(offset + bytes, buffer.bytes);
-    found[buffer.id]!.push({ start: offset, end, time, writes });
+    const until = schedule?.[time]?.until ?? time;
+    found[buffer.id]!.push({ start: offset, end, time, until, writes });
   };
   for (const { place } of inputs) note(place, BEFORE, true);
   for (const [time, work] of jobs.entries()) {

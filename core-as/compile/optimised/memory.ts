@@ -52,7 +52,7 @@ function lifetimeOf(accesses: readonly Access[], after: number): Pick<Piece, "fr
   // Accesses are in order of time, and what a job reads comes before what it writes.
   const first = accesses[0]!;
   if (!first.writes) return { from: BEFORE, to: after };
-  return { from: first.time, to: accesses.at(-1)!.time };
+  return { from: first.time, to: Math.max(...accesses.map(({ until }) => until)) };
 }
 
 function mergeEqual(pieces: readonly Piece[]): Piece[] {
