@@ -159,6 +159,7 @@ all stay inside what captures show: tiles at most as wide and as tall as the ref
 | \`--no-dense-strides\` | stride two by computing every pixel and keeping every second, without a fold; core version 7 only | in depthwise jobs, which are dense on version 7 |
 | \`--no-transpose-cores\` | changes of layout on all TP cores | no, so \`--captured-only\` leaves it out |
 | \`--no-merged-layouts\` | layout and fold of an image by one TP pass, where only one convolution reads it | no, so \`--captured-only\` leaves it out |
+| \`--no-fold-jobs\` | operators that only rescale, clamp, look up or transpose values as part of their neighbours' jobs: identities and clamps into output stages, two functions of a byte into one table or one stage, transpositions of transpositions. Only where the bytes stay the same, proved over all 256 bytes or over all accumulators that the weights allow | jobs are of the kinds that the operators have |
 | \`--no-job-order\` | jobs in the order that needs least memory for tensors at once; costs nothing and saves no time | yes: jobs are the same |
 
 On core version 8 the gain of depthwise groups comes from the model's rule that every superblock reads the whole input, also in

@@ -39,6 +39,8 @@ const OPTIMISATION_FLAGS: Readonly<Record<keyof Optimisations, string>> = {
   denseStrides: "strides of convolutions always folded into channels",
   transposeCores: "changes of layout on one TP core",
   mergedLayouts: "a pass for the layout of an image and another one for the fold of its strides",
+  foldJobs:
+    "a job of its own for every operator that only rescales, clamps, looks up or reorders values",
   jobOrder: "jobs in the order of the model's operators",
 };
 

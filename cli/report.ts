@@ -15,6 +15,7 @@ export function summaryText(report: CompileReport): string {
     `coefficients ${size(totals.coefficientBytes)}, tensors ${tensorsText(totals)}`,
     ...evidenceLines(report.operators),
     ...fallbackLines(report.operators),
+    ...foldLines(report.operators),
     ...report.warnings.map((warning) => `${out.yellow("warning:")} ${warning}`),
   ];
   return lines.join("\n");
@@ -36,6 +37,13 @@ function evidenceLines(operators: readonly OperatorReport[]): string[] {
     const names = [...new Set(group.map(({ name }) => name))].join(", ");
     return `${out.yellow(`${word}:`)} ${plural(group.length, "operator")} on the NPU (${names}); --captured-only leaves them to the CPU`;
   });
+}
+
+/** One line for each operator that others' jobs compute. */
+function foldLines(operators: readonly OperatorReport[]): string[] {
+  return operators.flatMap(({ op, name, place, reason }) =>
+    place === "npu" && reason !== null ? [`${out.green("folded:")} ${name} #${op}. ${reason}`] : [],
+  );
 }
 
 const plural = (number: number, word: string): string =>

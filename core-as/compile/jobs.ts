@@ -115,8 +115,19 @@ export interface JobSchedule {
   waits: number[];
 }
 
+/** An operator that got no job of its own, or one less. */
+export interface Fold {
+  op: number;
+  /** The operator whose jobs do its work; null = it needs none. */
+  into: number | null;
+  /** Why that gives the same bytes. */
+  how: string;
+}
+
 export interface Lowered {
   jobs: Work[];
+  /** Left out: none. */
+  folds?: Fold[];
   /** One for each job; left out: jobs run one after the other. */
   schedule?: JobSchedule[];
   buffers: TensorBuffer[];

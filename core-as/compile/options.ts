@@ -22,6 +22,8 @@ export interface Optimisations {
   transposeCores: boolean;
   /** Layout and fold of an image in one pass of the TP cores. Never captured. */
   mergedLayouts: boolean;
+  /** Operators that only rescale, clamp, look up or reorder values as part of their neighbours' jobs, where bytes stay the same. */
+  foldJobs: boolean;
   /** Jobs in the order that needs least memory at once. */
   jobOrder: boolean;
 }
@@ -34,6 +36,7 @@ export const ALL_OPTIMISATIONS: Optimisations = {
   denseStrides: true,
   transposeCores: true,
   mergedLayouts: true,
+  foldJobs: true,
   jobOrder: true,
 };
 

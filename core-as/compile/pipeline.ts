@@ -11,6 +11,7 @@ import { readModel } from "../model/read.ts";
 import { generatePartition } from "./generate.ts";
 import type { Lowered } from "./jobs.ts";
 import { lowerCompatible } from "./compatible/lower.ts";
+import { explainFolds } from "./optimised/fold/explain.ts";
 import { lowerOptimised } from "./optimised/lower.ts";
 import { planMemory } from "./optimised/memory.ts";
 import { overlapJobs } from "./optimised/overlap.ts";
@@ -43,6 +44,7 @@ const PASSES: readonly Pass[] = [
   { name: "group", run: group },
   { name: "lower", run: lower },
   { name: "refuse quirks", run: refuseQuirks },
+  { name: "fold jobs", run: fold },
   { name: "optimise", run: optimise },
   { name: "order jobs", run: order },
   { name: "overlap jobs", run: overlap },
@@ -139,6 +141,14 @@ function refuseQuirks({ lowered, settings }: Compilation): void {
         { job: first.job },
       );
   }
+}
+
+function fold(compilation: Compilation): void {
+  const { optimiser, lowered } = compilation;
+  if (!optimiser) return;
+  compilation.lowered = lowered!.map((work) => optimiser.fold(work));
+  const folds = compilation.lowered.flatMap((work) => work.folds ?? []);
+  compilation.placements = explainFolds(compilation.model!.graph, compilation.placements!, folds);
 }
 
 /** The reference's jobs stay as they are. */

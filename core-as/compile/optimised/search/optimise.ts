@@ -8,6 +8,7 @@ import type { ConvGeometry } from "../../../legalise/conv-geometry.ts";
 import type { Lowered, NnWork, Work } from "../../jobs.ts";
 import { ALL_OPTIMISATIONS, type CompileSettings, type Optimisations } from "../../options.ts";
 import type { LoweringChoices } from "../context.ts";
+import { foldJobs } from "../fold/fold-jobs.ts";
 import { orderJobs } from "../job-order.ts";
 import { chooseStrides } from "./dense-strides.ts";
 import { splitDepthwise } from "./depthwise-groups.ts";
@@ -51,6 +52,15 @@ export class Optimiser implements LoweringChoices {
   /** Replaces jobs by cheaper ones. */
   optimise(lowered: Lowered): Lowered {
     return { ...lowered, jobs: lowered.jobs.flatMap((work) => this.replace(work)) };
+  }
+
+  /** Leaves out jobs whose work others do. */
+  fold(lowered: Lowered): Lowered {
+    return this.switches.foldJobs ? foldJobs(lowered, this.settings.chip) : lowered;
+  }
+
+  get foldMovements(): boolean {
+    return this.switches.foldJobs;
   }
 
   /** Brings jobs into the order that needs least memory. */
