@@ -140,7 +140,13 @@ class Drm implements DrmTransport {
     checkChip(executable, this.chip);
     const { wasm, hangMs = DEFAULT_HANG_MS, closeMs = DEFAULT_CLOSE_MS } = this.options;
     const { verify = true } = this.options;
-    const settings = { chip: this.chip, checker: this.checker, hangMs, verify };
+    const settings = {
+      chip: this.chip,
+      checker: this.checker,
+      hangMs,
+      verify,
+      ...(wasm !== undefined && { wasm }),
+    };
     const partitions = await DrmPartitions.create(this.context, executable, settings, signal);
     let runner: ExecutableRunner | null;
     try {

@@ -32,15 +32,33 @@ export interface Users {
   leaving: PortPlan[];
 }
 
-export function usersOf({ jobs, inputs, outputs }: Lowered, place: BufferRef): Users {
-  const those = (uses: (work: Work) => boolean): number[] =>
-    jobs.flatMap((work, i) => (uses(work) ? [i] : []));
+export function usersOf(lowered: Lowered, place: BufferRef): Users {
+  const { jobs, inputs, outputs } = lowered;
+  const near = usersByBuffer(lowered).get(place.buffer) ?? [];
+  const those = (uses: (work: Work) => boolean): number[] => near.filter((i) => uses(jobs[i]!));
   return {
     writers: those(({ output }) => meets(output, place)),
     readers: those((work) => readsOf(work).some((read) => meets(read, place))),
     entering: inputs.filter((port) => meets(port.place, place)),
     leaving: outputs.filter((port) => meets(port.place, place)),
   };
+}
+
+const byBuffer = new WeakMap<Lowered, Map<TensorBuffer, number[]>>();
+
+/** Jobs that use each buffer, in order; found once for each list of jobs. */
+function usersByBuffer(lowered: Lowered): Map<TensorBuffer, number[]> {
+  const known = byBuffer.get(lowered);
+  if (known) return known;
+  const found = new Map<TensorBuffer, number[]>();
+  for (const [i, work] of lowered.jobs.entries())
+    for (const buffer of new Set([...readsOf(work), work.output].map((ref) => ref.buffer))) {
+      const list = found.get(buffer);
+      if (list) list.push(i);
+      else found.set(buffer, [i]);
+    }
+  byBuffer.set(lowered, found);
+  return found;
 }
 
 /** Replaces every place of a job. */
