@@ -179,7 +179,7 @@ R.m.s. error: ${percent(errorOf(imx8mp, other))}. Counting the input of depthwis
 
 ## What optimised mode does with it
 
-Each transformation has a file in \`core-as/compile/optimised/search/\` and a switch; none changes a result, which tests prove on the simulator, and
+Each transformation has a file in \`core-as/compile/optimised/\` or \`search/\` in it, and a switch; none changes a result, which tests prove on the simulator, and
 all stay inside what captures show: tiles at most as wide and as tall as the reference's, kernels by its formulas, caches from
 0x800 to the end of VIP SRAM, groups of channels at multiples of 64 bytes.
 
@@ -194,6 +194,8 @@ all stay inside what captures show: tiles at most as wide and as tall as the ref
 | \`--no-merged-layouts\` | layout and fold of an image by one TP pass, where only one convolution reads it | no, so \`--captured-only\` leaves it out |
 | \`--no-constant-channels\` | channels between convolutions that have one value for all images (kernels of zeros, biases out of reach) or no reader are not computed; what they add goes into the next layer's biases | yes: jobs with fewer channels |
 | \`--no-kernel-dealing\` | kernels with zero runs dealt to the cores so that the largest stream is smallest, each core's by falling size; core version 7 only, where a kernel carries its output offset | no, so \`--captured-only\` leaves it out |
+| \`--no-fold-jobs\` | operators that only rescale, clamp, look up or transpose values as part of their neighbours' jobs: identities and clamps into output stages, two functions of a byte into one table or one stage, transpositions of transpositions. Only where the bytes stay the same, proved over all 256 bytes or over all accumulators that the weights allow | jobs are of the kinds that the operators have |
+| \`--no-job-order\` | jobs in the order that needs least memory for tensors at once; costs nothing and saves no time | yes: jobs are the same |
 
 On core version 8 the gain of depthwise groups comes from the model's rule that every superblock reads the whole input, also in
 the chip's depthwise mode. If hardware reads only the channels that it needs there, groups gain nothing and cost their jobs' overhead.
@@ -231,6 +233,27 @@ one that is coded with the others as its run. The two bytes that count kernels a
 another form, these streams are wrong there: leave them out first when trying the rest on a board.
 
 The check before a submit accepts caches in the ranges of the rules for version 7, and runs only after it has decoded every stream to its exact end.
+
+## Jobs at the same time (experimental)
+
+\`--overlap\` (\`overlap\` in \`CompileOptions\`) lets a job of the NN cores and a job of the TP cores run at the same time where neither
+needs the other. It is off by default, \`--captured-only\` leaves it out, and the check before a submit refuses such streams unless
+\`openDrm({ overlap: true })\` or \`AgentOptions.overlap\` permits them. The reference driver has a parallel debug mode whose words are captured, but in it
+the stream waits for every job at once; what follows is inferred (spec/hardware.md 4) and was never captured in this form:
+
+* a job whose descriptor address has a tag lets the stream go on; writing that tag to state 0x10A4 waits for the job. A job without a
+  tag runs alone;
+* tags are 2 to 0x1e; all but the last descriptor of a TP job that overlaps have 0x1f; GL_NN_CONFIG is 0 for such jobs, and the stream ends with 0x403
+  to GL_FLUSH_CACHE, all as in that mode;
+* a unit does one job at a time: the stream waits for a job before the next one of its unit begins, and before one that reads what it
+  writes, or writes what it uses, begins. Jobs keep their order;
+* tensors keep their memory until the stream has waited for the jobs that use them;
+* nothing is assumed about on-chip memory that both units might use: only NN jobs name ranges of it.
+
+Predicted time of a stretch of jobs that overlap: each job takes as long as alone and begins when the stream gets there; the stretch ends
+with its last job, but not before all of its bytes could have been moved at the DRAM's one bandwidth and one job started. The report shows what is
+hidden that way. The simulator computes jobs in their order and faults (TW_SIM_OVERLAP) when two that may run at the same time touch
+the same byte and one writes it.
 
 ## What this does not know
 

@@ -27,6 +27,7 @@ export interface CompileFlags {
   exactRounding?: boolean;
   experimental?: boolean;
   accuracy?: Accuracy;
+  overlap?: boolean;
   /** File with figures of the chip's surroundings. */
   system?: string;
   /** Directory of kept results; false: none. */
@@ -53,6 +54,9 @@ const OPTIMISATION_FLAGS: Readonly<Record<keyof Optimisations, string>> = {
   experimentalCaches: "with --experimental: no caches on version 8",
   experimentalTiles: "with --experimental: tiles of at most four rows on version 8",
   experimentalRuns: "with --experimental: no zero runs on version 8",
+  foldJobs:
+    "a job of its own for every operator that only rescales, clamps, looks up or reorders values",
+  jobOrder: "jobs in the order of the model's operators",
 };
 
 const OPTIMISATION_NAMES = Object.keys(OPTIMISATION_FLAGS) as (keyof Optimisations)[];
@@ -94,6 +98,8 @@ export interface AccessFlags extends PoolFlags {
 /** Where to run, and how to get there. */
 export interface TransportFlags extends AccessFlags {
   on: Place;
+  /** The device may be given jobs that overlap. */
+  overlap?: boolean;
   record?: string;
 }
 
@@ -175,6 +181,10 @@ export function addCompileFlags(command: Command): Command {
       "optimised mode: also mechanisms that no capture of any driver shows; labelled in the report",
     )
     .option(
+      "--overlap",
+      "optimised mode, experimental: NN and TP cores at the same time, by tags whose meaning is inferred",
+    )
+    .option(
       "--system <file>",
       "JSON with clockMHz, bandwidthGBs, overheadUs to predict with, and in optimised mode to choose by",
     )
@@ -199,6 +209,7 @@ export function compileFlags({
   exactRounding,
   experimental,
   accuracy,
+  overlap,
   system,
   cache,
   ...others
@@ -214,6 +225,7 @@ export function compileFlags({
     experimental: experimental === true,
     accuracy: accuracy ?? "balanced",
     cacheDir: cache,
+    overlap: overlap === true,
     optimisations: Object.fromEntries(left.map((name) => [name, false])),
     ...(system === undefined ? {} : { system: readSystem(system, target) }),
   };

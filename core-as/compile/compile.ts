@@ -62,6 +62,11 @@ export interface CompileOptions {
   cache?: CompileCache;
   /** Told what the cache threw; the result is then compiled, or not kept. */
   onCacheError?: (error: unknown) => void;
+  /**
+   * optimised mode, experimental: jobs of the NN cores and of the TP cores run at the same time where neither needs the other
+   * (docs/cost-model.md). What makes them do so was never captured in this form; with `capturedOnly` none do. Default false.
+   */
+  overlap?: boolean;
   /** Instance to work in; default: a new one. Nothing stays allocated in it. */
   core?: Core;
   /**
@@ -112,6 +117,7 @@ export async function compile(
     exactRounding = false,
     experimental = false,
     accuracy = "balanced",
+    overlap = false,
   } = options;
   if (mode !== "optimised" && mode !== "compatible")
     throw new UsageError(`mode ${String(mode)} is neither optimised nor compatible`, "mode");
@@ -132,6 +138,7 @@ export async function compile(
     memoryPlan,
     exactRounding,
     experimental,
+    overlap,
     accuracy,
     system,
     optimisations,
