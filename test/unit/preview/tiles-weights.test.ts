@@ -102,8 +102,11 @@ for (const [name, held] of CASES) {
             assert.is(span.bits.length, Math.min(span.length, 32));
             assert.ok(span.label !== "" && span.meaning !== "" && !/undefined|NaN/.test(span.meaning), span.meaning); // prettier-ignore
             at += span.length;
-            const ofNoKernel = span.kind === "run" && span.kernel === null; // over filling only
-            if (ofNoKernel || ["header", "count", "filling", "flush", "padding"].includes(span.kind))
+            const ofNoKernel = span.kind === "run" && span.taps.length === 0; // over filling only
+            if (
+              ofNoKernel ||
+              ["header", "count", "filling", "flush", "padding"].includes(span.kind)
+            )
               rest += span.length;
           }
         }
