@@ -26,6 +26,7 @@ type StatusExport = {
   [K in FunctionExport]: ReturnType<CoreExports[K]> extends number ? K : never;
 }[FunctionExport];
 
+/** What a core is made from. */
 export interface CoreOptions {
   /** A compiled module or its bytes; default: the release build that this package carries. */
   wasm?: WebAssembly.Module | BufferSource;
@@ -146,10 +147,19 @@ export class Core {
     return ptr;
   }
 
+  /**
+   * Copies bytes into the core's memory.
+   * @param address from alloc, in bytes
+   * @throws CoreBugError for a range outside the memory
+   */
   write(ptr: number, bytes: Uint8Array): void {
     new Uint8Array(this.wasm.memory.buffer).set(bytes, ptr);
   }
 
+  /**
+   * Copies 32-bit words into the core's memory, little-endian.
+   * @param address from alloc, in bytes, a multiple of 4
+   */
   writeWords(ptr: number, words: ArrayLike<number>): void {
     new Int32Array(this.wasm.memory.buffer, ptr, words.length).set(words);
   }

@@ -19,11 +19,14 @@ export interface ErrorLocation {
   field?: string;
 }
 
+/** What an error is made from, beside its message. */
 export interface NpuErrorOptions {
   code: ErrorCode;
   /** Stage of the pipeline that failed, e.g. "model", "tile", "encode". */
   stage?: string;
+  /** Where in the input or in the compilation. */
   where?: ErrorLocation;
+  /** The error behind it. */
   cause?: unknown;
 }
 
@@ -100,12 +103,16 @@ export const ERROR_CODES = {
   TW_BUG: "An internal rule was broken; please report it.",
 } as const;
 
+/** Stable code of an error; docs/errors.md has a heading for each. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
 /** Base of all errors that Tilewright raises on purpose. The message holds what, value and limit. */
 export class NpuError extends Error {
+  /** Stable code; never changes its meaning. */
   readonly code: ErrorCode;
+  /** Stage that failed, e.g. "model", "encode", "transport". */
   readonly stage: string | undefined;
+  /** Where in the input or in the compilation. */
   readonly where: ErrorLocation;
 
   constructor(message: string, options: NpuErrorOptions) {

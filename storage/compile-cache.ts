@@ -3,6 +3,7 @@
 import type { CompileCache } from "../core-as/compile/cache.ts";
 import { DirectoryStore } from "./directory-store.ts";
 
+/** How much a directory of results may hold. */
 export interface DirectoryCacheOptions {
   /** Bytes of all results together; what was not used for longest goes first. Default 256 MiB. */
   maxBytes?: number;

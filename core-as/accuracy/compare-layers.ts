@@ -40,6 +40,7 @@ export interface LayerTensors {
   chained: readonly (Uint8Array | null)[];
 }
 
+/** How layers are compared; every member is optional. */
 export interface CompareOptions extends Omit<CompileOptions, "onProgress"> {
   /** Runs the NPU's part, for the chip of `target`; default: a simulator. It stays open. */
   transport?: Transport;

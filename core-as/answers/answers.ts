@@ -7,6 +7,7 @@ import type { TensorInfo } from "../runtime/tensor-info.ts";
 import { isClassification, modelKind } from "./kinds.ts";
 import { decodeKeypoints, type Keypoint } from "./pose.ts";
 
+/** A class with its value. */
 export interface RankedClass {
   index: number;
   label: string | null;
@@ -53,6 +54,7 @@ export interface ModelAnswer {
   outputs: OutputAnswer[];
 }
 
+/** What answers are described with. */
 export interface AnswerOptions {
   /** Classes to list. */
   top: number;

@@ -21,9 +21,12 @@ import { Pace } from "./pace.ts";
 import { compilePasses, type PassProgress, type PassTiming } from "./pipeline.ts";
 import { finish } from "./steps.ts";
 
+/** Target name of the chip when none is given. */
 export const DEFAULT_TARGET = "a311d";
+/** Mode when none is given. */
 export const DEFAULT_MODE: CompileMode = "optimised";
 
+/** How to compile; every member is optional. */
 export interface CompileOptions {
   /** Target name or alias of a chip, or its ids as "8000:7120:45080009:0:88"; default "a311d". */
   target?: string;
@@ -81,10 +84,13 @@ export interface CompileOptions {
   signal?: AbortSignal;
 }
 
+/** What a compilation gives. */
 export interface CompileResult {
+  /** The compiled model; serialiseExecutable makes a .twx file of it. */
   executable: Executable;
   /** The model as imported, with all constants (views of the bytes that were given). */
   model: Model;
+  /** Placements, jobs, predictions and totals, as plain JSON values. */
   report: CompileReport;
   /** Time of each pass; of a cached result, of what loading it took. */
   timings: PassTiming[];

@@ -12,6 +12,7 @@ export type CompileMode = "compatible" | "optimised";
  */
 export type Accuracy = "exact" | "balanced" | "fast";
 
+/** The error budgets that `accuracy` of CompileOptions takes. */
 export const ACCURACIES: readonly Accuracy[] = ["exact", "balanced", "fast"];
 
 /** Transformations of optimised mode that follow the cost model; none changes a result. */

@@ -58,8 +58,11 @@ const PASSES: readonly Pass[] = [
 ];
 const ALL_SHARES = PASSES.reduce((sum, { share }) => sum + share, 0);
 
+/** Time of one pass of the compiler. */
 export interface PassTiming {
+  /** Name of the pass, as in the list of ARCHITECTURE.md. */
   name: string;
+  /** Wall-clock time. */
   milliseconds: number;
 }
 

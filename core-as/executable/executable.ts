@@ -3,9 +3,15 @@
 import type { ChipIdentity } from "../hw/chips.ts";
 import type { Graph } from "../ir/graph.ts";
 
+/**
+ * What a buffer holds: tensors, coefficients of NN jobs, descriptors, the command stream, or
+ * look-up tables of TP jobs.
+ */
 export type BufferRole = "tensor" | "coefficients" | "descriptor" | "stream" | "table";
 
+/** A buffer of a partition; the transport gives it memory and an address. */
 export interface ExecutableBuffer {
+  /** What it holds. */
   role: BufferRole;
   /** Size in bytes that the jobs use; a transport may round it up. */
   bytes: number;
@@ -19,6 +25,7 @@ export interface ExecutableBuffer {
 export interface Relocation {
   /** Buffer that is patched. */
   buffer: number;
+  /** Offset of the word in the buffer that is patched, in bytes. */
   byteOffset: number;
   /** Buffer whose address goes in. */
   target: number;
@@ -31,7 +38,9 @@ export interface Relocation {
   kind: "address" | "address26shift6" | "descriptor";
 }
 
+/** One job of an NN core or of the TP cores, as its descriptors and the stream start it. */
 export interface ExecutableJob {
+  /** NN: convolution engine; TP: tensor-processing engine. */
   kind: "NN" | "TP";
   /** What the job does, e.g. "conv", "transpose". */
   op: string;
@@ -43,25 +52,35 @@ export interface ExecutableJob {
   coefficients: number | null;
   /** Tensor buffers. */
   inputs: number[];
+  /** Tensor buffer that the job writes. */
   output: number;
 }
 
 /** Where a tensor of the graph lies when it crosses the partition's border; bytes are NHWC. */
 export interface Port {
+  /** Index of the tensor in the graph. */
   tensor: number;
+  /** Index of the buffer in the partition. */
   buffer: number;
+  /** Offset of the first byte in the buffer. */
   offset: number;
+  /** Size of the tensor in bytes. */
   bytes: number;
 }
 
 /** One submit. */
 export interface ExecutablePartition {
+  /** All buffers of the submit; other members name them by index. */
   buffers: ExecutableBuffer[];
+  /** Jobs in the order of the stream. */
   jobs: ExecutableJob[];
+  /** Words of buffers that become addresses once the buffers have one. */
   relocations: Relocation[];
   /** Buffer with the command stream. */
   stream: number;
+  /** Tensors that enter the partition. */
   inputs: Port[];
+  /** Tensors that leave the partition. */
   outputs: Port[];
 }
 
@@ -81,9 +100,11 @@ export type JobEvidence =
 
 /** Why an operator is where it is. */
 export interface Placement {
+  /** Index of the operator in the graph. */
   op: number;
   /** TFLite operator name. */
   name: string;
+  /** Where it runs. */
   place: "npu" | "cpu";
   /** Constraint that sent it to the CPU, e.g. "CONV_STRIDE"; null on the NPU. */
   constraint: string | null;
@@ -118,17 +139,23 @@ export interface LayerAccuracy {
   withinOne: number;
 }
 
+/** A compiled model: all that a transport needs to run it. Holds relocations, never addresses. */
 export interface Executable {
   /** Version of Tilewright that wrote it. */
   producer: string;
+  /** The ids of the chip that it was compiled for, and its target name. */
   chip: ChipIdentity & { name: string };
+  /** Mode it was compiled in. */
   mode: "compatible" | "optimised";
   /** SHA-256 of the model file, hexadecimal; empty when unknown. */
   modelSha256: string;
   /** The graph with all tensors and operators; constants only where CPU steps need them. */
   graph: Graph;
+  /** Submits, in the order of their first step. */
   partitions: ExecutablePartition[];
+  /** What one inference does, in order. */
   steps: Step[];
+  /** Where each operator of the graph runs and why, in graph order. */
   placements: Placement[];
   /** Quirks of the reference that this executable reproduces, e.g. "0.3:Q41". */
   quirks: string[];

@@ -50,6 +50,7 @@ export interface PictureAccuracy {
   worst: { op: number; name: string; max: number; mean: number } | null;
 }
 
+/** What a comparison found, by layer, output and picture; plain JSON values only. */
 export interface AccuracyReport {
   model: { name: string; sha256: string };
   target: string;

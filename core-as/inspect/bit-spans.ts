@@ -18,6 +18,7 @@ export const SPAN_KINDS = [
   "padding",
 ] as const;
 
+/** What a span of bits stands for. */
 export type SpanKind = (typeof SPAN_KINDS)[number];
 
 /** Bits that mean one thing. */

@@ -32,6 +32,7 @@ export interface RooflineMark {
   speed: number;
 }
 
+/** Limits of a chip and where its jobs lie under them. */
 export interface Roofline {
   /** 10^9 multiply-accumulates a second that all multipliers do. */
   peak: number;

@@ -31,6 +31,7 @@ export interface ExplainedTarget {
   core: number | null;
 }
 
+/** A word of the command stream with what it means. */
 export interface ExplainedWord {
   /** Index in the stream. */
   index: number;

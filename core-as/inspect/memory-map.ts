@@ -10,9 +10,11 @@ import { partitionMoments } from "./price.ts";
 export interface MemoryRow {
   /** Name of the tensor, and what wrote it. */
   label: string;
+  /** Index of the buffer in the partition. */
   buffer: number;
   /** Bytes from the start of the partition's tensor memory: its tensor buffers one behind the other. */
   offset: number;
+  /** Size in bytes. */
   bytes: number;
   /** -1: written by the host before the first job. */
   firstJob: number;
@@ -20,9 +22,11 @@ export interface MemoryRow {
   lastJob: number;
 }
 
+/** Which bytes of a partition's tensor memory hold what, and from which job to which. */
 export interface MemoryMap {
   /** Bytes of all tensor buffers. */
   bytes: number;
+  /** Number of jobs. */
   jobs: number;
   /** In order of firstJob. */
   rows: MemoryRow[];

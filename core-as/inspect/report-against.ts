@@ -7,7 +7,9 @@ import type { CompileReport, ReportTotals } from "./report.ts";
 export interface AgainstReport {
   /** Whose bytes these are. */
   name: string;
+  /** Mode of the other compilation. */
   mode: Executable["mode"];
+  /** Its totals. */
   totals: Pick<
     ReportTotals,
     | "predictedMs"
@@ -25,6 +27,7 @@ export interface AgainstReport {
   speedupRange: [number, number] | null;
   /** Our bytes by its bytes. */
   coefficientRatio: number | null;
+  /** This compilation's DRAM bytes as a share of the other's. */
   dramRatio: number | null;
   /** Its predicted time for each operator; null where it leaves it to the CPU. */
   operators: { op: number; place: "npu" | "cpu"; predictedMs: number | null }[];

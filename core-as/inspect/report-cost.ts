@@ -8,6 +8,7 @@ import type { OperatorReport } from "./report.ts";
 
 /** A job's cost and predicted time. */
 export interface JobPrediction extends JobCost, JobTime, JobPlace {
+  /** Predicted bytes from and to DRAM. */
   dramBytes: number;
   /** Index, over all partitions, of the last job that begins before the stream waits for this one. */
   until: number;
@@ -19,7 +20,9 @@ export interface JobPrediction extends JobCost, JobTime, JobPlace {
 export interface WhatIf {
   /** What would be free, e.g. "starting jobs". */
   what: string;
+  /** Predicted time of an inference then, in milliseconds. */
   predictedMs: number;
+  /** How much less that is, in milliseconds. */
   savedMs: number;
 }
 

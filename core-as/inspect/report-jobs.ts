@@ -16,6 +16,7 @@ export interface Size3 {
   z: number;
 }
 
+/** The coefficient streams of an NN job. */
 export interface CoefficientReport {
   /** Bytes of the buffer, header included. */
   bytes: number;
@@ -29,35 +30,53 @@ export interface CoefficientReport {
   zrlBits: number;
   /** Most kernels of an NN core over all superblocks. */
   kernelsPerCore: number;
+  /** Passes over the input, each with a group of kernels. */
   superblocks: number;
 }
 
+/** What only NN jobs have. */
 export interface NnReport {
+  /** Size of a kernel. */
   kernel: Size3;
+  /** Size of a tile of the output. */
   tile: { x: number; y: number };
+  /** Kernels of an NN core in one pass over the input. */
   kernelsPerSuperblock: number;
+  /** Caching mode of the input image in on-chip SRAM. */
   imageCache: string;
+  /** Caching mode of the coefficients in on-chip SRAM. */
   kernelCache: string;
   /** Bytes of on-chip memory that each cache has; 0 when it is off. */
   imageCacheBytes: number;
+  /** On-chip memory of the kernel cache in bytes; 0 when it is off. */
   kernelCacheBytes: number;
+  /** The coefficient streams. */
   coefficients: CoefficientReport | null;
 }
 
+/** One job as its bytes say. */
 export interface JobReport {
+  /** Index of the partition. */
   partition: number;
+  /** Index of the job in its partition. */
   job: number;
+  /** NN or TP. */
   kind: "NN" | "TP";
+  /** What the job does, e.g. "conv", "transpose". */
   op: string;
   /** TFLite operator, its name and the name of its first output. */
   sourceOp: number;
+  /** Name of the TFLite operator it belongs to. */
   sourceName: string;
+  /** Name of that operator's first output. */
   sourceTensor: string;
+  /** Size of the input image. */
   input: Size3;
   /** NN: what is written. TP: null, its loops write rows of any shape. */
   output: Size3 | null;
   /** Descriptors = TP cores that take part; 1 for NN jobs. */
   descriptors: number;
+  /** What only NN jobs have; null for TP jobs. */
   nn: NnReport | null;
   /** Mechanisms that no capture of any driver shows, e.g. "image cache"; [] = none. */
   experimental: string[];

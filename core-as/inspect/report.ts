@@ -22,6 +22,7 @@ export type { CoefficientReport, JobReport, NnReport, Size3 } from "./report-job
 export interface OperatorReport extends Placement {
   /** Name of the operator's first output. */
   output: string;
+  /** Multiply-accumulates of one inference. */
   macs: number;
   /** Jobs that compute it; 0 on the CPU and where nothing has to be done. */
   jobs: number;
@@ -37,11 +38,17 @@ export interface LayerReport extends LayerAccuracy {
   meaning: string;
 }
 
+/** Sums over a compilation. */
 export interface ReportTotals {
+  /** Operators of the graph. */
   operators: number;
+  /** Operators that the NPU computes. */
   operatorsOnNpu: number;
+  /** Submits of one inference. */
   partitions: number;
+  /** NPU jobs of one inference. */
   jobs: number;
+  /** Bytes of all coefficient streams with their headers. */
   coefficientBytes: number;
   /** Bytes of all tensor buffers of the partition that has most: partitions take turns. */
   peakTensorBytes: number;
@@ -49,8 +56,11 @@ export interface ReportTotals {
   tensorBytes: number;
   /** Tensor buffers of all partitions as a share of tensorBytes; 1 = no memory is shared. */
   reuse: number;
+  /** Multiply-accumulates of one inference. */
   macs: number;
+  /** Those that the NPU does. */
   macsOnNpu: number;
+  /** Those that the CPU does. */
   macsOnCpu: number;
   /** Share of the multiply-accumulates that the NPU does, 0..1; 1 for a model without any. */
   npuMacShare: number;
@@ -64,7 +74,9 @@ export interface ReportTotals {
   cycles: number;
   /** Predicted bytes from and to DRAM. */
   dramBytes: number;
+  /** Predicted bytes from DRAM: inputs and coefficients. */
   dramReadBytes: number;
+  /** Predicted bytes to DRAM. */
   dramWrittenBytes: number;
   /** Bytes that on-chip caches keep from being read again. */
   cachedBytes: number;
@@ -72,7 +84,9 @@ export interface ReportTotals {
   utilisation: number;
 }
 
+/** What a compilation did and why; plain JSON values only. */
 export interface CompileReport {
+  /** The model that was compiled. */
   model: {
     name: string;
     description: string;
@@ -80,6 +94,7 @@ export interface CompileReport {
     /** Subgraphs of the file that were not compiled, by name. */
     otherSubgraphs: string[];
   };
+  /** The chip that it was compiled for. */
   target: {
     name: string;
     part: string;
@@ -89,16 +104,21 @@ export interface CompileReport {
     nnCores: number;
     tpCores: number;
   };
+  /** Mode of the compilation. */
   mode: Executable["mode"];
+  /** Version of Tilewright that compiled. */
   producer: string;
   /** Figures behind every prediction, and their calibration's error. */
   system: System;
+  /** Operators in graph order. */
   operators: OperatorReport[];
   /** How near layers with a scale for each channel come to TFLite; empty without any on the NPU. */
   accuracies: LayerReport[];
   /** Why channels have to share multipliers; null when none do. */
   accuracyNote: string | null;
+  /** Jobs in the order in which they are submitted. */
   jobs: JobReport[];
+  /** Sums over operators and jobs. */
   totals: ReportTotals;
   /** What predicted time would go down to if something were free, most first. */
   whatIfs: WhatIf[];
@@ -108,6 +128,7 @@ export interface CompileReport {
   warnings: string[];
 }
 
+/** What a report may follow beside the executable. */
 export interface ReportOptions {
   /** Figures to predict with; default: those of hw/systems.ts for the chip. */
   system?: System;

@@ -24,6 +24,7 @@ export interface FieldView {
   evidence: string;
 }
 
+/** A descriptor, field by field. */
 export interface DescriptorView {
   fields: FieldView[];
   undeclared: UndeclaredBits[];

@@ -5,6 +5,7 @@ import { TransportError } from "../errors.ts";
 /** Largest picture that is decoded: four bytes a pixel in memory, twice. */
 export const MAX_PIXELS = 64 * 2 ** 20;
 
+/** What the first bytes of a picture say. */
 export interface PictureHeader {
   format: "bmp" | "png" | "jpeg";
   width: number;

@@ -4,7 +4,9 @@ import { Rounding } from "../assembly/abi.ts";
 import { Core, type CoreOptions } from "../core.ts";
 import type { Chip } from "../hw/chips.ts";
 
+/** What a simulator simulates. */
 export interface SimulatorOptions extends CoreOptions {
+  /** Chip whose descriptors and coefficients it reads. */
   chip: Pick<Chip, "nnCoreVersion" | "nnCores">;
   /** How halves are rounded at requantisation; unknown for real hardware (spec/hardware.md 7). */
   rounding?: "half-even" | "half-up" | "half-away";

@@ -10,9 +10,11 @@ export type Evidence = "simulated" | "measured" | "none";
 export interface DisconnectReason {
   /** closed: by `close()`; lost: the device or the connection went away. */
   kind: "closed" | "lost";
+  /** Sentence for people. */
   message: string;
 }
 
+/** How one inference is run. */
 export interface SubmitOptions {
   /**
    * Aborts the wait; work that the device has begun is not taken back. A transport stops listening to it when the submit
@@ -34,7 +36,9 @@ export interface SubmitOptions {
 export interface StepTiming {
   /** Index in Executable.steps. */
   step: number;
+  /** What the step was: a submit or operators on the CPU. */
   kind: "npu" | "cpu";
+  /** Wall-clock time of the step. */
   milliseconds: number;
 }
 
@@ -50,6 +54,7 @@ export interface JobProfile {
   counters: Readonly<Record<string, number>>;
 }
 
+/** What one inference gave. */
 export interface SubmitResult {
   /** Bytes of every graph output, in the graph's order, as TFLite stores them. */
   outputs: Uint8Array[];

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 import type { CompileCache } from "../compile/cache.ts";
 
+/** Where a page keeps results and how many. */
 export interface CacheStorageOptions {
   /** Bytes of all results together; what was not used for longest goes first. Default 256 MiB. */
   maxBytes?: number;

@@ -17,11 +17,16 @@ export type WorkerCompileOptions = Omit<
   "cache" | "core" | "onCacheError" | "onProgress" | "signal"
 >;
 
+/** What a worker's compiler is made from. */
 export interface CompilerServiceOptions {
   /** Where results are kept, e.g. `createCacheStorageCache()`; default: nowhere. */
   cache?: CompileCache;
 }
 
+/**
+ * What a compilation in a worker gives: bytes and plain values, nothing that cannot cross
+ * threads.
+ */
 export interface WorkerCompileResult {
   /** Bytes of the .twx file. */
   executable: Uint8Array;
