@@ -24,6 +24,10 @@ const BLOCK = 9;
 /** A stream begins with its number of kernels. */
 const COUNT_BYTES = 2;
 const FLUSH_PAIRS = 2;
+/** Part 0 of the flush after a pair whose second byte is filling. */
+const FLUSH_FILLED = 4;
+/** No chip has wider zero runs. */
+const RUN_BITS_MAX = 8;
 /** Part 0 that is followed by a part 1. */
 const LONG = 2;
 
@@ -72,7 +76,10 @@ export function annotateV8(
   const block = blockTable("COEF_HEADER_V8");
   const words = blockWords(block, contents);
   const field = (name: string): number => readFieldValue(block, words, name, 8);
-  for (const name of ["PRECODE", "BIT16", "FP16", "RUN_LENGTH_SIZE", "AVERAGE_BIAS"])
+  const runBits = field("RUN_LENGTH_SIZE");
+  if (runBits > RUN_BITS_MAX)
+    throw badCoefficients(`a run width of ${runBits} bits, at most ${RUN_BITS_MAX}`);
+  for (const name of ["PRECODE", "BIT16", "FP16", "AVERAGE_BIAS"])
     if (field(name) !== 0)
       throw badCoefficients(`${name} is ${field(name)}, and only 0 was ever captured`);
   const symbolMap = Array.from({ length: 8 }, (_, i) => (wordAt(contents, 20) >>> (4 * i)) & 15);
@@ -87,7 +94,9 @@ export function annotateV8(
     if (bits === 0 || at + bytes > contents.length)
       throw badCoefficients(`a stream of ${bits} bits at byte ${at} leaves ${contents.length}`);
     if (only === null || only === core)
-      cores.push(new CoreReader(contents, core, at, bits, fields, order, symbolMap).read());
+      cores.push(
+        new CoreReader(contents, core, at, bits, fields, order, symbolMap, runBits).read(),
+      );
     at += bytes;
   }
   if (at + 4 * fields.outZ > contents.length)
@@ -106,7 +115,7 @@ export function annotateV8(
       share(fields.outZ, order.coresUsed, core),
     ),
     taps: order.taps,
-    runBits: 0,
+    runBits,
     symbolMap,
   };
 }
@@ -162,9 +171,11 @@ class CoreReader {
   private position: number;
   private readonly due: number;
   private readonly kernelCount: number;
-  /** Parts of the bytes that are being read. */
+  /** Parts of every code, and which byte it makes; `due` = filling. */
   private readonly part0: Uint8Array;
   private readonly part1: Uint8Array;
+  private readonly target: Uint32Array;
+  private codes = 0;
   private readonly bytes: Uint8Array;
   /** 1 for bytes that are weights, 0 for the kernel count and for filling. */
   private readonly isWeight: Uint8Array;
@@ -177,16 +188,19 @@ class CoreReader {
     private readonly fields: CoefficientFields,
     private readonly order: Order,
     private readonly symbolMap: readonly number[],
+    private readonly runBits: number,
   ) {
     this.from = this.position = 8 * at;
     this.kernelCount = share(fields.outZ, order.coresUsed, core);
     this.due = COUNT_BYTES + this.kernelCount * order.blocks * order.blockLength;
-    // Two codes take six bits at least.
-    if (this.due * 3 > bits)
+    // A code takes three bits at least, and stands for a byte and a run.
+    if (Math.ceil(this.due / 2 ** runBits) * 3 > bits)
       throw badCoefficients(`core ${core}: ${this.due} bytes do not fit ${bits} bits`);
-    this.bytes = new Uint8Array(this.due + (this.due & 1));
-    this.part0 = new Uint8Array(this.bytes.length);
-    this.part1 = new Uint8Array(this.bytes.length);
+    this.bytes = new Uint8Array(this.due + 1);
+    const most = this.due + 2 + 2 * FLUSH_PAIRS;
+    this.part0 = new Uint8Array(most);
+    this.part1 = new Uint8Array(most);
+    this.target = new Uint32Array(most);
     this.isWeight = new Uint8Array(this.bytes.length);
     for (let item = COUNT_BYTES; item < this.due; item++)
       if (place(item - COUNT_BYTES, order, fields, this.kernelCount)) this.isWeight[item] = 1;
@@ -216,49 +230,96 @@ class CoreReader {
     return { core, from, to, usedBits, spans, kernels: this.kernels(), values, placeOf };
   }
 
-  /** Pair k: both parts 0, then parts 1 of pair k-1, then parts 2 of pair k-2; two empty pairs flush the pipeline. */
+  /**
+   * Pair k: both parts 0, with zero runs the lengths of both (the zeros before each byte: an assumption, docs/cost-model.md,
+   * Experimental), then parts 1 of pair k-1, then parts 2 of pair k-2; two empty pairs flush the pipeline.
+   */
   private readPairs(): void {
-    const pairs = this.bytes.length / 2;
-    const flush = 4 * (this.due & 1);
-    for (let k = 0; k < pairs + FLUSH_PAIRS; k++) {
-      for (const item of [2 * k, 2 * k + 1]) {
-        const part0 = this.take(3, k < pairs ? this.kindOf(item, "symbol") : "flush", item);
-        if (k < pairs) this.part0[item] = part0;
-        else if (part0 !== flush)
-          throw badCoefficients(`core ${this.core}: a flush code is ${part0}, and ${flush} is due`);
+    let filled = 0;
+    let flush = 0;
+    for (let k = 0, flushes = 0; flushes < FLUSH_PAIRS; k++) {
+      if (filled === this.due) {
+        flushes++;
+        this.flushPair(flush);
+      } else {
+        filled = this.startPair(filled);
+        if (this.target[this.codes - 1] === this.due) flush = FLUSH_FILLED;
       }
-      if (k >= 1 && k - 1 < pairs)
-        for (const item of [2 * k - 2, 2 * k - 1])
-          if (this.part0[item] === LONG)
-            this.part1[item] = this.take(2, this.kindOf(item, "extension"), item);
-      if (k >= 2 && k - 2 < pairs) for (const item of [2 * k - 4, 2 * k - 3]) this.finish(item);
+      for (const code of k >= 1 ? [2 * k - 2, 2 * k - 1] : [])
+        if (code < this.codes && this.part0[code] === LONG)
+          this.part1[code] = this.takePart(2, "extension", this.target[code]!);
+      for (const code of k >= 2 ? [2 * k - 4, 2 * k - 3] : []) this.finish(code);
     }
   }
 
-  /** Reads part 2 of a byte, which completes it. */
-  private finish(item: number): void {
-    const { symbol, given, low } = symbolOf(this.part0[item]!, this.part1[item]!);
+  private flushPair(flush: number): void {
+    for (let i = 0; i < 2; i++) {
+      const part0 = this.take(3, "flush", 0, 0);
+      if (part0 !== flush)
+        throw badCoefficients(`core ${this.core}: a flush code is ${part0}, and ${flush} is due`);
+    }
+    for (let i = 0; i < 2 && this.runBits > 0; i++)
+      if (this.take(this.runBits, "flush", 0, 0) !== 0)
+        throw badCoefficients(`core ${this.core}: a flush code has a zero run`);
+  }
+
+  /** Parts 0 and runs of two codes. @returns the bytes that are known then, runs counted */
+  private startPair(filled: number): number {
+    const { contents, position, runBits, due, codes } = this;
+    const starts = [filled];
+    for (let i = 0; i < 2; i++) {
+      const run = bitsAt(contents, position + 6 + i * runBits, runBits);
+      // Behind the last byte comes filling, and nothing before it.
+      if (run > 0 && run >= due - filled)
+        throw badCoefficients(`core ${this.core}: a zero run goes on behind byte ${due - 1}`);
+      this.target[codes + i] = filled === due ? due : filled + run;
+      filled = Math.min(filled + run + 1, due);
+      starts.push(filled);
+    }
+    for (let i = 0; i < 2; i++)
+      this.part0[codes + i] = this.takePart(3, "symbol", this.target[codes + i]!);
+    for (let i = 0; i < 2 && runBits > 0; i++) this.takeRun(starts[i]!, this.target[codes + i]!);
+    this.codes += 2;
+    return filled;
+  }
+
+  /** Zeros from byte `start` on, before byte `target`. */
+  private takeRun(start: number, target: number): void {
+    const { runBits } = this;
+    if (target === this.due) this.take(runBits, "filling", start - COUNT_BYTES, 0);
+    else if (target < COUNT_BYTES) this.take(runBits, "count", 0, 0);
+    else if (start < COUNT_BYTES)
+      throw badCoefficients(`core ${this.core}: a zero run before the weights`);
+    else this.take(runBits, "run", start - COUNT_BYTES, target - start);
+  }
+
+  /** Reads part 2 of a code, which completes its byte. */
+  private finish(code: number): void {
+    if (code >= this.codes) return;
+    const item = this.target[code]!;
+    const { symbol, given, low } = symbolOf(this.part0[code]!, this.part1[code]!);
     const length = this.symbolMap[symbol]!;
     const width = Math.max(length, 1) - given;
-    const rest = width === 0 ? 0 : this.take(width, this.kindOf(item, "payload"), item);
+    const rest = width === 0 ? 0 : this.takePart(width, "payload", item);
     const payload = given === 1 ? 2 * rest + low : rest;
     const magnitude = length === 0 ? 0 : 2 ** (length - 1) + (payload >> 1);
     this.bytes[item] = payload & 1 ? magnitude ^ 0xff : magnitude;
+    if (item === this.due && this.bytes[item] !== 0)
+      throw badCoefficients(`core ${this.core}: the filling of the last pair is not 0`);
   }
 
-  /** Parts of the kernel count and of filling are shown as what they are for. */
-  private kindOf(item: number, part: "symbol" | "extension" | "payload"): SpanKind {
-    if (this.isWeight[item] === 1) return part;
-    return item < COUNT_BYTES ? "count" : "filling";
+  /** A part of a code; those of the kernel count and of filling are shown as what they are for. */
+  private takePart(bits: number, part: "symbol" | "extension" | "payload", item: number): number {
+    if (this.isWeight[item] === 1) return this.take(bits, part, item - COUNT_BYTES, 1);
+    if (item < COUNT_BYTES) return this.take(bits, "count", 0, 0);
+    return this.take(bits, "filling", item - COUNT_BYTES, 0);
   }
 
-  private take(bits: number, kind: SpanKind, item: number): number {
+  private take(bits: number, kind: SpanKind, item: number, yields: number): number {
     if (this.position + bits > this.from + this.bits)
-      throw badCoefficients(`core ${this.core}: the stream ends before byte ${item}`);
+      throw badCoefficients(`core ${this.core}: the stream ends before its ${this.due} bytes`);
     const value = bitsAt(this.contents, this.position, bits);
-    const coded = kind === "count" || kind === "flush" ? 0 : item - COUNT_BYTES;
-    const yields = kind === "symbol" || kind === "extension" || kind === "payload" ? 1 : 0;
-    this.spans.push(this.position, bits, kind, value, coded, yields);
+    this.spans.push(this.position, bits, kind, value, item, yields);
     this.position += bits;
     return value;
   }

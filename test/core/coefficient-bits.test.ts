@@ -114,7 +114,7 @@ test("random buffers of version 7, at every run width", async () => {
   }
 });
 
-test("random buffers of version 8, depthwise and not", async () => {
+test("random buffers of version 8, depthwise and not, with zero runs and without", async () => {
   const core = await coreOf("release");
   const random = rng("coefficient-bits-8");
   const pick = (n: number): number => random.next() % n;
@@ -126,13 +126,16 @@ test("random buffers of version 8, depthwise and not", async () => {
     const perCore = 1 + pick(Math.max(1, Math.floor(outZ / Math.min(outZ, cores))));
     const weightZp = random.byte();
     const taps = kernelX * kernelY * (depthwise ? 1 : kernelZ);
-    const narrow = 1 << (1 + pick(8));
+    const narrow = 1 << pick(9);
     const weights = Uint8Array.from({ length: outZ * taps }, () => weightZp + pick(narrow));
     const biases = Int32Array.from({ length: outZ }, () => random.next() | 0);
-    const shape = { kernelX, kernelY, kernelZ, outZ, perCore, weightZp, cores, depthwise };
+    const zrlBits = i % 2 === 0 ? 0 : i % 9;
+    const shape = { kernelX, kernelY, kernelZ, outZ, perCore, weightZp, cores, depthwise, zrlBits };
     const bytes = encodeCoefsV8({ ...shape, weights, biases });
     const fields = { ...SMALL, nnCoreVersion: 8, kernelX, kernelY, kernelZ, outZ, depthwise, kernelsPerCore: perCore, nnCores: cores, weightZeroPoint: weightZp }; // prettier-ignore
-    assert.is(checkSpans(core, bytes, fields, JSON.stringify(shape)).bits, 8 * bytes.length);
+    const { bits, runBits } = checkSpans(core, bytes, fields, JSON.stringify(shape));
+    assert.is(bits, 8 * bytes.length);
+    assert.is(runBits, zrlBits);
   }
 });
 
@@ -156,7 +159,9 @@ test("buffers that contradict the descriptor are refused, whatever is wrong", as
     [/set behind the end|goes on/, (w) => (w[20] = 0x10), { kernelY: 1 }],
     [/no coefficient format is known for NN cores 6/, () => undefined, { nnCoreVersion: 6 }],
     [/a size of 0/, () => undefined, { kernelX: 0 }],
-    [/RUN_LENGTH_SIZE is 1|symbol map/, (w) => (w[0] = 0x110), { nnCoreVersion: 8 }],
+    [/a run width of 9 bits/, (w) => (w[0] = 0x910), { nnCoreVersion: 8 }],
+    [/symbol map/, (w) => (w[0] = 0x10), { nnCoreVersion: 8 }],
+    [/PRECODE is 1/, (w) => (w[0] = 0x11), { nnCoreVersion: 8 }],
   ];
   for (const [message, change, fields] of cases) assert.throws(damaged(change, fields), message);
 });

@@ -72,11 +72,14 @@ function weightsOfSpans(
       else if (kind === "run") assert.is(yields, value);
     return weights;
   }
-  const parts: BitSpan[][] = [];
+  const parts: (BitSpan[] | undefined)[] = [];
   for (const span of spans)
-    if (span.yields === 1 || (span.kind === "filling" && span.item < values.length))
+    if (span.kind === "run") assert.is(span.yields, span.value);
+    else if (span.yields === 1 || (span.kind === "filling" && span.item < values.length))
       (parts[span.item] ??= []).push(span);
   for (const [item, list] of parts.entries()) {
+    // One of a run.
+    if (list === undefined) continue;
     const byte = byteOf(list, symbolMap!);
     weights[item] = ((byte + weightZeroPoint) & 255) - weightZeroPoint;
   }

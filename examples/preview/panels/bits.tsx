@@ -27,8 +27,10 @@ const classOf = (kind: string): string =>
   KINDS.find(({ kinds }) => kinds.includes(kind))?.name ?? "filling";
 
 /** Kinds that a version of the format has. */
-const legendOf = (version: number) =>
-  KINDS.filter(({ name }) => (version === 7 ? name !== "payload" : name !== "run")).map((kind) =>
+const legendOf = (version: number, runBits: number) =>
+  KINDS.filter(({ name }) =>
+    name === "run" ? runBits > 0 : name !== "payload" || version !== 7,
+  ).map((kind) =>
     version === 7 || kind.name !== "literal" ? kind : { ...kind, text: "weight: first part" },
   );
 
@@ -84,7 +86,7 @@ export function BitStream(props: Props): JSX.Element {
           </select>
         </label>
         <ul class="marks-legend" aria-label="Legend">
-          {legendOf(fields.nnCoreVersion).map(({ name, text }) => (
+          {legendOf(fields.nnCoreVersion, weights.runBits).map(({ name, text }) => (
             <li key={name}>
               <span class={`bit-key bits-${name}`} aria-hidden="true" />
               {text}

@@ -131,7 +131,7 @@ const SENTENCES: Readonly<Record<SpanKind, Sentence>> = {
     label: `run ${value}`,
     meaning:
       value === 0
-        ? "run of zeros with length 0: the literal follows at once"
+        ? "run of zeros with length 0: no zero before the weight that follows"
         : `${value} ${value === 1 ? "weight that is" : "weights that are"} the zero point, from ${placeText(item, source)} on`,
   }),
   literal: ({ value, item }, source) => ({

@@ -178,13 +178,16 @@ function bitsOf(
       continue;
     }
     let mine = 0;
+    let all = 0;
     for (let at = item; at < item + yields; at++) {
       const place = placeOf(at);
+      // A run may go over filling, which is no kernel's.
+      if (place !== null) all++;
       if (place?.kernel !== kernel) continue;
       spanOfTap[place.tap] = index;
       mine++;
     }
-    weightBits += bits * (yields === 0 ? 1 : mine / yields);
+    weightBits += bits * (yields === 0 ? 1 : mine / all);
   }
   return { weightBits, wordBits, spanOfTap };
 }

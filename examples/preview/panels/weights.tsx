@@ -148,7 +148,7 @@ function factsOf(data: WeightsData): Fact[] {
       : {
           name: "Symbols",
           value: symbolMap.join(" "),
-          note: "bit lengths that symbols 0 to 7 stand for",
+          note: `bit lengths that symbols 0 to 7 stand for${runBits === 0 ? "" : `; zero runs of ${plural(runBits, "bit")}`}`,
         },
   ];
 } // prettier-ignore

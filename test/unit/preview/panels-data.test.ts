@@ -18,6 +18,7 @@ const CASES: [string, Held][] = [
   ["a311d", await holdModel(digits, { target: "a311d" })],
   ["a311d, compatible", await holdModel(digits, { target: "a311d", mode: "compatible", allowQuirks: true })], // prettier-ignore
   ["imx8mp", await holdModel(digits, { target: "imx8mp" })],
+  ["imx8mp, experimental", await holdModel(digits, { target: "imx8mp", experimental: true })],
 ];
 const near = (a: number, b: number): void => assert.ok(Math.abs(a - b) < 1e-9, `${a} and ${b}`);
 
