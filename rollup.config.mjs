@@ -4,6 +4,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dts } from "rollup-plugin-dts";
 import esbuild from "rollup-plugin-esbuild";
+import { compilerIdPlugin } from "./scripts/compiler-id.mjs";
 
 const { dependencies } = JSON.parse(readFileSync("package.json", "utf8"));
 
@@ -42,7 +43,7 @@ export default [
       manualChunks: (id) => (isCore(id) ? "core" : undefined),
       banner: (chunk) => (chunk.name === "cli" ? SHEBANG : ""),
     },
-    plugins: [esbuild({ target: "es2022" })],
+    plugins: [compilerIdPlugin(), esbuild({ target: "es2022" })],
   },
   {
     input: EXPORTS,

@@ -92,6 +92,7 @@ function layerTable(layers: readonly LayerAccuracy[], float: boolean): string {
 function worstText(layers: readonly LayerAccuracy[]): string {
   const worst = worstFirst(layers);
   const onNpu = layers.filter(({ alone }) => alone !== null).length;
+  if (onNpu === 0) return "no operator is on the NPU";
   const named = worst
     .slice(0, WORST)
     .map(

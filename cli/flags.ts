@@ -12,6 +12,7 @@ import {
   type Optimisations,
   type System,
 } from "../core-as/index.ts";
+import type { CacheChoice } from "./cache.ts";
 import { readSystem } from "./system-file.ts";
 import { parsePlace, type Place } from "./on.ts";
 
@@ -26,12 +27,18 @@ export interface CompileFlags {
   exactRounding?: boolean;
   experimental?: boolean;
   accuracy?: Accuracy;
+  overlap?: boolean;
   /** File with figures of the chip's surroundings. */
   system?: string;
+  /** Directory of kept results; false: none. */
+  cache?: CacheChoice;
 }
 
 /** The flags with what their files hold. */
-export type CompileChoices = Omit<CompileFlags, "system"> & { system?: System };
+export type CompileChoices = Omit<CompileFlags, "system" | "cache"> & {
+  system?: System;
+  cacheDir?: CacheChoice;
+};
 
 /** Flags of single transformations: --no-<name> leaves one out. */
 const OPTIMISATION_FLAGS: Readonly<Record<keyof Optimisations, string>> = {
@@ -47,6 +54,9 @@ const OPTIMISATION_FLAGS: Readonly<Record<keyof Optimisations, string>> = {
   experimentalCaches: "with --experimental: no caches on version 8",
   experimentalTiles: "with --experimental: tiles of at most four rows on version 8",
   experimentalRuns: "with --experimental: no zero runs on version 8",
+  foldJobs:
+    "a job of its own for every operator that only rescales, clamps, looks up or reorders values",
+  jobOrder: "jobs in the order of the model's operators",
 };
 
 const OPTIMISATION_NAMES = Object.keys(OPTIMISATION_FLAGS) as (keyof Optimisations)[];
@@ -88,6 +98,8 @@ export interface AccessFlags extends PoolFlags {
 /** Where to run, and how to get there. */
 export interface TransportFlags extends AccessFlags {
   on: Place;
+  /** The device may be given jobs that overlap. */
+  overlap?: boolean;
   record?: string;
 }
 
@@ -169,9 +181,20 @@ export function addCompileFlags(command: Command): Command {
       "optimised mode: also mechanisms that no capture of any driver shows; labelled in the report",
     )
     .option(
+      "--overlap",
+      "optimised mode, experimental: NN and TP cores at the same time, by tags whose meaning is inferred",
+    )
+    .option(
       "--system <file>",
       "JSON with clockMHz, bandwidthGBs, overheadUs to predict with, and in optimised mode to choose by",
-    );
+    )
+    .addOption(
+      new Option(
+        "--cache <dir>",
+        "directory of compiled results: what was compiled before is loaded from it",
+      ).env("TW_CACHE"),
+    )
+    .option("--no-cache", "compile anew and keep nothing");
   for (const name of OPTIMISATION_NAMES)
     command.option(`--no-${dashed(name)}`, `optimised mode: ${OPTIMISATION_FLAGS[name]}`);
   return command;
@@ -186,7 +209,9 @@ export function compileFlags({
   exactRounding,
   experimental,
   accuracy,
+  overlap,
   system,
+  cache,
   ...others
 }: CompileFlags & Partial<Optimisations>): CompileChoices {
   const left = OPTIMISATION_NAMES.filter((name) => others[name] === false);
@@ -199,6 +224,8 @@ export function compileFlags({
     exactRounding: exactRounding === true,
     experimental: experimental === true,
     accuracy: accuracy ?? "balanced",
+    cacheDir: cache,
+    overlap: overlap === true,
     optimisations: Object.fromEntries(left.map((name) => [name, false])),
     ...(system === undefined ? {} : { system: readSystem(system, target) }),
   };

@@ -59,6 +59,8 @@ export const ERROR_CODES = {
     "A coefficient stream ends early or late, or contradicts its descriptor.",
   TW_SIM_DOUBLE_WRITE: "A job writes the same output byte twice.",
   TW_SIM_LIMIT: "A job asks for more work or memory than the simulator's fixed limits allow.",
+  TW_SIM_OVERLAP:
+    "A job touches bytes that a job which may still run touches, too, and one of the two writes them; the value is the other job.",
   TW_IO_NOT_FOUND: "A file does not exist or cannot be read.",
   TW_IO_INPUT: "An input does not fit the model: wrong count, size or format.",
   TW_IO_PICTURE: "A picture could not be decoded.",

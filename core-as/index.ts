@@ -10,6 +10,7 @@ export {
   type CompileOptions,
   type CompileResult,
 } from "./compile/compile.ts";
+export type { CompileCache } from "./compile/cache.ts";
 export { ACCURACIES, type Accuracy } from "./compile/options.ts";
 export type { CompileMode, Optimisations } from "./compile/options.ts";
 export type { PassTiming } from "./compile/pipeline.ts";

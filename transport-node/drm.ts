@@ -33,6 +33,11 @@ export interface DrmOptions {
   core?: number;
   /** Check streams before anything runs, as the kernel does not; default: true. */
   check?: boolean;
+  /**
+   * Let executables run whose NN and TP jobs overlap (`compile` with `overlap`, experimental); else the check refuses their tags.
+   * Default: false.
+   */
+  overlap?: boolean;
   /** Gives up opening. */
   signal?: AbortSignal;
   /** Build of the core to use for CPU steps and the check. */
@@ -90,8 +95,8 @@ export async function openDrmAmong(
   }
 }
 
-function createChecker(chip: Chip, { wasm }: DrmOptions): Promise<SubmitChecker> {
-  return SubmitChecker.create({ chip, ...(wasm !== undefined && { wasm }) });
+function createChecker(chip: Chip, { wasm, overlap = false }: DrmOptions): Promise<SubmitChecker> {
+  return SubmitChecker.create({ chip, parallel: overlap, ...(wasm !== undefined && { wasm }) });
 }
 
 class Drm implements DrmTransport {
@@ -139,7 +144,13 @@ class Drm implements DrmTransport {
     checkChip(executable, this.chip);
     const { wasm, hangMs = DEFAULT_HANG_MS, closeMs = DEFAULT_CLOSE_MS } = this.options;
     const { verify = true } = this.options;
-    const settings = { chip: this.chip, checker: this.checker, hangMs, verify };
+    const settings = {
+      chip: this.chip,
+      checker: this.checker,
+      hangMs,
+      verify,
+      ...(wasm !== undefined && { wasm }),
+    };
     const partitions = await DrmPartitions.create(this.context, executable, settings, signal);
     let runner: ExecutableRunner | null;
     try {

@@ -30,6 +30,8 @@ export interface AgentOptions {
   cache?: ExecutableCache;
   /** Prove what is uploaded before the transport loads it, whatever the transport checks itself; default: true. */
   check?: boolean;
+  /** Let executables pass that check whose NN and TP jobs overlap (experimental); default: false. */
+  overlap?: boolean;
   /** Says whether a token may use the board; default: everyone may. Compare in constant time. */
   authenticate?: (token: string, peer: string) => boolean | Promise<boolean>;
   /** Runs that the transport is given at a time, so that a late turn of the event loop does not leave it idle; default 4. */
@@ -94,7 +96,8 @@ export class Agent {
     const log = options.log ?? ((): void => {});
     const memory = new Budget("bytes of memory to all connections", limits.memory);
     const cache = options.cache ?? createMemoryCache();
-    const prover = options.check === false ? null : new Prover(transport.chip);
+    const prover =
+      options.check === false ? null : new Prover(transport.chip, options.overlap === true);
     this.creditsLeft = limits.runs;
     this.context = {
       transport,

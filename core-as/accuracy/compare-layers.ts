@@ -137,6 +137,7 @@ class Comparison {
     const chained = await this.chainedValues(inputs, reference, tallies);
     onProgress("operators alone", 0.4);
     const alone = await this.aloneValues(reference);
+    this.preferChained(reference, alone, chained);
     for (const op of graph.ops) this.tally(op, reference, alone, chained, tallies);
     if (this.floatModel !== null)
       this.compareFloat(reference, alone, chained, tallies, (op) =>
@@ -203,6 +204,23 @@ class Comparison {
     return values;
   }
 
+  /**
+   * An operator that is computed in another way when it is alone, and whose inputs in the network are the reference's anyway: the
+   * network's own value is what it gives when it is fed with the reference.
+   */
+  private preferChained(reference: Values, alone: Values, chained: Values): void {
+    const { differentAlone } = this.compilations;
+    const { graph } = this;
+    const isEqual = (id: number): boolean =>
+      id < 0 ||
+      graph.tensors[id]!.constant !== null ||
+      graph.inputs.includes(id) ||
+      (chained.has(id) && isSame(chained.get(id)!, reference.get(id)!));
+    for (const op of graph.ops.filter(({ id }) => differentAlone.has(id)))
+      if (op.inputs.every(isEqual) && op.outputs.every((id) => chained.has(id)))
+        for (const id of op.outputs) alone.set(id, chained.get(id)!);
+  }
+
   private tally(op: Op, reference: Values, alone: Values, chained: Values, tallies: Tallies): void {
     for (const id of op.outputs) {
       const expected = reference.get(id)!;
@@ -265,6 +283,7 @@ class Comparison {
         place: report.place,
         method: methods.get(op.id)?.method ?? null,
         bound: methods.get(op.id)?.bound ?? null,
+        aloneBound: this.compilations.aloneBounds.get(op.id) ?? null,
         alone: tallies.alone.statistics(id),
         chained: tallies.chained.statistics(id),
         ...(reference && {

@@ -11,6 +11,7 @@ import { methodsOf, type LayerMethod } from "./methods.ts";
 import {
   aloneGroups,
   aloneNetwork,
+  isImage,
   readableTensors,
   withOutputs,
   type Network,
@@ -36,6 +37,10 @@ export interface Compilations {
   /** Together they give back every tensor that an operator computes, but for those named in notes. */
   probes: CompiledNetwork[];
   alone: AloneNetwork[];
+  /** Operators that are computed in another way when they are alone. */
+  differentAlone: ReadonlySet<number>;
+  /** What is promised for operators that are alone, steps. */
+  aloneBounds: ReadonlyMap<number, number>;
   notes: string[];
 }
 
@@ -68,9 +73,10 @@ export async function compileAll(
   const notes: string[] = [];
   onProgress("compiling it with all values as outputs", 1 / 3);
   const probes: CompiledNetwork[] = [];
+  const hidden = hiddenTensors(model, whole);
   for (const tensors of readableTensors(graph))
     try {
-      probes.push(await compileNetwork(withOutputs(model, tensors), settings));
+      probes.push(await compileNetwork(withOutputs(model, tensors, hidden), settings));
     } catch (error) {
       if (!isRefusal(error)) throw error;
       notes.push(`Values inside of the network cannot be read: ${error.message}.`);
@@ -80,7 +86,31 @@ export async function compileAll(
   const alone: AloneNetwork[] = [];
   for (const ops of aloneGroups(graph, onNpu))
     alone.push(...(await compileAlone(model, ops, settings, notes)));
-  return { whole, model, probes, alone, notes: [...notes, ...differences(whole, probes, alone)] };
+  const found = differences(whole, probes, alone);
+  const aloneBounds = alone.flatMap(({ ops, methods }) =>
+    [...methods].map(([at, { bound }]) => [ops[at]!.id, bound] as const),
+  );
+  return {
+    whole,
+    model,
+    probes,
+    alone,
+    differentAlone: found.differentAlone,
+    aloneBounds: new Map(aloneBounds),
+    notes: [...notes, ...found.notes],
+  };
+}
+
+/**
+ * Tensors whose being an output would change how their channels lie, and with that how layers are computed: images on the NPU, where
+ * layers have a scale for each channel.
+ */
+function hiddenTensors({ graph }: Model, { operators, methods }: CompiledNetwork): Set<number> {
+  if (methods.size === 0) return new Set();
+  const written = graph.ops.filter(({ id }) => operators[id]!.place === "npu");
+  return new Set(
+    written.flatMap(({ outputs }) => outputs).filter((id) => isImage(graph.tensors[id]!)),
+  );
 }
 
 /** A group; halved where one of its operators does not compile alone. */
@@ -105,29 +135,43 @@ async function compileAlone(
   }
 }
 
-/** Where a network that shows more computes in another way than the one for use, in sentences. */
+/** Operators that a note names. */
+const MOST_NAMED = 6;
+
+/** Where a network that shows more computes in another way than the one for use. */
 function differences(
   whole: CompiledNetwork,
   probes: readonly CompiledNetwork[],
   alone: readonly AloneNetwork[],
-): string[] {
-  const notes = new Set<string>();
+): { notes: string[]; differentAlone: Set<number> } {
+  const notes: string[] = [];
+  const others = new Map<string, string[]>();
   const compare = (id: number, network: CompiledNetwork, at: number, how: string): void => {
     const [used, seen] = [whole.operators[id]!, network.operators[at]!];
     const [usual, method] = [whole.methods.get(id)?.method, network.methods.get(at)?.method];
     if (seen.place !== used.place && used.jobs > 0)
-      notes.add(`Operator ${id} ${used.name} runs on the ${seen.place.toUpperCase()} ${how}.`);
+      notes.push(`Operator ${id} ${used.name} runs on the ${seen.place.toUpperCase()} ${how}.`);
     else if (method !== usual)
-      notes.add(
-        `Operator ${id} ${used.name} takes ${method ?? "one job"} ${how}, otherwise ${usual ?? "one job"}.`,
-      );
+      others.set(how, [
+        ...(others.get(how) ?? []),
+        `#${id} (${method ?? "one job"}, usually ${usual ?? "one job"})`,
+      ]);
   };
   for (const probe of probes)
-    for (const id of probe.operators.keys())
+    for (const id of whole.operators.keys())
       compare(id, probe, id, "when values are read out of the network");
+  const differentAlone = new Set<number>();
   for (const network of alone)
-    for (const [i, { id }] of network.ops.entries()) compare(id, network, i, "when it is alone");
-  return [...notes];
+    for (const [i, { id }] of network.ops.entries()) {
+      compare(id, network, i, "when they are alone");
+      if (network.methods.get(i)?.method !== whole.methods.get(id)?.method) differentAlone.add(id);
+    }
+  for (const [how, list] of others) {
+    const rest = list.length > MOST_NAMED ? ` and ${list.length - MOST_NAMED} more` : "";
+    const named = list.slice(0, MOST_NAMED).join(", ");
+    notes.push(`Layers with other channel groups ${how}: ${named}${rest}.`);
+  }
+  return { notes, differentAlone };
 }
 
 /** Sessions that stay loaded at the same time: boards take so many of one connection, and a few are for others. */

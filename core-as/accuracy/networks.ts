@@ -45,13 +45,73 @@ export function readableTensors({ ops, tensors }: Graph): number[][] {
   return chunksOf(computed, (id) => bytesOf(tensors[id]!), MOST_BYTES);
 }
 
-/** The model itself with `read` as further outputs. */
-export function withOutputs(model: Model, read: readonly number[]): Network {
+/**
+ * The model itself with `read` as further outputs.
+ * @param throughConvolutions tensors that must not become outputs themselves: those that channels of another order may lie in.
+ *   A 1x1 convolution with the identity as its weights reads them, as every convolution reads such a tensor, and gives the output
+ */
+export function withOutputs(
+  model: Model,
+  read: readonly number[],
+  throughConvolutions: ReadonlySet<number> = new Set(),
+): Network {
   const { graph } = model;
-  const outputs = [...graph.outputs, ...read.filter((id) => !graph.outputs.includes(id))];
-  const bytes = writeModel({ ...model, graph: { ...graph, outputs }, otherSubgraphs: [] });
-  return { bytes, inputs: graph.inputs, outputs };
+  const further = read.filter((id) => !graph.outputs.includes(id));
+  const [tensors, ops] = [[...graph.tensors], [...graph.ops]];
+  const shown = further.map((id) =>
+    throughConvolutions.has(id) ? appendIdentity(tensors, ops, tensors[id]!) : id,
+  );
+  const wider = { ...graph, tensors, ops, outputs: [...graph.outputs, ...shown] };
+  const bytes = writeModel({ ...model, graph: wider, otherSubgraphs: [] });
+  return { bytes, inputs: graph.inputs, outputs: [...graph.outputs, ...further] };
 }
+
+/** True for images that a convolution can read. */
+export const isImage = ({ shape, type, quant }: Tensor): boolean =>
+  shape.length === 4 &&
+  shape[0] === 1 &&
+  (type === "uint8" || type === "int8") &&
+  quant?.scales.length === 1;
+
+/** Appends a convolution that changes nothing: weight 1 from each channel to itself, the same quantisation. */
+function appendIdentity(tensors: Tensor[], ops: Op[], from: Tensor): number {
+  const channels = from.shape[3]!;
+  const diagonal = new Uint8Array(channels * channels);
+  for (let c = 0; c < channels; c++) diagonal[c * (channels + 1)] = 1;
+  const one = { scales: Float32Array.of(1), zeroPoints: Int32Array.of(0), axis: 0 };
+  const scale = { ...one, scales: from.quant!.scales.slice() };
+  const add = (tensor: Omit<Tensor, "id">): number =>
+    tensors.push({ ...tensor, id: tensors.length }) - 1;
+  const name = `${from.name}, read`;
+  const weights = add({
+    name: `${name}, weights`,
+    type: from.type,
+    shape: [channels, 1, 1, channels],
+    quant: one,
+    constant: diagonal,
+  });
+  const bias = add({
+    name: `${name}, bias`,
+    type: "int32",
+    shape: [channels],
+    quant: scale,
+    constant: new Uint8Array(4 * channels),
+  });
+  const output = add({ ...from, name });
+  ops.push({
+    id: ops.length,
+    kind: "CONV_2D",
+    customName: null,
+    version: 3,
+    inputs: [from.id, weights, bias],
+    outputs: [output],
+    options: { padding: "same", ...UNIT_STRIDES, activation: "none" },
+    customOptions: null,
+  });
+  return output;
+}
+
+const UNIT_STRIDES = { strideW: 1, strideH: 1, dilationW: 1, dilationH: 1 };
 
 const activationsOf = (graph: Graph, op: Op): number[] =>
   [...new Set(op.inputs)].filter((id) => id >= 0 && graph.tensors[id]!.constant === null);

@@ -25,6 +25,8 @@ export const enum Status {
   SIM_BAD_COEFFICIENTS = 21,
   SIM_DOUBLE_WRITE = 22,
   SIM_LIMIT = 23,
+  /** value = number of the other job. */
+  SIM_OVERLAP = 24,
   CHECK_STREAM = 32,
   CHECK_STATE = 33,
   CHECK_ADDRESS = 34,
@@ -293,6 +295,11 @@ export const enum CommandJob {
   DESCRIPTORS,
   /** Value of state 0x03950 for all descriptors but the last. */
   UNK_03950,
+  /** Sequence tag; 0 = the job runs alone and the stream waits for it. */
+  TAG,
+  /** Tags that the stream waits for behind the job; 0 = none. A job without a tag needs none. */
+  WAIT_A,
+  WAIT_B,
   WORDS,
 }
 

@@ -16,6 +16,7 @@ import {
   type CompileSettings,
   type Optimisations,
 } from "./options.ts";
+import { CachedResult, type CompileCache } from "./cache.ts";
 import { Pace } from "./pace.ts";
 import { compilePasses, type PassProgress, type PassTiming } from "./pipeline.ts";
 import { finish } from "./steps.ts";
@@ -54,6 +55,18 @@ export interface CompileOptions {
    * TFLite's, balanced = 99 % of a layer's outputs within one step and none more than three off, fast = the fewest jobs. Default "balanced".
    */
   accuracy?: Accuracy;
+  /**
+   * Where results are kept: what was compiled before from the same bytes with the same options, by the same build of the compiler, is
+   * loaded instead. Not asked with a core of another WASM module, nor where the host has no Web Cryptography.
+   */
+  cache?: CompileCache;
+  /** Told what the cache threw; the result is then compiled, or not kept. */
+  onCacheError?: (error: unknown) => void;
+  /**
+   * optimised mode, experimental: jobs of the NN cores and of the TP cores run at the same time where neither needs the other
+   * (docs/cost-model.md). What makes them do so was never captured in this form; with `capturedOnly` none do. Default false.
+   */
+  overlap?: boolean;
   /** Instance to work in; default: a new one. Nothing stays allocated in it. */
   core?: Core;
   /**
@@ -73,12 +86,16 @@ export interface CompileResult {
   /** The model as imported, with all constants (views of the bytes that were given). */
   model: Model;
   report: CompileReport;
-  /** Time of each pass. */
+  /** Time of each pass; of a cached result, of what loading it took. */
   timings: PassTiming[];
+  /** True when the result came from the cache. */
+  cached: boolean;
+  /** Bytes of the .twx file, where a cache made them necessary; executable and cache may share them, so they must not change. */
+  twx?: Uint8Array;
 }
 
 /**
- * Compiles a TFLite model.
+ * Compiles a TFLite model, or finds what was compiled before in `options.cache`.
  * @param model bytes of the file; must not change while the result is in use
  * @throws TypeError when `model` is not a Uint8Array
  * @throws UsageError TW_USAGE for an unknown target, mode or accuracy
@@ -100,6 +117,7 @@ export async function compile(
     exactRounding = false,
     experimental = false,
     accuracy = "balanced",
+    overlap = false,
   } = options;
   if (mode !== "optimised" && mode !== "compatible")
     throw new UsageError(`mode ${String(mode)} is neither optimised nor compatible`, "mode");
@@ -112,8 +130,6 @@ export async function compile(
   const pace = new Pace("the compilation", options);
   pace.check();
   const system = options.system ?? systemOf(chip.name);
-  const core = options.core ?? (await Core.create());
-  const modelSha256 = await modelDigest(model);
   const settings: CompileSettings = {
     chip,
     mode,
@@ -122,17 +138,37 @@ export async function compile(
     memoryPlan,
     exactRounding,
     experimental,
+    overlap,
     accuracy,
     system,
     optimisations,
   };
+  const modelSha256 = await modelDigest(model);
+  const kept = await openResult(options, modelSha256, settings);
+  let result: CompileResult | undefined = await kept?.load(model);
+  if (result === undefined) {
+    result = await compileNow(model, modelSha256, settings, options, pace);
+    if (kept) result.twx = await kept.keep(result, model);
+  }
+  pace.check();
+  options.onProgress?.("done", 1);
+  return result;
+}
+
+/** Runs the compiler. */
+async function compileNow(
+  model: Uint8Array,
+  modelSha256: string,
+  settings: CompileSettings,
+  options: CompileOptions,
+  pace: Pace,
+): Promise<CompileResult> {
+  const core = options.core ?? (await Core.create());
   const result = await runPasses(compilePasses(core, model, settings), pace);
   const { graph, steps } = result.executable;
   const executable = { ...result.executable, modelSha256, graph: stripConstants(graph, steps) };
-  const report = buildReport(executable, result.model, { system });
-  pace.check();
-  options.onProgress?.("done", 1);
-  return { executable, model: result.model, report, timings: result.timings };
+  const report = buildReport(executable, result.model, { system: settings.system });
+  return { executable, model: result.model, report, timings: result.timings, cached: false };
 }
 
 /**
@@ -148,6 +184,16 @@ export function targetChip(name: string): Chip {
       "target",
     );
   return chip;
+}
+
+/** The place of a result in the cache; undefined when none can be used. */
+async function openResult(
+  { cache, core, onCacheError }: CompileOptions,
+  modelSha256: string,
+  settings: CompileSettings,
+): Promise<CachedResult | undefined> {
+  if (cache === undefined || modelSha256 === "" || core?.isBuiltIn === false) return undefined;
+  return CachedResult.open(cache, modelSha256, settings, onCacheError);
 }
 
 /** Runs all passes, with pauses when somebody watches. */

@@ -246,11 +246,14 @@ class PartitionGenerator {
     const { core } = this;
     return core.scope(() => {
       const list = core.allocWords(
-        jobs.flatMap((job) => {
+        jobs.flatMap((job, index) => {
           const entry = new Array<number>(CommandJob.WORDS).fill(0);
           entry[CommandJob.KIND] = job.kind === "NN" ? 0 : 1;
           entry[CommandJob.DESCRIPTORS] = job.descriptors.length;
           entry[CommandJob.UNK_03950] = PAD_STATE_OPS.includes(job.op) ? PAD_STATE : 0;
+          const { tag, waits } = this.lowered.schedule?.[index] ?? { tag: 0, waits: [] };
+          entry[CommandJob.TAG] = tag;
+          [entry[CommandJob.WAIT_A], entry[CommandJob.WAIT_B]] = [waits[0] ?? 0, waits[1] ?? 0];
           return entry;
         }),
       );

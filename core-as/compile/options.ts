@@ -40,6 +40,10 @@ export interface Optimisations {
   experimentalTiles: boolean;
   /** Only with `experimental`, version 8: zero runs in coefficient streams. */
   experimentalRuns: boolean;
+  /** Operators that only rescale, clamp, look up or reorder values as part of their neighbours' jobs, where bytes stay the same. */
+  foldJobs: boolean;
+  /** Jobs in the order that needs least memory at once. */
+  jobOrder: boolean;
 }
 
 export const ALL_OPTIMISATIONS: Optimisations = {
@@ -55,6 +59,8 @@ export const ALL_OPTIMISATIONS: Optimisations = {
   experimentalCaches: true,
   experimentalTiles: true,
   experimentalRuns: true,
+  foldJobs: true,
+  jobOrder: true,
 };
 
 /** A compilation's settings, all filled in. */
@@ -73,6 +79,8 @@ export interface CompileSettings {
   experimental: boolean;
   /** optimised mode: error budget of layers with a scale for each channel; left out: balanced. */
   accuracy?: Accuracy;
+  /** optimised mode, experimental: jobs of the NN and of the TP cores at the same time. */
+  overlap?: boolean;
   /** optimised mode: figures that choices follow; left out: those of hw/systems.ts for the chip. */
   system?: System;
   /** optimised mode: transformations to leave out; left out: none. */

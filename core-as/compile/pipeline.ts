@@ -12,8 +12,10 @@ import { labelExperiments } from "./experimental-placements.ts";
 import { generateSteps } from "./generate.ts";
 import type { Lowered } from "./jobs.ts";
 import { lowerCompatible } from "./compatible/lower.ts";
+import { explainFolds } from "./optimised/fold/explain.ts";
 import { lowerOptimised } from "./optimised/lower.ts";
 import { planMemory } from "./optimised/memory.ts";
+import { overlapJobs } from "./optimised/overlap.ts";
 import { Optimiser } from "./optimised/search/optimise.ts";
 import type { CompileSettings } from "./options.ts";
 import { eachInTurn, finish, type Steps } from "./steps.ts";
@@ -47,7 +49,10 @@ const PASSES: readonly Pass[] = [
   { name: "group", share: 1, run: group },
   { name: "lower", share: 50, run: lower },
   { name: "refuse quirks", share: 1, run: refuseQuirks },
+  { name: "fold jobs", share: 1, run: fold },
   { name: "optimise", share: 15, run: optimise },
+  { name: "order jobs", share: 2, run: order },
+  { name: "overlap jobs", share: 1, run: overlap },
   { name: "plan memory", share: 4, run: planTensors },
   { name: "generate", share: 25, run: generate },
 ];
@@ -174,6 +179,14 @@ function refuseQuirks({ lowered, settings }: Compilation): void {
   }
 }
 
+function fold(compilation: Compilation): void {
+  const { optimiser, lowered } = compilation;
+  if (!optimiser) return;
+  compilation.lowered = lowered!.map((work) => optimiser.fold(work));
+  const folds = compilation.lowered.flatMap((work) => work.folds ?? []);
+  compilation.placements = explainFolds(compilation.model!.graph, compilation.placements!, folds);
+}
+
 /** The reference's jobs stay as they are. */
 function* optimise(compilation: Compilation): Steps<void> {
   const { optimiser, lowered } = compilation;
@@ -182,6 +195,17 @@ function* optimise(compilation: Compilation): Steps<void> {
 }
 
 const jobsOf = ({ jobs }: Lowered): number => jobs.length;
+
+function order(compilation: Compilation): void {
+  const { optimiser, lowered } = compilation;
+  if (optimiser) compilation.lowered = lowered!.map((work) => optimiser.order(work));
+}
+
+function overlap(compilation: Compilation): void {
+  const { mode, capturedOnly, overlap: wanted } = compilation.settings;
+  if (mode === "optimised" && wanted && !capturedOnly)
+    compilation.lowered = compilation.lowered!.map(overlapJobs);
+}
 
 function planTensors(compilation: Compilation): void {
   const { mode, memoryPlan } = compilation.settings;

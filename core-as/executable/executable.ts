@@ -87,7 +87,7 @@ export interface Placement {
   place: "npu" | "cpu";
   /** Constraint that sent it to the CPU, e.g. "CONV_STRIDE"; null on the NPU. */
   constraint: string | null;
-  /** Sentence for people: what, value, what would make it pass. */
+  /** Sentence for people. On the CPU: what, value, what would make it pass. On the NPU: what other job does its work; else null. */
   reason: string | null;
   /** On the NPU: how well its mechanism is known; null on the CPU. */
   evidence: JobEvidence | null;

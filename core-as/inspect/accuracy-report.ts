@@ -27,6 +27,8 @@ export interface LayerAccuracy {
   method: string | null;
   /** Largest difference that the compiler promises, steps; null where its report says nothing. */
   bound: number | null;
+  /** The same of the way in which it is computed alone, which is another one with other channel groups. */
+  aloneBound: number | null;
   /** Fed with the integer reference's inputs; null on the CPU, where the reference itself runs, and where it does not compile alone. */
   alone: TensorDifference | null;
   /** The compiled network's own value; null where it could not be read. */

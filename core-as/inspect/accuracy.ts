@@ -316,7 +316,11 @@ export function addReal(
 ): void {
   const scale = layout.quantisation?.scales[0];
   const zero = zeroOf(layout);
-  const stored =
-    scale === undefined ? expected : Float64Array.from(expected, (real) => real / scale + zero);
+  let stored = expected;
+  if (scale !== undefined) {
+    const steps = new Float64Array(expected.length);
+    for (let i = 0; i < steps.length; i++) steps[i] = expected[i]! / scale + zero;
+    stored = steps;
+  }
   sums.add(storedValues(layout.type, actual), stored, stepOf(layout, stored));
 }

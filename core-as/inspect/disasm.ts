@@ -128,5 +128,7 @@ function stateText(stateAddr: number, value: number, symbol: string | undefined)
     const target = symbol ?? `0x${hex32(value - tag)}`;
     return `${name} (${address}) = ${target}, tag ${tag}`;
   }
+  if (name === "UNK_010A4" && value !== 0)
+    return `${name} (${address}) = 0x${hex32(value)}, waits for the job with tag ${value & INST_ADDR_TAG_MASK}`;
   return `${name} (${address}) = ${symbol ?? `0x${hex32(value)}`}`;
 }

@@ -3,6 +3,7 @@
 import type { Chip } from "../hw/chips.ts";
 import { escapeHtml, msText, percentText, svgNumber } from "./html-text.ts";
 import { markKind, rooflineOf, ticks } from "./chart-geometry.ts";
+import { addedMs } from "./report-cost.ts";
 import type { JobReport } from "./report-jobs.ts";
 import type { CompileReport } from "./report.ts";
 import { CHART_WIDTH as WIDTH, label, line, svg } from "./svg-parts.ts";
@@ -20,14 +21,14 @@ function tip(job: JobReport): string {
 
 const LANE = { left: 150, right: 16, height: 34, gap: 14, top: 26 };
 
-/** Jobs one behind the other, the other compilation below on the same scale. */
+/** Jobs one behind the other, or at the same time where they overlap; the other compilation below on the same scale. */
 export function timelineSvg(report: CompileReport): string {
   const lanes = [
     { name: "this compilation", jobs: report.jobs },
     ...(report.against ? [{ name: report.against.name, jobs: report.against.jobs }] : []),
   ];
   const length = (jobs: readonly JobReport[]): number =>
-    jobs.reduce((sum, { prediction }) => sum + (prediction?.ms ?? 0), 0);
+    jobs.reduce((sum, { prediction }) => sum + (prediction ? addedMs(prediction) : 0), 0);
   const longest = Math.max(...lanes.map(({ jobs }) => length(jobs)));
   if (!(longest > 0)) return "";
   const scale = (WIDTH - LANE.left - LANE.right) / longest;
@@ -44,15 +45,17 @@ export function timelineSvg(report: CompileReport): string {
     const y = LANE.top + i * (LANE.height + LANE.gap);
     body.push(label(LANE.left - 10, y + 15, name, "end"));
     body.push(label(LANE.left - 10, y + 29, msText(length(jobs)), "end", ' class="strong"'));
-    let x = LANE.left;
     for (const job of jobs) {
       if (!job.prediction) continue;
+      const x = LANE.left + job.prediction.startMs * scale;
       const width = job.prediction.ms * scale;
+      // Jobs of the two units that overlap share the height.
+      const half = job.prediction.hiddenMs > 0 ? LANE.height / 2 : LANE.height;
+      const top = half < LANE.height && job.kind === "TP" ? y + half : y;
       body.push(
-        `<rect x="${svgNumber(x)}" y="${y}" width="${svgNumber(width > 2 ? width - 0.4 : Math.max(width, 0.3))}" ` +
-          `height="${LANE.height}" class="${markKind(job)}">${tip(job)}</rect>`,
+        `<rect x="${svgNumber(x)}" y="${top}" width="${svgNumber(width > 2 ? width - 0.4 : Math.max(width, 0.3))}" ` +
+          `height="${half}" class="${markKind(job)}">${tip(job)}</rect>`,
       );
-      x += width;
     }
   }
   return svg(bottom + 4, "predicted time line", body);

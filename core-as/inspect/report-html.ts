@@ -6,7 +6,7 @@ import { bytesText, escapeHtml, grouped, htmlTable, msText, percentText } from "
 import { rooflineSvg, timelineSvg } from "./report-charts.ts";
 import { errorText } from "./report-words.ts";
 import type { JobReport, Size3 } from "./report-jobs.ts";
-import type { CompileReport } from "./report.ts";
+import type { CompileReport, OperatorReport } from "./report.ts";
 
 /** The whole page. */
 export function reportHtml(report: CompileReport): string {
@@ -114,6 +114,10 @@ function fallbacks({ operators }: CompileReport): string {
   return lines.length === 0 ? "" : `<h2>On the CPU</h2>${lines.join("")}`;
 }
 
+/** How well the jobs are known, and whether others' jobs do it. */
+const npuText = ({ evidence, reason }: OperatorReport): string =>
+  `NPU, ${evidence ?? ""}${reason === null ? "" : ", folded"}`;
+
 function operatorTable({ operators, against }: CompileReport): string {
   const other = new Map(against?.operators.map(({ op, predictedMs }) => [op, predictedMs]));
   const time = (ms: number | null | undefined): string =>
@@ -135,7 +139,7 @@ function operatorTable({ operators, against }: CompileReport): string {
       escapeHtml(operator.name),
       nameCell(operator.output),
       operator.place === "npu"
-        ? escapeHtml(`NPU, ${operator.evidence ?? ""}`)
+        ? `<span title="${escapeHtml(operator.reason ?? "")}">${escapeHtml(npuText(operator))}</span>`
         : `<span title="${escapeHtml(operator.reason ?? "")}">CPU, ${escapeHtml(operator.constraint ?? "")}</span>`,
       grouped(operator.macs),
       String(operator.jobs),

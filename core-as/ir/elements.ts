@@ -24,9 +24,10 @@ const READERS: Partial<Record<ElementType, (view: DataView, at: number) => numbe
 export function elementsOf(type: ElementType, bytes: Uint8Array): Float64Array | null {
   const read = READERS[type];
   if (read === undefined) return null;
-  // Most tensors are bytes; these two need no view.
-  if (type === "uint8" || type === "bool") return Float64Array.from(bytes);
-  if (type === "int8") return Float64Array.from(bytes, (byte) => (byte << 24) >> 24);
+  // Most tensors are bytes; copies of typed arrays are fast.
+  if (type === "uint8" || type === "bool") return new Float64Array(bytes);
+  if (type === "int8")
+    return new Float64Array(new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   const width = elementBytes(type)!;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return Float64Array.from({ length: Math.floor(bytes.length / width) }, (_, i) =>

@@ -1,6 +1,7 @@
 // The compiler as one object whose methods take and return plain data, so that it can live in a worker.
 // SPDX-License-Identifier: MIT
 import { releaseProxy, transfer } from "comlink";
+import type { CompileCache } from "../compile/cache.ts";
 import { compile, targetChip, type CompileOptions } from "../compile/compile.ts";
 import type { PassTiming } from "../compile/pipeline.ts";
 import { Core } from "../core.ts";
@@ -11,7 +12,15 @@ import { createSimTransport } from "../runtime/sim-transport.ts";
 import type { SubmitResult } from "../runtime/transport.ts";
 
 /** What can be chosen about a compilation and crosses to a worker. */
-export type WorkerCompileOptions = Omit<CompileOptions, "core" | "onProgress" | "signal">;
+export type WorkerCompileOptions = Omit<
+  CompileOptions,
+  "cache" | "core" | "onCacheError" | "onProgress" | "signal"
+>;
+
+export interface CompilerServiceOptions {
+  /** Where results are kept, e.g. `createCacheStorageCache()`; default: nowhere. */
+  cache?: CompileCache;
+}
 
 export interface WorkerCompileResult {
   /** Bytes of the .twx file. */
@@ -43,6 +52,8 @@ export class CompilerService {
   private readonly running = new Set<AbortController>();
   private loaded: Loaded | undefined;
 
+  constructor(private readonly options: CompilerServiceOptions = {}) {}
+
   /**
    * Compiles a TFLite model; see `compile` of the package for options and errors.
    * @param model bytes of the file
@@ -57,13 +68,15 @@ export class CompilerService {
       this.core ??= Core.create();
       const result = await compile(model, {
         ...options,
+        cache: this.options.cache,
         core: await this.core,
         signal,
         onProgress: progress,
       });
-      const executable = serialiseExecutable(result.executable);
-      const { report, timings } = result;
-      return transfer({ executable, report, timings, cached: false }, [executable.buffer]);
+      const { report, timings, cached, twx } = result;
+      // The cache may hold the same bytes, so they are not ours to give away.
+      const executable = twx?.slice() ?? serialiseExecutable(result.executable);
+      return transfer({ executable, report, timings, cached }, [executable.buffer]);
     });
   }
 

@@ -22,7 +22,7 @@ import {
   type Keypoint,
   type Picture,
 } from "../../core-as/index.ts";
-import { connectBoard } from "../../transport-ws/index.ts";
+import { connectBoard } from "../../transport-ws/server/node.ts";
 import { canvasOf, disc, line, type Canvas } from "./canvas.ts";
 
 /** Points below are guesses: drawn pale, and without limbs. */

@@ -30,6 +30,7 @@ export interface CaseOptions {
   exactRounding?: boolean;
   experimental?: boolean;
   accuracy?: Accuracy;
+  overlap?: boolean;
 }
 
 /** Runs the compiler on a case. */
@@ -42,6 +43,7 @@ export function compileCase(core: Core, model: Uint8Array, options: CaseOptions)
     memoryPlan: options.memoryPlan ?? true,
     exactRounding: options.exactRounding ?? false,
     experimental: options.experimental ?? false,
+    overlap: options.overlap ?? false,
     optimisations: options.optimisations ?? {},
     accuracy: options.accuracy ?? "balanced",
     ...(options.system ? { system: options.system } : {}),

@@ -1,7 +1,8 @@
 // A page that compiles in a worker, for the browser's tests: what they call hangs on `window.preview`.
 // SPDX-License-Identifier: MIT
 import { NpuError, ModelFormatError } from "../../core-as/errors.ts";
-import { proxy, wrapCompiler } from "../../core-as/worker/index.ts";
+import type { CompileCache } from "../../core-as/compile/cache.ts";
+import { createCacheStorageCache, proxy, wrapCompiler } from "../../core-as/worker/index.ts";
 
 const compiler = wrapCompiler(new Worker("/worker.js", { type: "module" }));
 
@@ -35,9 +36,9 @@ async function compileHere(path: string, target: string) {
   const progress: [stage: string, done: number][] = [];
   const onProgress = proxy((stage: string, done: number) => void progress.push([stage, done]));
   const { value, gapMs } = await longestGap(() => compiler.compile(model, { target }, onProgress));
-  const { executable, report, timings } = value;
+  const { executable, report, timings, cached } = value;
   const sha256 = await digestOf(executable);
-  return { sha256, jobs: report.totals.jobs, timings, progress, gapMs };
+  return { sha256, jobs: report.totals.jobs, timings, cached, progress, gapMs };
 }
 
 /** Compiles and cancels at the second report of a stage. */
@@ -75,7 +76,31 @@ async function simulateHere(path: string, input: number[]) {
   return { outputs: outputs.map((output) => [...output]), evidence };
 }
 
-const preview = { compileHere, cancelHere, failHere, simulateHere };
+/** Which of some uses of a bounded cache find what they ask for. */
+async function boundedHere(maxBytes: number, uses: [use: "get" | "put", digit: string][]) {
+  const cache = createCacheStorageCache("bounded", { maxBytes }) as CompileCache;
+  const found: (number | null)[] = [];
+  for (const [use, digit] of uses) {
+    const key = digit.repeat(64);
+    if (use === "put") await cache.put(key, new Uint8Array(100).fill(Number(digit)));
+    else found.push((await cache.get(key))?.[99] ?? null);
+  }
+  return found;
+}
+
+/** Damages every kept result in one byte; returns their number. */
+async function damageHere(name: string) {
+  const storage = await caches.open(name);
+  const requests = await storage.keys();
+  for (const request of requests) {
+    const bytes = new Uint8Array(await (await storage.match(request))!.arrayBuffer());
+    bytes[bytes.length >> 1]! ^= 1;
+    await storage.put(request, new Response(bytes));
+  }
+  return requests.length;
+}
+
+const preview = { compileHere, cancelHere, failHere, simulateHere, boundedHere, damageHere };
 Object.assign(globalThis, { preview });
 
 export type Preview = typeof preview;

@@ -26,8 +26,8 @@ const LARGE = corpusPath("models", "ssdlite_mobiledet_coco_qat_postprocess.tflit
 const PATIENCE_MS = 60_000;
 
 const WORKER = `
-  import { exposeCompiler } from "./core-as/worker/index.ts";
-  exposeCompiler();
+  import { CompilerService, createCacheStorageCache, exposeCompiler } from "./core-as/worker/index.ts";
+  exposeCompiler(globalThis, new CompilerService({ cache: createCacheStorageCache("results") }));
 `;
 const PAGE = `<!doctype html><title>Tilewright</title><link rel="icon" href="/icon">
   <script type="module" src="/page.js"></script>`;
@@ -130,6 +130,42 @@ if (needTool("browser worker", "Chromium", existsSync(CHROMIUM))) {
       assert.is(there.jobs, here.report.totals.jobs);
       const stages = new Set(there.progress.map(([stage]) => stage));
       for (const { name } of there.timings) assert.ok(stages.has(name), name);
+    }));
+
+  test("a second start loads what was kept, unless it is damaged", () =>
+    inPage(async (page) => {
+      const seen: [cached: boolean, sha256: string][] = [];
+      const compileOnce = async (): Promise<void> => {
+        const { cached, sha256 } = await call(page, "compileHere", "/sample", "a311d");
+        seen.push([cached, sha256]);
+      };
+      await compileOnce();
+      await page.reload();
+      await compileOnce();
+      assert.is(await call(page, "damageHere", "results"), 1);
+      await compileOnce();
+      await compileOnce();
+      assert.equal(
+        seen.map(([cached]) => cached),
+        [false, true, false, true],
+      );
+      assert.is(new Set(seen.map(([, sha256]) => sha256)).size, 1);
+    }));
+
+  test("what is kept is bounded, the oldest use goes first", () =>
+    inPage(async (page) => {
+      const found = await call(page, "boundedHere", 250, [
+        ["put", "1"],
+        ["put", "2"],
+        ["get", "1"],
+        ["put", "3"],
+        ["get", "2"],
+        ["get", "1"],
+        ["get", "3"],
+        ["put", "3"],
+        ["get", "1"],
+      ]);
+      assert.equal(found, [1, null, 1, 3, 1]);
     }));
 
   test("simulates to the bytes of Node", () =>

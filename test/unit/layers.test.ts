@@ -10,6 +10,7 @@ const FOLDERS = [
   "core-as",
   "transport-node",
   "transport-ws",
+  "storage",
   "cli",
   "examples",
   "bench",
@@ -198,6 +199,7 @@ test("7: the platform only at the edge", () =>
           "transport-node",
           "transport-ws/server.ts",
           "transport-ws/server",
+          "storage",
           "cli",
           "test",
           "bench",
@@ -319,6 +321,15 @@ test("the preview is a page: public interfaces that work in browsers, and nothin
         to !== "preview:worker",
     ),
   );
+});
+
+test("the disk is below the transports: storage knows the core only", () => {
+  const ofStorage = IMPORTS.filter(({ from }) => isBelow(from, "storage"));
+  assert.ok(ofStorage.length > 3);
+  expectNone(
+    ofStorage.filter(({ to }) => !to.startsWith("node:") && !isBelow(to, "core-as", "storage")),
+  );
+  expectNone(IMPORTS.filter(({ from, to }) => isBelow(from, "core-as") && isBelow(to, "storage")));
 });
 
 test("no wildcards in what the package exports", () => {

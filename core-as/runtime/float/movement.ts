@@ -28,7 +28,9 @@ function walk(
       for (let k = 0; k < size; k++) next[i * size + k] = at[i]! + k * strides[d]!;
     at = next;
   }
-  return Float64Array.from(at, (index) => from[index]!);
+  const out = new Float64Array(at.length);
+  for (let i = 0; i < out.length; i++) out[i] = from[at[i]!]!;
+  return out;
 }
 
 /** Blocks of parts beside each other: what CONCATENATION and PACK make, and SPLIT and UNPACK undo. */

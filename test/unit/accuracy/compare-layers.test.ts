@@ -5,7 +5,9 @@ import * as assert from "uvu/assert";
 import {
   chipByName,
   compareLayers,
+  compile,
   Core,
+  createSession,
   createSimTransport,
   elementsOf,
   firstViolation,
@@ -19,6 +21,7 @@ import {
   type Sample,
   type Transport,
 } from "../../../core-as/index.ts";
+import { isImage, withOutputs } from "../../../core-as/accuracy/networks.ts";
 import { CpuProgram } from "../../../core-as/runtime/cpu/index.ts";
 import { elementCount } from "../../../core-as/ir/graph.ts";
 import { cliModel } from "../../helpers/cli-models.ts";
@@ -189,6 +192,31 @@ test("operators on the CPU have nothing of their own to compare, but take part i
   );
   assert.is(report.layers[1]!.chained!.elements, 128);
   assert.is(report.layers[1]!.float!.alone!.max, 0);
+});
+
+test("an identity convolution reads a tensor without changing a byte", async () => {
+  for (const name of ["chain-mbv1-i24x40x3-o8-i8", "chain-mbv2-i14x14x16-o16-k3-u8-relu"]) {
+    const bytes = synthModel(name) as Uint8Array;
+    const model = readModel(bytes);
+    const { graph } = model;
+    const read = graph.ops.flatMap(({ outputs }) => outputs);
+    const inputs = [...sampleOf(bytes, "noise").inputs];
+    const values = [
+      new Set<number>(),
+      new Set(read.filter((id) => isImage(graph.tensors[id]!))),
+    ].map(async (hidden) => {
+      const network = withOutputs(model, read, hidden);
+      const { executable } = await compile(network.bytes, { core });
+      assert.ok(executable.placements.every(({ place }) => place === "npu"));
+      const transport = createSimTransport(chipByName("a311d")!);
+      const session = await createSession(executable, transport);
+      const { outputs } = await session.run(inputs);
+      await transport.close();
+      return new Map(network.outputs.map((id, i) => [id, outputs[i]!]));
+    });
+    assert.ok(read.length >= 3);
+    assert.equal(await values[1], await values[0]);
+  }
 });
 
 test("compatible mode, quirks and all: the wrong layer is found", async () => {

@@ -40,6 +40,7 @@ const layer = (op: number, alone: TensorDifference | null, more: Partial<LayerAc
     place: alone ? "npu" : "cpu",
     method: null,
     bound: null,
+    aloneBound: null,
     alone,
     chained: alone ?? off(0, 0, 0, 0),
     ...more,

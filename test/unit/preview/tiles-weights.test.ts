@@ -77,6 +77,7 @@ for (const [name, held] of CASES) {
       const channels: (number | null)[] = [];
       for (const [core, kernels] of first.kernelsOfCores.entries()) {
         let bits = 0;
+        const ofKernels = new Set<number>();
         for (let kernel = 0; kernel < kernels; kernel++) {
           const args = { ...job, core, kernel };
           const data = weightsData(held, args);
@@ -87,6 +88,10 @@ for (const [name, held] of CASES) {
           bits += figures.weightBits + figures.wordBits;
           const page = bitsData(held, { ...args, only: "kernel", from: 0, count: 1000 });
           assert.is(page.total, figures.spans);
+          for (let from = 0; from < page.total; from += 1000)
+            for (const { at } of bitsData(held, { ...args, only: "kernel", from, count: 1000 })
+              .spans)
+              ofKernels.add(at);
           for (const [tap, span] of spanOfTap.entries())
             if (span < page.spans.length) assert.ok(page.spans[span]!.taps.includes(tap) || page.spans[span]!.kernel !== kernel); // prettier-ignore
           if (data.inModel) inModel++;
@@ -102,9 +107,7 @@ for (const [name, held] of CASES) {
             assert.is(span.bits.length, Math.min(span.length, 32));
             assert.ok(span.label !== "" && span.meaning !== "" && !/undefined|NaN/.test(span.meaning), span.meaning); // prettier-ignore
             at += span.length;
-            const isRest = ["header", "count", "filling", "flush", "padding"].includes(span.kind);
-            // A run of filling belongs to no kernel.
-            if (isRest || (span.kind === "run" && span.kernel === null)) rest += span.length;
+            if (!ofKernels.has(span.at)) rest += span.length;
           }
         }
         assert.is(at % 512, 0);

@@ -95,10 +95,16 @@ export class ErrorBudget {
 
   /** Largest deviation that leaves as many outputs within one step as it must. */
   private deviation({ seen }: Pick<ChannelDemand, "seen">): number {
-    const { beyondOne } = this.budget;
-    if (seen <= beyondOne) return Infinity;
-    const at = SHARES_BEYOND.findIndex((share) => share * seen > beyondOne);
-    return at < 0 ? Infinity : at * SHARE_STEP;
+    const most = this.budget.beyondOne / seen;
+    if (!(most < 1)) return Infinity;
+    // Shares rise with the deviation.
+    let [low, high] = [0, SHARES_BEYOND.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (SHARES_BEYOND[middle]! > most) high = middle;
+      else low = middle + 1;
+    }
+    return low === SHARES_BEYOND.length ? Infinity : low * SHARE_STEP;
   }
 }
 

@@ -60,87 +60,115 @@ export function orderByScale(items: readonly ChannelItem[], budget: ErrorBudget)
 const fits = (item: ChannelItem, budget: ErrorBudget, multiplier: number): boolean =>
   multiplier <= item.ceiling || item.demands.every((demand) => budget.allows(demand, multiplier));
 
+function allFit(
+  items: readonly ChannelItem[],
+  first: number,
+  end: number,
+  budget: ErrorBudget,
+  multiplier: number,
+): boolean {
+  for (let i = first; i < end; i++) if (!fits(items[i]!, budget, multiplier)) return false;
+  return true;
+}
+
+export type Places = "few" | "ends" | "anywhere";
+
 /** Places of an order, about, where groups may end that could be longer. */
 const PLACES = 24;
-
-interface Best {
-  ms: number;
-  group: ChannelGroup | null;
-}
+/** Places where the fewest groups end that are tried as well. */
+const MOST_ENDS = 160;
 
 /**
  * The cheapest groups, or null when a channel fits no job.
  * @param items in the order of the groups
- * @param isOwn the order suits these items: groups may end anywhere, else at few places
+ * @param where groups may end: at few places; also where the fewest groups do; or anywhere
  */
 export function groupChannels(
   items: readonly ChannelItem[],
   budget: ErrorBudget,
   cost: GroupCost,
   limits: GroupingLimits,
-  isOwn: boolean,
+  where: Places,
 ): { groups: ChannelGroup[]; ms: number } | null {
-  const known = new Map<number, Best>([[items.length, { ms: 0, group: null }]]);
-  // Without recursion: places that a shorter rest needs are solved first.
-  const waiting = [0];
-  while (waiting.length > 0) {
-    const first = waiting.at(-1)!;
-    if (known.has(first)) {
-      waiting.pop();
-      continue;
+  const places = placesOf(items, budget, limits, where);
+  const times = new Float64Array(places.length).fill(Infinity);
+  const best = new Array<{ group: ChannelGroup; next: number } | undefined>(places.length);
+  times[places.length - 1] = 0;
+  for (let at = places.length - 2; at >= 0; at--)
+    for (const option of groupsFrom(items, budget, places, at, limits)) {
+      const rest = times[option.next]!;
+      if (rest === Infinity) continue;
+      const ms = cost(option.group) + rest;
+      if (ms < times[at]!) [times[at], best[at]] = [ms, option];
     }
-    const options = groupsFrom(items, budget, first, limits, isOwn);
-    const missing = options.map(endOf).filter((end) => !known.has(end));
-    if (missing.length > 0) {
-      waiting.push(...missing);
-      continue;
-    }
-    let best: Best = { ms: Infinity, group: null };
-    for (const group of options) {
-      const ms = cost(group) + known.get(endOf(group))!.ms;
-      if (ms < best.ms) best = { ms, group };
-    }
-    known.set(first, best);
-    waiting.pop();
-  }
   const groups: ChannelGroup[] = [];
-  for (let at = 0; at < items.length; at = endOf(groups.at(-1)!)) {
-    const { group } = known.get(at)!;
-    if (group === null) return null;
-    groups.push(group);
+  for (let at = 0; at < places.length - 1; at = best[at]!.next) {
+    if (best[at] === undefined) return null;
+    groups.push(best[at]!.group);
   }
-  return { groups, ms: known.get(0)!.ms };
+  return { groups, ms: times[0]! };
 }
 
-const endOf = ({ first, count }: ChannelGroup): number => first + count;
+/** Where groups may begin and end, in rising order. */
+function placesOf(
+  items: readonly ChannelItem[],
+  budget: ErrorBudget,
+  { maxFactor }: GroupingLimits,
+  where: Places,
+): number[] {
+  const { length } = items;
+  const grid = where === "anywhere" ? 1 : Math.max(1, Math.ceil(length / PLACES));
+  const places = new Set([0, length]);
+  for (let place = grid; place < length; place += grid) places.add(place);
+  if (where === "ends")
+    for (let place = 0, count = 0; place < length && count < MOST_ENDS; count++) {
+      place += Math.max(1, longestRun(items, budget, place, 1, maxFactor).length);
+      places.add(place);
+    }
+  return [...places].sort((a, b) => a - b);
+}
+
+interface Option {
+  group: ChannelGroup;
+  /** Index of the place where the rest begins. */
+  next: number;
+}
 
 /** Groups that may begin at a place. */
 function groupsFrom(
   items: readonly ChannelItem[],
   budget: ErrorBudget,
-  first: number,
+  places: readonly number[],
+  at: number,
   { maxFactor, copies, remainders }: GroupingLimits,
-  isOwn: boolean,
-): ChannelGroup[] {
-  const found: ChannelGroup[] = [];
-  const grid = Math.max(1, Math.ceil(items.length / PLACES));
-  const ends = (longest: number): number[] =>
-    lengths(first, longest, grid).filter((count) => {
-      const end = first + count;
-      return isOwn || end === items.length || end % grid === 0;
-    });
+): Option[] {
+  const found: Option[] = [];
+  const first = places[at]!;
+  /** The last place that a run reaches, and one half way there. */
+  const ends = (longest: number): number[] => {
+    let last = at;
+    while (last + 1 < places.length && places[last + 1]! <= first + longest) last++;
+    return [...new Set([last, (at + last + 1) >> 1])].filter((next) => next > at);
+  };
   let reached = 0;
   for (const times of copies) {
+    if (first + reached === items.length) break;
     const run = longestRun(items, budget, first, times, maxFactor);
     // More copies must be good for something.
     if (run.length <= reached) continue;
     reached = run.length;
-    for (const count of ends(reached))
-      found.push({ first, count, copies: times, remainder: 0, multiplier: run[count - 1]! });
+    for (const next of ends(reached)) {
+      const count = places[next]! - first;
+      const multiplier = run[count - 1]!;
+      found.push({ group: { first, count, copies: times, remainder: 0, multiplier }, next });
+    }
   }
   if (!remainders) return found;
   const run = remainderRun(items, budget, first, maxFactor);
-  for (const count of ends(run.length)) found.push({ first, count, copies: 1, ...run[count - 1]! });
+  for (const next of ends(run.length)) {
+    const count = places[next]! - first;
+    found.push({ group: { first, count, copies: 1, ...run[count - 1]! }, next });
+  }
   return found;
 }
 
@@ -181,20 +209,10 @@ function longestRun(
     const wanted = Math.max(item.floor / copies, LEAST_MULTIPLIER, multiplier);
     if (wanted >= maxFactor || !fits(item, budget, wanted)) break;
     // A larger multiplier is another one for all channels before.
-    if (wanted > multiplier && wanted > ceiling)
-      if (!items.slice(first, i).every((other) => fits(other, budget, wanted))) break;
+    if (wanted > multiplier && wanted > ceiling && !allFit(items, first, i, budget, wanted)) break;
     multiplier = wanted;
     ceiling = Math.min(ceiling, item.ceiling);
     multipliers.push(multiplier);
   }
   return multipliers;
-}
-
-/** Lengths of the longest run and of two that end at a multiple of `grid`: the longest of those, and half of it. */
-function lengths(first: number, longest: number, grid: number): number[] {
-  const end = first + longest;
-  const last = end - (end % grid);
-  const middle = (first + last) / 2;
-  const ends = [end, last, middle - (middle % grid)];
-  return [...new Set(ends)].filter((place) => place > first).map((place) => place - first);
 }

@@ -11,7 +11,7 @@ import {
 import { ceilDiv } from "../../lower-shared.ts";
 import type { Accuracy } from "../../options.ts";
 import { mergePadding } from "../merge-padding.ts";
-import { groupChannels, orderByScale, type ChannelGroup } from "./grouping.ts";
+import { groupChannels, orderByScale, type ChannelGroup, type Places } from "./grouping.ts";
 import { channelLayer, isPerChannel, outputPlane, type ChannelLayer } from "./layer.ts";
 import { orderClasses, type OrderClass } from "./orders.ts";
 
@@ -81,9 +81,11 @@ function planClass(
   const evaluate = (order: readonly number[]): LayerPlan[] =>
     layers.map((layer, i) => {
       const isOwn = order === sorted[i]!.order;
-      const plan = planIn(layer, order, isOwn) ?? planIn(layer, order, true);
+      const plan = planIn(layer, order, isOwn ? ["ends"] : ["few", "ends"]);
       // A depthwise convolution writes channels in the order in which it reads them.
-      return layer.geometry.depthwise ? plan! : cheaper(plan, sorted[i]!);
+      return layer.geometry.depthwise
+        ? (plan ?? planIn(layer, order, ["anywhere"])!)
+        : cheaper(plan, sorted[i]!);
     });
   const total = (plans: readonly LayerPlan[]): number => plans.reduce((sum, { ms }) => sum + ms, 0);
   let best: { order: readonly number[] | null; plans: LayerPlan[] } = {
@@ -118,10 +120,17 @@ function candidateOrders(sorted: readonly LayerPlan[]): (readonly number[])[] {
 }
 
 /** Groups that are runs of an order; null when none fits. */
-function planIn(layer: ChannelLayer, order: readonly number[], isOwn = false): LayerPlan | null {
+function planIn(
+  layer: ChannelLayer,
+  order: readonly number[],
+  tried: readonly Places[],
+): LayerPlan | null {
   const items = order.map((item) => layer.items[item]!);
-  const found = groupChannels(items, layer.budget, layer.cost, layer.limits, isOwn);
-  return found && { order, groups: found.groups, reorders: false, ms: found.ms };
+  for (const where of tried) {
+    const found = groupChannels(items, layer.budget, layer.cost, layer.limits, where);
+    if (found) return { order, groups: found.groups, reorders: false, ms: found.ms };
+  }
+  return null;
 }
 
 /** Groups of a layer in its own order, with the job that brings the result into the tensor's. */
@@ -129,7 +138,7 @@ function sortedPlan(layer: ChannelLayer, settings: PlanSettings): LayerPlan {
   const { items } = layer;
   const rising = [...items.keys()].sort((a, b) => items[a]!.floor - items[b]!.floor || a - b);
   const plan = [orderByScale(items, layer.budget), rising]
-    .map((order) => planIn(layer, order, true))
+    .map((order) => planIn(layer, order, ["ends", "anywhere"]))
     .reduce((a, b) => (a !== null && (b === null || a.ms <= b.ms) ? a : b));
   if (plan === null) throw new RangeError(`operator ${layer.op.id} has a factor that fits no job`);
   return { ...plan, reorders: true, ms: plan.ms + reorderMs(layer, settings) };

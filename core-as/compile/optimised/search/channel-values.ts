@@ -59,53 +59,87 @@ export function layerOf(graph: Graph, op: Op): Layer | null {
 const factorOf = ({ image, weight, output }: Pick<Layer, "image" | "weight" | "output">): number =>
   (scaleOf(image) * scaleOf(weight)) / scaleOf(output);
 
-/** Weights of a layer less their zero point, by kernel, tap and channel of the image (0 when depthwise). */
-export function weightsOf({
-  weight,
-  depthwise,
-}: Layer): (kernel: number, tap: number, z: number) => number {
-  const bytes = weight.constant!;
+/** Where a layer's weights lie. */
+export interface Weights {
+  bytes: Uint8Array;
+  zero: number;
+  /** 24 when bytes have a sign. */
+  shift: number;
+  kernelStep: number;
+  tapStep: number;
+  /** From plane to plane of a kernel; 0 when depthwise, where it has one. */
+  planeStep: number;
+  /** Taps in one plane. */
+  taps: number;
+}
+
+export function weightsOf({ weight, depthwise }: Layer): Weights {
   const [, rows = 1, columns = 1, read = 1] = weight.shape;
   const taps = rows * columns;
-  const zero = zeroOf(weight);
-  const sign = weight.type === "int8" ? 24 : 0;
-  const at = (index: number): number => ((bytes[index]! << sign) >> sign) - zero;
-  return depthwise
-    ? (kernel, tap) => at(tap * read + kernel)
-    : (kernel, tap, z) => at((kernel * taps + tap) * read + z);
+  return {
+    bytes: weight.constant!,
+    zero: zeroOf(weight),
+    shift: weight.type === "int8" ? 24 : 0,
+    kernelStep: depthwise ? 1 : taps * read,
+    tapStep: read,
+    planeStep: depthwise ? 0 : 1,
+    taps,
+  };
 }
 
-/** Taps of a kernel in one plane. */
-export const tapsOf = ({ weight }: Layer): number => weight.shape[1]! * weight.shape[2]!;
-
-/** Accumulators that lead to a value, and the value. */
-interface Band {
-  value: number;
-  least: number;
-  most: number;
+/** A weight less its zero point. */
+export function weightAt(weights: Weights, kernel: number, tap: number, plane: number): number {
+  const { bytes, zero, shift, kernelStep, tapStep, planeStep } = weights;
+  const byte = bytes[kernel * kernelStep + tap * tapStep + plane * planeStep]!;
+  return ((byte << shift) >> shift) - zero;
 }
 
-/**
- * The value that an accumulator leads to, with all others that surely do; null where that depends on how halves are rounded, and at the
- * upper end, where a ReLU6 may clamp.
- */
-function bandOf(layer: Layer, accumulator: number): Band | null {
+/** What a layer makes of accumulators. */
+interface Rounding {
+  factor: number;
+  zero: number;
+  lowest: number;
+  highest: number;
+  /** How far from a value, in output steps, accumulators may be that surely lead to it. */
+  half: number;
+}
+
+function roundingOf(layer: Layer): Rounding {
   const { op, output } = layer;
   const factor = factorOf(layer);
   const zero = zeroOf(output);
   const bottom = output.type === "int8" ? -128 : 0;
   const lowest = reluOf(op) === 1 ? Math.max(bottom, zero) : bottom;
   // An output stage moves its steps by less than two accumulator steps.
-  const half = 0.5 - 0.05 - 2 * factor;
-  const real = accumulator * factor + zero;
-  const value = Math.max(Math.round(real), lowest);
-  if (half <= 0 || value >= bottom + 255) return null;
-  const [least, most] = [value - half, value + half].map((edge) => (edge - zero) / factor) as [
-    number,
-    number,
-  ];
-  const band = { value, least: value === lowest ? -Infinity : least, most };
-  return accumulator >= band.least && accumulator <= band.most ? band : null;
+  return { factor, zero, lowest, highest: bottom + 255, half: 0.5 - 0.05 - 2 * factor };
+}
+
+/** Least and most distance from its zero point of each channel of a layer's image. */
+interface Distances {
+  least: Float64Array;
+  most: Float64Array;
+  /** Planes of which both are the same, and all others. */
+  fixed: readonly number[];
+  open: readonly number[];
+}
+
+function distancesOf({ image, padded }: Layer, known: ChannelValues | undefined): Distances {
+  const zero = zeroOf(image);
+  const bottom = image.type === "int8" ? -128 : 0;
+  const planes = image.shape[3]!;
+  const least = new Float64Array(planes).fill(bottom - zero);
+  const most = new Float64Array(planes).fill(bottom + 255 - zero);
+  const [fixed, open]: [number[], number[]] = [[], []];
+  for (let z = 0; z < planes; z++) {
+    const value = known?.[z] ?? null;
+    if (value !== null) {
+      // Beyond the image a channel has its zero point.
+      least[z] = padded ? Math.min(value - zero, 0) : value - zero;
+      most[z] = padded ? Math.max(value - zero, 0) : value - zero;
+    }
+    (least[z] === most[z] ? fixed : open).push(z);
+  }
+  return { least, most, fixed, open };
 }
 
 /**
@@ -113,54 +147,52 @@ function bandOf(layer: Layer, accumulator: number): Band | null {
  * @param known the image's channels; undefined = nothing is known
  */
 export function valuesOf(layer: Layer, known: ChannelValues | undefined): ChannelValues {
-  const { image, depthwise, padded } = layer;
-  const zero = zeroOf(image);
-  const bottom = image.type === "int8" ? -128 : 0;
-  /** Distances of a channel's values from the zero point, least and most. */
-  const ranges = Array.from({ length: image.shape[3]! }, (_, z): [number, number] => {
-    const value = known?.[z] ?? null;
-    if (value === null) return [bottom - zero, bottom + 255 - zero];
-    return padded
-      ? [Math.min(value - zero, 0), Math.max(value - zero, 0)]
-      : [value - zero, value - zero];
-  });
-  const at = weightsOf(layer);
-  const taps = tapsOf(layer);
-  return Array.from({ length: layer.output.shape[3]! }, (_, kernel) => {
-    const planes = depthwise ? [kernel] : ranges.keys();
-    return valueOf(layer, kernel, { planes, ranges, at, taps });
-  });
-}
-
-interface Terms {
-  planes: Iterable<number>;
-  ranges: readonly (readonly [number, number])[];
-  at: ReturnType<typeof weightsOf>;
-  taps: number;
-}
-
-/** Value of one channel: the sum of what its terms can be at least and at most stays in the band of one value. */
-function valueOf(layer: Layer, kernel: number, { planes, ranges, at, taps }: Terms): number | null {
-  const bias = layer.biases?.[kernel] ?? 0;
-  let [low, high] = [bias, bias];
-  const open: number[] = [];
-  for (const z of planes) {
-    const [least, most] = ranges[z]!;
-    if (least !== most) open.push(z);
-    else for (let tap = 0; least !== 0 && tap < taps; tap++) low += at(kernel, tap, z) * least;
+  const distances = distancesOf(layer, known);
+  const weights = weightsOf(layer);
+  const rounding = roundingOf(layer);
+  const values: (number | null)[] = [];
+  for (let kernel = 0; kernel < layer.output.shape[3]!; kernel++) {
+    const bias = layer.biases?.[kernel] ?? 0;
+    values.push(valueOf({ weights, rounding, bias }, kernel, planesOf(layer, kernel, distances)));
   }
-  high = low;
-  const band = bandOf(layer, low);
-  if (band === null) return null;
-  for (const z of open) {
-    const [least, most] = ranges[z]!;
+  return values;
+}
+
+/** The planes that a kernel reads. */
+function planesOf({ depthwise }: Layer, kernel: number, distances: Distances): Distances {
+  if (!depthwise) return distances;
+  const isFixed = distances.least[kernel] === distances.most[kernel];
+  return { ...distances, fixed: isFixed ? [kernel] : [], open: isFixed ? [] : [kernel] };
+}
+
+/**
+ * Value of one channel, null when it is not the same for all images: the sum of what its terms can be at least and at most leads to
+ * one value, however halves are rounded. Not for the upper end of the range, where a ReLU6 may clamp.
+ */
+function valueOf(
+  { weights, rounding, bias }: { weights: Weights; rounding: Rounding; bias: number },
+  kernel: number,
+  { least, most, fixed, open }: Distances,
+): number | null {
+  const { factor, zero, lowest, highest, half } = rounding;
+  const { taps } = weights;
+  let sum = bias;
+  for (const z of fixed)
+    for (let tap = 0; least[z] !== 0 && tap < taps; tap++)
+      sum += weightAt(weights, kernel, tap, z) * least[z]!;
+  const value = Math.max(Math.round(sum * factor + zero), lowest);
+  if (half <= 0 || value >= highest) return null;
+  const bottom = value === lowest ? -Infinity : (value - half - zero) / factor;
+  const top = (value + half - zero) / factor;
+  let [low, high] = [sum, sum];
+  if (low < bottom || high > top) return null;
+  for (const z of open)
     for (let tap = 0; tap < taps; tap++) {
-      const weight = at(kernel, tap, z);
-      low += Math.min(weight * least, weight * most);
-      high += Math.max(weight * least, weight * most);
+      const weight = weightAt(weights, kernel, tap, z);
+      low += Math.min(weight * least[z]!, weight * most[z]!);
+      high += Math.max(weight * least[z]!, weight * most[z]!);
       // Every further term can only widen this, as all of them can be 0: most kernels end here at once.
-      if (low < band.least || high > band.most) return null;
+      if (low < bottom || high > top) return null;
     }
-  }
-  return band.value;
+  return value;
 }

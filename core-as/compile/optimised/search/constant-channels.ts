@@ -5,8 +5,8 @@ import type { Graph, Op, Tensor } from "../../../ir/graph.ts";
 import { partitionBorder } from "../../lower-shared.ts";
 import {
   layerOf,
-  tapsOf,
   valuesOf,
+  weightAt,
   weightsOf,
   type ChannelValues,
   type Layer,
@@ -86,10 +86,10 @@ class Layers {
     const value = this.values.get(image.id)?.[channel] ?? null;
     if (value === image.quant!.zeroPoints[0]!) return true;
     if (value !== null && !padded && biases !== null) return true;
-    const at = weightsOf(layer);
-    const taps = tapsOf(layer);
+    const weights = weightsOf(layer);
     for (let kernel = 0; kernel < output.shape[3]!; kernel++)
-      for (let tap = 0; tap < taps; tap++) if (at(kernel, tap, channel) !== 0) return false;
+      for (let tap = 0; tap < weights.taps; tap++)
+        if (weightAt(weights, kernel, tap, channel) !== 0) return false;
     return true;
   }
 
@@ -134,7 +134,7 @@ function rewrite(
       constant: new Uint8Array(kept.buffer),
     };
   }
-  const taps = tapsOf(layer);
+  const { taps } = weightsOf(layer);
   const [, rows = 1, columns = 1, read = 1] = weight.shape;
   const outer = depthwise ? [0] : kernels;
   const inner = depthwise ? kernels : planes;
@@ -155,16 +155,15 @@ function withConstants(
 ): Int32Array {
   const { image, output } = layer;
   const biases = Int32Array.from(layer.biases!);
-  const at = weightsOf(layer);
-  const taps = tapsOf(layer);
+  const weights = weightsOf(layer);
   for (const z of removed.get(image.id) ?? []) {
     const distance =
       (values.get(image.id)?.[z] ?? image.quant!.zeroPoints[0]!) - image.quant!.zeroPoints[0]!;
     // Not so where a border would have the zero point in its place: such channels go only when nobody reads them.
     if (distance === 0 || layer.padded) continue;
     for (let kernel = 0; kernel < output.shape[3]!; kernel++)
-      for (let tap = 0; tap < taps; tap++)
-        biases[kernel] = biases[kernel]! + at(kernel, tap, z) * distance;
+      for (let tap = 0; tap < weights.taps; tap++)
+        biases[kernel] = biases[kernel]! + weightAt(weights, kernel, tap, z) * distance;
   }
   return biases;
 }

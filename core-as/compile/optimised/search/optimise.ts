@@ -13,6 +13,8 @@ import { ALL_OPTIMISATIONS, type CompileSettings, type Optimisations } from "../
 import type { Steps } from "../../steps.ts";
 import type { LoweringChoices } from "../context.ts";
 import { withoutConstantChannels } from "./constant-channels.ts";
+import { foldJobs } from "../fold/fold-jobs.ts";
+import { orderJobs } from "../job-order.ts";
 import { chooseStrides } from "./dense-strides.ts";
 import { splitDepthwise } from "./depthwise-groups.ts";
 import { experimentsOf, withExperiments } from "./experiments.ts";
@@ -85,6 +87,20 @@ export class Optimiser implements LoweringChoices, GenerationChoices {
       jobs.push(...this.replace(work));
     }
     return { ...lowered, jobs };
+  }
+
+  /** Leaves out jobs whose work others do. */
+  fold(lowered: Lowered): Lowered {
+    return this.switches.foldJobs ? foldJobs(lowered, this.settings.chip) : lowered;
+  }
+
+  get foldMovements(): boolean {
+    return this.switches.foldJobs;
+  }
+
+  /** Brings jobs into the order that needs least memory. */
+  order(lowered: Lowered): Lowered {
+    return this.switches.jobOrder ? orderJobs(lowered) : lowered;
   }
 
   private replace(work: Work): Work[] {
