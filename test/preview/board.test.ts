@@ -124,6 +124,10 @@ if (needTool("preview, boards", "Chromium", hasChromium)) {
       assert.not.match(kept, "right token");
       await page.click(".connection button");
       await page.waitForSelector(".board-status.closed");
+      // The time line has the board's times beside the predicted ones from then on.
+      await openTab(page, "time");
+      assert.match(await plainText(page, ".panel-facts"), /Observed [\d.]+ ms simulated/);
+      assert.match(await plainText(page, ".chart-line"), /: 0\.\d+ ms, observed [\d.]+ ms, /);
     }),
   );
 

@@ -57,7 +57,9 @@ export function spanView(source: SpanSource, list: SpanList, index: number): Spa
     stream.placeOf(item + i),
   ).flatMap((place) => (place ? [place] : []));
   const isStream = list === stream.spans;
-  const kernel = kind === "bias" || kind === "offset" ? item : (places[0]?.kernel ?? null);
+  // A run of length 0 belongs to the weight behind it.
+  const first = places[0] ?? (kind === "run" && yields === 0 ? stream.placeOf(item) : null);
+  const kernel = kind === "bias" || kind === "offset" ? item : (first?.kernel ?? null);
   const { label, meaning } = SENTENCES[kind](span, source, list);
   return {
     ...{

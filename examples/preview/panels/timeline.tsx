@@ -74,7 +74,7 @@ function Times(props: WithData): JSX.Element {
       value: msText(totalMs),
       note: error === null ? evidence : `± ${percentText(error)}; ${evidence}`,
     },
-    ...(observed ? [{ name: "Observed", value: msText(observed.totalMs), note: observed.evidence }] : []),
+    ...(observed ? [{ name: "Observed", value: msText(observed.totalMs), note: observed.evidence === "simulated" ? "simulated, which says nothing about the chip" : observed.evidence }] : []),
     { name: "Jobs", value: String(bars.length), note: laneNote(data) },
   ]; // prettier-ignore
   return (

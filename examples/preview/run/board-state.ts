@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 import type { BoardCapabilities } from "../../../transport-ws/index.ts";
 import type { Compiled, PanelProps } from "../panel-types.ts";
+import { keepProfile } from "../panels/profile.ts";
 import { failureOf, type Failure } from "../shell/failure.ts";
 import type { BoardRun, BoardTransport, OutputDifference } from "./board-client.ts";
 import type { AnswerView } from "./run-data.ts";
@@ -121,6 +122,7 @@ export async function runBoard(props: PanelProps, profile: boolean): Promise<voi
     const answer = await describeAnswer(props, run.outputs);
     const differences = differencesOf(twx, run.outputs, simulated);
     const outcome = { ...run, key, inputs: chosen, answer, differences };
+    if (run.jobs) keepProfile(key, { jobs: run.jobs, evidence: run.evidence });
     boardStore.set({ outcome, running: false, upload: null });
   } catch (error) {
     // What ended with the connection was said when that was lost.
