@@ -195,6 +195,7 @@ all stay inside what captures show: tiles at most as wide and as tall as the ref
 | \`--no-constant-channels\` | channels between convolutions that have one value for all images (kernels of zeros, biases out of reach) or no reader are not computed; what they add goes into the next layer's biases | yes: jobs with fewer channels |
 | \`--no-kernel-dealing\` | kernels with zero runs dealt to the cores so that the largest stream is smallest, each core's by falling size; core version 7 only, where a kernel carries its output offset | no, so \`--captured-only\` leaves it out |
 | \`--no-fold-jobs\` | operators that only rescale, clamp, look up or transpose values as part of their neighbours' jobs: identities and clamps into output stages, two functions of a byte into one table or one stage, transpositions of transpositions. Only where the bytes stay the same, proved over all 256 bytes or over all accumulators that the weights allow | jobs are of the kinds that the operators have |
+| \`--no-planar-ports\` | tensors that only NPU partitions exchange in planar order, without the changes of layout on both sides; what the CPU or the caller sees stays NHWC | no, so \`--captured-only\` leaves it out |
 | \`--no-job-order\` | jobs in the order that needs least memory for tensors at once; costs nothing and saves no time | yes: jobs are the same |
 
 On core version 8 the gain of depthwise groups comes from the model's rule that every superblock reads the whole input, also in

@@ -49,6 +49,7 @@ const OPTIMISATION_FLAGS: Readonly<Record<keyof Optimisations, string>> = {
   denseStrides: "strides of convolutions always folded into channels",
   transposeCores: "changes of layout on one TP core",
   mergedLayouts: "a pass for the layout of an image and another one for the fold of its strides",
+  planarPorts: "tensors between NPU partitions in NHWC order",
   constantChannels: "channels computed although they have one value for all images",
   kernelDealing: "kernels dealt to the NN cores in the order of their channels",
   experimentalCaches: "with --experimental: no caches on version 8",

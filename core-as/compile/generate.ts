@@ -9,9 +9,18 @@ import type {
   ExecutableBuffer,
   ExecutableJob,
   ExecutablePartition,
+  Port,
   Relocation,
 } from "../executable/executable.ts";
-import type { BufferRef, Lowered, NnWork, TpProgram, TpWork, WeightPlan } from "./jobs.ts";
+import type {
+  BufferRef,
+  Lowered,
+  NnWork,
+  PortPlan,
+  TpProgram,
+  TpWork,
+  WeightPlan,
+} from "./jobs.ts";
 import { finish, type Steps } from "./steps.ts";
 
 const [NN_TABLE, TP_TABLE] = BLOCK_TABLES as [
@@ -116,18 +125,8 @@ class PartitionGenerator {
       jobs,
       relocations: this.relocations,
       stream: streamWords,
-      inputs: this.lowered.inputs.map(({ tensor, place, bytes }) => ({
-        tensor,
-        buffer: place.buffer.id,
-        offset: place.offset,
-        bytes,
-      })),
-      outputs: this.lowered.outputs.map(({ tensor, place, bytes }) => ({
-        tensor,
-        buffer: place.buffer.id,
-        offset: place.offset,
-        bytes,
-      })),
+      inputs: this.lowered.inputs.map(portOf),
+      outputs: this.lowered.outputs.map(portOf),
     };
   }
 
@@ -275,6 +274,11 @@ class PartitionGenerator {
       return buffer;
     });
   }
+}
+
+function portOf({ tensor, place, bytes, planar }: PortPlan): Port {
+  const port = { tensor, buffer: place.buffer.id, offset: place.offset, bytes };
+  return planar ? { ...port, planar } : port;
 }
 
 /** A record with every member that lowering did not set at 0. */

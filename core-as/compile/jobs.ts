@@ -91,8 +91,10 @@ export interface TpWork {
 
 export type Work = NnWork | TpWork;
 
-/** A tensor of the graph where a partition reads or writes it, in NHWC order. */
+/** A tensor of the graph where a partition reads or writes it. */
 export interface PortPlan {
+  /** In planar order; else in NHWC order. */
+  planar?: true;
   tensor: number;
   place: BufferRef;
   bytes: number;

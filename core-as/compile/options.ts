@@ -31,6 +31,8 @@ export interface Optimisations {
   transposeCores: boolean;
   /** Layout and fold of an image in one pass of the TP cores. Never captured. */
   mergedLayouts: boolean;
+  /** Tensors that go from one NPU partition to another stay planar. Never captured. */
+  planarPorts: boolean;
   /** Channels between convolutions that have the same value for all images are not computed. */
   constantChannels: boolean;
   /** Kernels dealt to the cores so that the largest stream is smallest; version 7 only. Never captured. */
@@ -55,6 +57,7 @@ export const ALL_OPTIMISATIONS: Optimisations = {
   denseStrides: true,
   transposeCores: true,
   mergedLayouts: true,
+  planarPorts: true,
   constantChannels: true,
   kernelDealing: true,
   experimentalCaches: true,

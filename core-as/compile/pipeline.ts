@@ -160,6 +160,7 @@ function* lower(compilation: Compilation): Steps<void> {
   }
   const optimiser = new Optimiser(core, settings);
   compilation.optimiser = optimiser;
+  optimiser.startExchange(graph, compilation.groups!);
   compilation.lowered = yield* eachInTurn(
     partitions,
     ({ ops }) => ops.length,

@@ -23,6 +23,7 @@ export function checkFlow(
     available.add(id);
   };
 
+  checkPlanar(graph, partitions, steps, fail);
   const submitted = new Set<number>();
   const executed = new Set<number>();
   for (const [index, step] of steps.entries()) {
@@ -44,4 +45,28 @@ export function checkFlow(
   }
   if (submitted.size !== partitions.length) fail("a partition is never submitted");
   for (const id of graph.outputs) need(id, "the caller");
+}
+
+/** Planar tensors are so at every border that they cross, and nobody but NPU partitions sees them. */
+function checkPlanar(
+  graph: Graph,
+  partitions: readonly ExecutablePartition[],
+  steps: readonly Step[],
+  fail: (message: string) => never,
+): void {
+  const ports = partitions.flatMap(({ inputs, outputs }) => [...inputs, ...outputs]);
+  const planar = new Set(ports.flatMap((port) => (port.planar ? [port.tensor] : [])));
+  if (planar.size === 0) return;
+  for (const { tensor, planar: isPlanar } of ports)
+    if (planar.has(tensor) && !isPlanar) fail(`tensor ${tensor} is planar at one border only`);
+  const seen = [
+    ...graph.inputs,
+    ...graph.outputs,
+    ...steps.flatMap((step) =>
+      step.kind === "cpu" ? step.ops.flatMap((id) => graph.ops[id]!.inputs) : [],
+    ),
+  ];
+  for (const tensor of seen)
+    if (planar.has(tensor))
+      fail(`tensor ${tensor} is planar, but not only the NPU reads or writes it`);
 }

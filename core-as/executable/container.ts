@@ -15,7 +15,9 @@ import {
   MAX_SECTIONS,
   REQUIRED,
   SECTIONS,
+  SOMETIMES,
   type SectionTag,
+  type SometimesTag,
 } from "./format.ts";
 import { readSections, type ChipIds } from "./read-sections.ts";
 import { damaged, type Section } from "./section-reader.ts";
@@ -28,10 +30,11 @@ import { writeSections } from "./write-sections.ts";
  */
 export function serialiseExecutable(executable: Executable): Uint8Array {
   const contents = writeSections(executable);
-  const tableEnd = HEADER_BYTES + ENTRY_BYTES * SECTIONS.length;
+  const tags = [...SECTIONS, ...SOMETIMES.filter((tag) => contents[tag] !== undefined)];
+  const tableEnd = HEADER_BYTES + ENTRY_BYTES * tags.length;
   let end = tableEnd;
-  const placed = SECTIONS.map((tag) => {
-    const bytes = contents[tag];
+  const placed = tags.map((tag) => {
+    const bytes = contents[tag]!;
     const offset = alignUp(end, ALIGNMENT);
     end = offset + bytes.length;
     return { tag, bytes, offset };
@@ -46,7 +49,7 @@ export function serialiseExecutable(executable: Executable): Uint8Array {
     view.setUint32(HEADER[name as keyof typeof head], value, true);
   view.setUint32(HEADER.version, FORMAT_VERSION, true);
   view.setUint32(HEADER.fileBytes, end, true);
-  view.setUint32(HEADER.sections, SECTIONS.length, true);
+  view.setUint32(HEADER.sections, tags.length, true);
   for (const [i, { tag, bytes, offset }] of placed.entries()) {
     const entry = HEADER_BYTES + i * ENTRY_BYTES;
     view.setUint32(entry + ENTRY.tag, tagNumber(tag), true);
@@ -128,13 +131,11 @@ function checkHeader(file: Uint8Array, view: DataView): number {
   return count;
 }
 
+/** What a file has: all sections, and perhaps those that it need not have. */
+type Sections = Record<SectionTag, Section> & Partial<Record<SometimesTag, Section>>;
+
 /** Sections by tag. They lie one behind the other, so that every byte of the file is checked by someone. */
-function readTable(
-  file: Uint8Array,
-  view: DataView,
-  count: number,
-  checksums: boolean,
-): Record<SectionTag, Section> {
+function readTable(file: Uint8Array, view: DataView, count: number, checksums: boolean): Sections {
   const found = new Map<string, Section>();
   let end = HEADER_BYTES + count * ENTRY_BYTES;
   for (let i = 0; i < count; i++) {
@@ -158,12 +159,12 @@ function readTable(
   if (end !== file.length) damaged(`bytes follow the last section`, end);
   for (const tag of SECTIONS)
     if (!found.has(tag)) damaged(`there is no section ${tag}`, HEADER.sections);
-  return Object.fromEntries(found) as Record<SectionTag, Section>;
+  return Object.fromEntries(found) as Sections;
 }
 
 function refuseUnknown(tag: string, flags: number, byteOffset: number): void {
   if (flags > REQUIRED) damaged(`section ${tag} has flags ${flags}`, byteOffset);
-  const isKnown = (SECTIONS as readonly string[]).includes(tag);
+  const isKnown = ([...SECTIONS, ...SOMETIMES] as readonly string[]).includes(tag);
   if (isKnown || (flags & REQUIRED) === 0) return;
   throw new ExecutableError(
     "TW_EXE_VERSION",

@@ -56,8 +56,13 @@ export interface ExecutableJob {
   output: number;
 }
 
-/** Where a tensor of the graph lies when it crosses the partition's border; bytes are NHWC. */
+/** Where a tensor of the graph lies when it crosses the partition's border. */
 export interface Port {
+  /**
+   * Bytes are planar: channel by channel. Only for tensors that NPU partitions alone write and read, and then in all of them.
+   * Left out: NHWC.
+   */
+  planar?: true;
   /** Index of the tensor in the graph. */
   tensor: number;
   /** Index of the buffer in the partition. */

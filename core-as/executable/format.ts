@@ -38,7 +38,7 @@ export const HEADER = {
 /** Byte offsets of a section table entry's words. */
 export const ENTRY = { tag: 0, flags: 4, offset: 8, bytes: 12, crc: 16, reserved: 20 } as const;
 
-/** Sections in the order in which they are written; all are required. */
+/** Sections that every file has, in the order in which they are written; all are required. */
 export const SECTIONS = [
   "STRS",
   "META",
@@ -55,6 +55,10 @@ export const SECTIONS = [
   "DATA",
 ] as const;
 export type SectionTag = (typeof SECTIONS)[number];
+
+/** Written behind the others, required, and only where they say anything: older readers refuse what they would get wrong. */
+export const SOMETIMES = ["PLNR"] as const;
+export type SometimesTag = (typeof SOMETIMES)[number];
 
 /** Stands for "no index" and "no string". */
 export const NONE = 0xffffffff;

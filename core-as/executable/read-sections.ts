@@ -6,7 +6,13 @@ import type { Graph } from "../ir/graph.ts";
 import { verifyGraph } from "../ir/verify.ts";
 import { readModel } from "../model/read.ts";
 import { checkFlow } from "./check-flow.ts";
-import type { Executable, LayerAccuracy, Placement, Step } from "./executable.ts";
+import type {
+  Executable,
+  ExecutablePartition,
+  LayerAccuracy,
+  Placement,
+  Step,
+} from "./executable.ts";
 import {
   ACCURACY_LEVELS,
   EVIDENCES,
@@ -15,6 +21,7 @@ import {
   PLACES,
   STEP_KINDS,
   type SectionTag,
+  type SometimesTag,
 } from "./format.ts";
 import { PartitionReader } from "./read-partitions.ts";
 import { damaged, SectionReader, type Section } from "./section-reader.ts";
@@ -34,7 +41,7 @@ export interface Strings {
  * @throws ExecutableError TW_EXE_DAMAGED
  */
 export function readSections(
-  sections: Readonly<Record<SectionTag, Section>>,
+  sections: Readonly<Record<SectionTag, Section> & Partial<Record<SometimesTag, Section>>>,
   chip: ChipIds,
 ): Executable {
   const strings = readStrings(sections.STRS);
@@ -47,6 +54,7 @@ export function readSections(
   if (!/^([0-9a-f]{64})?$/.test(modelSha256)) meta.fail("the model's digest is no SHA-256");
   meta.end();
   const partitions = new PartitionReader(sections, strings, graph).readAll();
+  if (sections.PLNR) markPlanar(sections.PLNR, partitions);
   const steps = readSteps(sections.STEP, partitions.length, graph.ops.length);
   const placements = readPlacements(sections.PLAC, strings, graph.ops.length);
   checkFlow(graph, partitions, steps, (message) => damaged(message, sections.STEP.offset));
@@ -62,6 +70,23 @@ export function readSections(
     ...readQuirks(sections.QUIR, strings),
     accuracies: readAccuracies(sections.ACCU, graph.ops.length),
   };
+}
+
+/** Marks the ports that are listed: in order, each once. */
+function markPlanar(section: Section, partitions: readonly ExecutablePartition[]): void {
+  const reader = new SectionReader(section);
+  let before = -1;
+  while (!reader.atEnd) {
+    const partition = reader.index(partitions.length, "a partition");
+    const { inputs, outputs } = partitions[partition]!;
+    const port = reader.index(inputs.length + outputs.length, "a port");
+    // Exact in a double: ports and partitions are far below 2^26.
+    const place = partition * 2 ** 26 + port;
+    if (place <= before) reader.fail("planar ports are not in order");
+    before = place;
+    [...inputs, ...outputs][port]!.planar = true;
+  }
+  if (before < 0) reader.fail("no port is planar");
 }
 
 function readStrings(section: Section): Strings {

@@ -23,6 +23,7 @@ import {
   ROLES,
   STEP_KINDS,
   type SectionTag,
+  type SometimesTag,
 } from "./format.ts";
 import { stripConstants } from "./strip-constants.ts";
 
@@ -50,7 +51,9 @@ class StringTable {
 }
 
 /** Writes all sections. Same executable, same bytes. */
-export function writeSections(executable: Executable): Record<SectionTag, Uint8Array> {
+export function writeSections(
+  executable: Executable,
+): Record<SectionTag, Uint8Array> & Partial<Record<SometimesTag, Uint8Array>> {
   const strings = new StringTable();
   const { partitions } = executable;
   const meta = [
@@ -105,7 +108,21 @@ export function writeSections(executable: Executable): Record<SectionTag, Uint8A
   const sections = Object.fromEntries(
     Object.entries(words).map(([tag, list]) => [tag, wordBytes(list)]),
   ) as Record<keyof typeof words, Uint8Array>;
-  return { ...sections, GRAF: graphBytes(executable), DATA: contents, STRS: strings.bytes() };
+  const planar = planarWords(partitions);
+  return {
+    ...sections,
+    GRAF: graphBytes(executable),
+    DATA: contents,
+    STRS: strings.bytes(),
+    ...(planar.length > 0 && { PLNR: wordBytes(planar) }),
+  };
+}
+
+/** Partition, and index of the port, its inputs before its outputs: of every port in planar order. */
+function planarWords(partitions: readonly ExecutablePartition[]): number[] {
+  return partitions.flatMap(({ inputs, outputs }, partition) =>
+    [...inputs, ...outputs].flatMap(({ planar }, port) => (planar ? [partition, port] : [])),
+  );
 }
 
 /** The graph as a TFLite file, without the constants that only NPU operators use. */

@@ -1,6 +1,7 @@
 // A partition as a capture directory: what a kernel would see of its submit (docs/formats.md).
 // SPDX-License-Identifier: MIT
 import { addressSpan, assignAddresses, ADDRESS_TOP } from "../executable/addresses.ts";
+import { UsageError } from "../errors.ts";
 import type { Executable, ExecutablePartition, Port } from "../executable/executable.ts";
 import { alignUp, PAGE_BYTES } from "../executable/format.ts";
 import { relocate } from "../executable/relocate.ts";
@@ -27,6 +28,7 @@ export interface CaptureOptions {
  * coefficients. The format is that of the reference driver's captures.
  * @param index of the partition in executable.partitions
  * @throws RangeError when there is no such partition
+ * @throws UsageError TW_USAGE for a partition with planar ports, which means nothing on its own
  * @throws EncodeError TW_ENC_RELOC
  */
 export function writeCapture(
@@ -41,6 +43,7 @@ export function writeCapture(
     partition,
     base === undefined ? top : base + addressSpan(partition),
   );
+  refusePlanar(partition, index);
   const bytes = relocate(partition, addresses);
   const names = bufferNames(partition, index);
 
@@ -83,6 +86,16 @@ export function writeCapture(
   };
   files.set("capture.json", `${JSON.stringify(description, null, 1)}\n`);
   return files;
+}
+
+/** A submit on its own reads and writes what people have: NHWC. */
+function refusePlanar({ inputs, outputs }: ExecutablePartition, index: number): void {
+  const port = [...inputs, ...outputs].find(({ planar }) => planar);
+  if (port)
+    throw new UsageError(
+      `partition ${index} has tensor ${port.tensor} in planar order at its border; a capture needs a compilation with optimisations.planarPorts ` +
+        "false (--no-planar-ports)",
+    );
 }
 
 /**

@@ -10,6 +10,7 @@ import { floatBits, partitionBorder, scaleOf, zp8 } from "../lower-shared.ts";
 import { padPrograms, transposeProgram } from "../tp-programs.ts";
 import type { ConvGeometry } from "../../legalise/conv-geometry.ts";
 import { RENAMINGS } from "../../legalise/npu-operators.ts";
+import { noExchange, type PlanarExchange } from "./exchange.ts";
 import { mergePadding, type MergedPadding } from "./merge-padding.ts";
 import { Placement } from "./placement.ts";
 import { NO_PLANS, type ChannelPlans } from "./per-channel/plan.ts";
@@ -36,12 +37,15 @@ export interface LoweringChoices {
   mergeLayouts: boolean;
   /** Two operators that reorder values as one. */
   foldMovements: boolean;
+  /** Tensors that cross borders in planar order. */
+  exchange: PlanarExchange;
 }
 
 const CAPTURED_CHOICES: LoweringChoices = {
   strides: (geometry) => geometry,
   mergeLayouts: false,
   foldMovements: false,
+  exchange: noExchange(),
 };
 
 /** One partition while it is lowered. Tensors are planar inside; layouts change only at its border. */
@@ -56,6 +60,8 @@ export class LoweringContext {
   private readonly planar = new Map<number, number>();
   private readonly nhwc = new Map<number, number>();
   private readonly entering: readonly number[];
+  /** Nodes of what the host writes. */
+  private readonly entered = new Map<number, number>();
   private readonly leaving: ReadonlySet<number>;
   /** Operators of the partition that read a tensor. */
   private readonly readers = new Map<number, Op[]>();
@@ -77,7 +83,8 @@ export class LoweringContext {
     const border = partitionBorder(graph, ops);
     this.entering = border.entering;
     this.leaving = new Set(border.leaving);
-    for (const id of this.entering) this.nhwc.set(id, this.placement.add(this.bytes(id)));
+    for (const id of this.entering) this.entered.set(id, this.placement.add(this.bytes(id)));
+    for (const [id, node] of this.entered) this.define(id, node, choices.exchange.planar.has(id));
     for (const op of ops) for (const id of op.outputs) this.producers.set(id, op);
     for (const op of ops)
       for (const id of op.inputs) this.readers.set(id, [...(this.readers.get(id) ?? []), op]);
@@ -91,8 +98,9 @@ export class LoweringContext {
       tensor,
       place: resolve(node),
       bytes: this.bytes(tensor),
+      ...(this.choices.exchange.planar.has(tensor) && { planar: true as const }),
     });
-    const inputs = this.entering.map((id) => port(id, this.nhwc.get(id)!));
+    const inputs = this.entering.map((id) => port(id, this.entered.get(id)!));
     const outputs = [...this.ports].map(([id, node]) => port(id, node));
     const buffers = this.placement.allBuffers();
     const { accuracies, folds } = this;
@@ -198,6 +206,7 @@ export class LoweringContext {
 
   /** The order to write a tensor in: NHWC where it only leaves or gets another shape. */
   wantsPlanar(id: number): boolean {
+    if (this.choices.exchange.candidates.has(id) && this.leaving.has(id)) return true;
     return (this.readers.get(id) ?? []).some((op) => !RENAMINGS.includes(op.kind));
   }
 
@@ -217,9 +226,19 @@ export class LoweringContext {
     return { from: this.nhwc.get(input)!, to };
   }
 
-  /** Makes the operator's outputs visible outside, where somebody reads them (Q30, Q32). */
+  /** Makes the operator's outputs visible outside, where somebody reads them (Q30, Q32); planar where only other partitions do. */
   publish(op: Op): void {
-    for (const id of op.outputs) if (this.leaving.has(id)) this.ports.set(id, this.nhwcOf(op, id));
+    const { candidates, planar } = this.choices.exchange;
+    for (const id of op.outputs) {
+      if (!this.leaving.has(id)) continue;
+      const stays = candidates.has(id) && this.formOf(id).planar && !this.isSameInBoth(id);
+      if (stays) planar.add(id);
+      this.ports.set(id, stays ? this.planar.get(id)! : this.nhwcOf(op, id));
+    }
+  }
+
+  private isSameInBoth(id: number): boolean {
+    return sameInBothLayouts(this.extent(id));
   }
 
   /** Puts a tensor at `offset` of `container`, or a copy of it when it already lies elsewhere (Q46). */

@@ -9,11 +9,13 @@ import type { Graph, Op, Tensor } from "../../../ir/graph.ts";
 import type { ConvGeometry } from "../../../legalise/conv-geometry.ts";
 import type { GenerationChoices } from "../../generate.ts";
 import type { Lowered, NnWork, Work } from "../../jobs.ts";
+import type { OpGroup } from "../../../legalise/partition.ts";
 import { ALL_OPTIMISATIONS, type CompileSettings, type Optimisations } from "../../options.ts";
 import type { Steps } from "../../steps.ts";
 import type { LoweringChoices } from "../context.ts";
 import { withoutConstantChannels } from "./constant-channels.ts";
 import { foldJobs } from "../fold/fold-jobs.ts";
+import { noExchange, planarExchange, type PlanarExchange } from "../exchange.ts";
 import { orderJobs } from "../job-order.ts";
 import { chooseStrides } from "./dense-strides.ts";
 import { splitDepthwise } from "./depthwise-groups.ts";
@@ -28,12 +30,14 @@ const NEVER_CAPTURED: Partial<Optimisations> = {
   transposeCores: false,
   mergedLayouts: false,
   kernelDealing: false,
+  planarPorts: false,
 };
 
 /** The choices of one compilation. */
 export class Optimiser implements LoweringChoices, GenerationChoices {
   /** Tiles and caches of NN jobs. */
   readonly plans: PlanSearch;
+  exchange: PlanarExchange = noExchange();
   private readonly switches: Optimisations;
   private readonly system: System;
   /** Experiment bits of all NN jobs. */
@@ -92,6 +96,11 @@ export class Optimiser implements LoweringChoices, GenerationChoices {
   /** Leaves out jobs whose work others do. */
   fold(lowered: Lowered): Lowered {
     return this.switches.foldJobs ? foldJobs(lowered, this.settings.chip) : lowered;
+  }
+
+  /** Looks for tensors that may stay planar between partitions, before any is lowered. */
+  startExchange(graph: Graph, groups: readonly OpGroup[]): void {
+    if (this.switches.planarPorts) this.exchange = planarExchange(graph, groups);
   }
 
   get foldMovements(): boolean {
