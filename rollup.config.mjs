@@ -4,6 +4,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dts } from "rollup-plugin-dts";
 import esbuild from "rollup-plugin-esbuild";
+import { compilerIdPlugin } from "./scripts/compiler-id.mjs";
 
 const { dependencies } = JSON.parse(readFileSync("package.json", "utf8"));
 
@@ -16,6 +17,7 @@ const EXPORTS = Object.fromEntries(
     "ws-node": "transport-ws/server/node.ts",
     "ws-server": "transport-ws/server/index.ts",
     "ws-pool": "transport-ws/pool/index.ts",
+    worker: "core-as/worker/index.ts",
   }).filter(([, path]) => existsSync(path)),
 );
 
@@ -24,8 +26,8 @@ const external = (id) =>
   id.startsWith("node:") ||
   Object.keys(dependencies).some((name) => id === name || id.startsWith(`${name}/`));
 
-/** Everything of the compiler lies in one chunk that all share; it holds no Node module. */
-const isCore = (id) => /[\\/](core-as|build)[\\/]/.test(id);
+/** Everything of the compiler lies in one chunk that all share; it holds no Node module, and no package for workers. */
+const isCore = (id) => /[\\/](core-as(?![\\/]worker[\\/])|build)[\\/]/.test(id);
 
 const SHEBANG = "#!/usr/bin/env node";
 
@@ -41,7 +43,7 @@ export default [
       manualChunks: (id) => (isCore(id) ? "core" : undefined),
       banner: (chunk) => (chunk.name === "cli" ? SHEBANG : ""),
     },
-    plugins: [esbuild({ target: "es2022" })],
+    plugins: [compilerIdPlugin(), esbuild({ target: "es2022" })],
   },
   {
     input: EXPORTS,

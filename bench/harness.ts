@@ -9,15 +9,22 @@ export interface BenchCase {
   model: Uint8Array;
 }
 
-/** MobileNetV1 from the corpus, and always the sample; a missing corpus is said by name. */
-export function benchCases(): BenchCase[] {
+/** Models of the corpus. */
+export const MOBILENET_V1 = "mobilenet_v1_1.0_224_quant";
+export const MOBILEDET = "ssdlite_mobiledet_coco_qat_postprocess";
+
+/** Models from the corpus, by name, and always the sample; a missing corpus is said by name. */
+export function benchCases(names: readonly string[] = [MOBILENET_V1]): BenchCase[] {
   const sample = {
     name: "examples/sample/digits",
     model: new Uint8Array(readFileSync("examples/sample/digits.tflite")),
   };
-  const name = "mobilenet_v1_1.0_224_quant";
-  if (hasCorpus) return [{ name, model: corpusBytes("models", `${name}.tflite`) }, sample];
-  console.error(`skipped: ${name} (no shared corpus)`);
+  if (hasCorpus)
+    return [
+      ...names.map((name) => ({ name, model: corpusBytes("models", `${name}.tflite`) })),
+      sample,
+    ];
+  console.error(`skipped: ${names.join(", ")} (no shared corpus)`);
   return [sample];
 }
 

@@ -44,8 +44,9 @@ export function addCompile(program: Command): void {
 async function runCompile(path: string, flags: CompileArguments): Promise<void> {
   if (flags.output === "-" && flags.memoryMap === "-")
     throw new UsageError("only one of --output and --memory-map can be standard output", "output");
-  const { executable, report, timings } = await compileModel(readBytes(path), compileFlags(flags));
-  const bytes = flags.output === undefined ? null : serialiseExecutable(executable);
+  const result = await compileModel(readBytes(path), compileFlags(flags));
+  const { executable, report, timings, cached } = result;
+  const bytes = flags.output === undefined ? null : (result.twx ?? serialiseExecutable(executable));
   if (bytes !== null) await writeBytes(flags.output!, bytes);
   if (flags.memoryMap !== undefined) await writeBytes(flags.memoryMap, mapPicture(executable));
 
@@ -53,8 +54,8 @@ async function runCompile(path: string, flags: CompileArguments): Promise<void> 
   const binaryOutput = flags.output === "-" || flags.memoryMap === "-";
   // With a file on standard output, everything for people goes to standard error.
   const show = binaryOutput ? note : print;
-  if (form === "json" && !binaryOutput) return printJson({ ...report, timings });
-  if (form === "json") return note(JSON.stringify({ ...report, timings }));
+  if (form === "json" && !binaryOutput) return printJson({ ...report, timings, cached });
+  if (form === "json") return note(JSON.stringify({ ...report, timings, cached }));
   show(form === "text" ? reportText(report) : summaryText(report));
   for (const sentence of notRunnable(executable)) show(`${out.yellow("warning:")} ${sentence}`);
   const milliseconds = timings.reduce((sum, pass) => sum + pass.milliseconds, 0);
@@ -64,7 +65,8 @@ async function runCompile(path: string, flags: CompileArguments): Promise<void> 
     ...(flags.memoryMap === undefined ? [] : [`${target(flags.memoryMap)}: memory map`]),
   ];
   if (written.length === 0) written.push("nothing written (-o FILE writes the executable)");
-  show(out.dim(`compiled in ${milliseconds.toFixed(0)} ms; ${written.join(", ")}`));
+  const done = cached ? "loaded from the cache" : "compiled";
+  show(out.dim(`${done} in ${milliseconds.toFixed(0)} ms; ${written.join(", ")}`));
 }
 
 /** Memory map of the partition with most tensor memory; empty when nothing runs on the NPU. */

@@ -19,6 +19,12 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   variable("TW_CHIP", "default of --target; a board's own chip goes before it"),
   variable("TW_TOKEN_FILE", "default of --token-file"),
   variable("TW_RECORD", "default of run --record"),
+  variable(
+    "TW_CACHE",
+    "default of --cache; off: no cache, also for run and bench, which have one in the user's directory for caches",
+  ),
+  variable("XDG_CACHE_HOME", "the user's directory for caches; default ~/.cache"),
+  variable("LOCALAPPDATA", "on Windows: where the user's directory for caches is"),
   variable("NO_COLOR", "not empty: no colours"),
   variable(
     "FORCE_COLOR",

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "no
 import { dirname, join } from "node:path";
 import { compile, parseExecutable, type CompileResult, type Executable } from "../core-as/index.ts";
 import { NpuError, TransportError, UsageError } from "../core-as/errors.ts";
+import { cacheOptions } from "./cache.ts";
 import type { CompileChoices } from "./flags.ts";
 import { Progress, writeBinary } from "./terminal.ts";
 
@@ -92,15 +93,21 @@ function looksLikeModel(bytes: Uint8Array): boolean {
   return new TextDecoder("latin1").decode(bytes.subarray(4, 8)) === "TFL3";
 }
 
-/** Compiles a model with progress on standard error. */
+/**
+ * Compiles a model with progress on standard error, or loads what was compiled before.
+ * @param keeps whether results are kept when no flag says so
+ */
 export async function compileModel(
   bytes: Uint8Array,
-  flags: CompileChoices,
+  { cacheDir, ...flags }: CompileChoices,
+  keeps = false,
 ): Promise<CompileResult> {
+  const options = await cacheOptions(cacheDir, keeps);
   const progress = new Progress("compiling");
   try {
     return await compile(bytes, {
       ...flags,
+      ...options,
       onProgress: (stage, done) => progress.update(stage, done),
     });
   } finally {

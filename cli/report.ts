@@ -16,6 +16,7 @@ export function summaryText(report: CompileReport): string {
     ...evidenceLines(report.operators),
     ...accuracyLines(report),
     ...fallbackLines(report.operators),
+    ...foldLines(report.operators),
     ...report.warnings.map((warning) => `${out.yellow("warning:")} ${warning}`),
   ];
   return lines.join("\n");
@@ -50,6 +51,13 @@ function accuracyLines({ accuracies }: CompileReport): string[] {
     `${out.bold("scales per channel:")} ${plural(accuracies.length, "layer")} in ${plural(groups, "group")} of channels, ${first.accuracy}: ` +
       `at most ${bound.toFixed(2)} steps off before rounding, at least ${(100 * share).toFixed(1)} % of a layer's outputs within 1 of TFLite's (expected)`,
   ];
+}
+
+/** One line for each operator that others' jobs compute. */
+function foldLines(operators: readonly OperatorReport[]): string[] {
+  return operators.flatMap(({ op, name, place, reason }) =>
+    place === "npu" && reason !== null ? [`${out.green("folded:")} ${name} #${op}. ${reason}`] : [],
+  );
 }
 
 const plural = (number: number, word: string): string =>

@@ -54,6 +54,7 @@ const SIM_CODES: Partial<Record<Status, SimCode>> = {
   [Status.SIM_BAD_COEFFICIENTS]: "TW_SIM_BAD_COEFFICIENTS",
   [Status.SIM_DOUBLE_WRITE]: "TW_SIM_DOUBLE_WRITE",
   [Status.SIM_LIMIT]: "TW_SIM_LIMIT",
+  [Status.SIM_OVERLAP]: "TW_SIM_OVERLAP",
 };
 
 /**
@@ -63,7 +64,11 @@ const SIM_CODES: Partial<Record<Status, SimCode>> = {
  * survives a reset, and no view of the memory leaves this class: `read` copies.
  */
 export class Core {
-  private constructor(private readonly wasm: CoreExports) {}
+  private constructor(
+    private readonly wasm: CoreExports,
+    /** False for another module than the one that this package carries. */
+    readonly isBuiltIn: boolean,
+  ) {}
 
   /**
    * Instantiates the core.
@@ -74,7 +79,7 @@ export class Core {
     try {
       const module =
         source instanceof WebAssembly.Module ? source : await WebAssembly.compile(source);
-      return new Core(await instantiate(module, { env: {} }));
+      return new Core(await instantiate(module, { env: {} }), options.wasm === undefined);
     } catch (cause) {
       throw new CoreBugError("the WASM core could not be instantiated", cause);
     }

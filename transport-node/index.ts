@@ -1,9 +1,10 @@
-// The package export "tilewright/node": NPUs of this machine.
+// The package export "tilewright/node": NPUs and disks of this machine.
 // SPDX-License-Identifier: MIT
 import { systemDevices } from "./addon.ts";
 import { listCores, type DeviceInfo } from "./discovery.ts";
 import { openDrmAmong, type DrmOptions, type DrmTransport } from "./drm.ts";
 
+export { createDirectoryCache, type DirectoryCacheOptions } from "../storage/compile-cache.ts";
 export type { BufferStats } from "./buffer-object.ts";
 export type { DeviceInfo } from "./discovery.ts";
 export type { DrmOptions, DrmTransport } from "./drm.ts";

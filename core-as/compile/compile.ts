@@ -1,7 +1,7 @@
 // The compiler as applications call it: bytes of a model in, an executable and a report out.
 // SPDX-License-Identifier: MIT
 import { Core } from "../core.ts";
-import { TransportError, UsageError } from "../errors.ts";
+import { UsageError } from "../errors.ts";
 import type { Executable } from "../executable/executable.ts";
 import { stripConstants } from "../executable/strip-constants.ts";
 import { chipByIdentity, chipByName, CHIPS, parseIdentity, type Chip } from "../hw/chips.ts";
@@ -9,8 +9,17 @@ import { systemOf, type System } from "../hw/systems.ts";
 import { sha256Hex } from "../inspect/canonical.ts";
 import { buildReport, type CompileReport } from "../inspect/report.ts";
 import type { Model } from "../ir/graph.ts";
-import { ACCURACIES, type Accuracy, type CompileMode, type Optimisations } from "./options.ts";
-import { runPipeline, type PassTiming } from "./pipeline.ts";
+import {
+  ACCURACIES,
+  type Accuracy,
+  type CompileMode,
+  type CompileSettings,
+  type Optimisations,
+} from "./options.ts";
+import { CachedResult, type CompileCache } from "./cache.ts";
+import { Pace } from "./pace.ts";
+import { compilePasses, type PassProgress, type PassTiming } from "./pipeline.ts";
+import { finish } from "./steps.ts";
 
 export const DEFAULT_TARGET = "a311d";
 export const DEFAULT_MODE: CompileMode = "optimised";
@@ -37,15 +46,38 @@ export interface CompileOptions {
    */
   exactRounding?: boolean;
   /**
+   * optimised mode: also mechanisms that no capture of any driver shows, on version 8 of the NN cores caches, tall tiles and zero runs
+   * (docs/cost-model.md, Experimental). Operators and jobs that use one are labelled. Default false.
+   */
+  experimental?: boolean;
+  /**
    * optimised mode: error budget of layers with a scale for each channel (docs/accuracy.md): exact = every output within one step of
    * TFLite's, balanced = 99 % of a layer's outputs within one step and none more than three off, fast = the fewest jobs. Default "balanced".
    */
   accuracy?: Accuracy;
+  /**
+   * Where results are kept: what was compiled before from the same bytes with the same options, by the same build of the compiler, is
+   * loaded instead. Not asked with a core of another WASM module, nor where the host has no Web Cryptography.
+   */
+  cache?: CompileCache;
+  /** Told what the cache threw; the result is then compiled, or not kept. */
+  onCacheError?: (error: unknown) => void;
+  /**
+   * optimised mode, experimental: jobs of the NN cores and of the TP cores run at the same time where neither needs the other
+   * (docs/cost-model.md). What makes them do so was never captured in this form; with `capturedOnly` none do. Default false.
+   */
+  overlap?: boolean;
   /** Instance to work in; default: a new one. Nothing stays allocated in it. */
   core?: Core;
-  /** Called before each stage with its name and the share of work done (0..1), and once with 1 at the end. */
+  /**
+   * Called with a stage's name and the share of work done (0..1, never less than before): at the start of each stage, about every 15 ms
+   * in long ones, and once with 1 at the end.
+   */
   onProgress?: (stage: string, done: number) => void;
-  /** Checked between stages. */
+  /**
+   * Stops the compilation at its next pause. With a signal or onProgress the compiler lets events in at each stage and about every
+   * 15 ms within long ones; without either it never pauses.
+   */
   signal?: AbortSignal;
 }
 
@@ -54,12 +86,16 @@ export interface CompileResult {
   /** The model as imported, with all constants (views of the bytes that were given). */
   model: Model;
   report: CompileReport;
-  /** Time of each pass. */
+  /** Time of each pass; of a cached result, of what loading it took. */
   timings: PassTiming[];
+  /** True when the result came from the cache. */
+  cached: boolean;
+  /** Bytes of the .twx file, where a cache made them necessary; executable and cache may share them, so they must not change. */
+  twx?: Uint8Array;
 }
 
 /**
- * Compiles a TFLite model.
+ * Compiles a TFLite model, or finds what was compiled before in `options.cache`.
  * @param model bytes of the file; must not change while the result is in use
  * @throws TypeError when `model` is not a Uint8Array
  * @throws UsageError TW_USAGE for an unknown target, mode or accuracy
@@ -79,9 +115,9 @@ export async function compile(
     memoryPlan = true,
     optimisations = {},
     exactRounding = false,
+    experimental = false,
     accuracy = "balanced",
-    signal,
-    onProgress,
+    overlap = false,
   } = options;
   if (mode !== "optimised" && mode !== "compatible")
     throw new UsageError(`mode ${String(mode)} is neither optimised nor compatible`, "mode");
@@ -91,35 +127,48 @@ export async function compile(
       "accuracy",
     );
   const chip = targetChip(options.target ?? DEFAULT_TARGET);
-  const step = (stage: string, done: number): void => {
-    checkSignal(signal);
-    onProgress?.(stage, done);
-  };
-  checkSignal(signal);
+  const pace = new Pace("the compilation", options);
+  pace.check();
   const system = options.system ?? systemOf(chip.name);
-  const core = options.core ?? (await Core.create());
+  const settings: CompileSettings = {
+    chip,
+    mode,
+    allowQuirks,
+    capturedOnly,
+    memoryPlan,
+    exactRounding,
+    experimental,
+    overlap,
+    accuracy,
+    system,
+    optimisations,
+  };
   const modelSha256 = await modelDigest(model);
-  const result = runPipeline(
-    core,
-    model,
-    {
-      chip,
-      mode,
-      allowQuirks,
-      capturedOnly,
-      memoryPlan,
-      exactRounding,
-      accuracy,
-      system,
-      optimisations,
-    },
-    step,
-  );
+  const kept = await openResult(options, modelSha256, settings);
+  let result: CompileResult | undefined = await kept?.load(model);
+  if (result === undefined) {
+    result = await compileNow(model, modelSha256, settings, options, pace);
+    if (kept) result.twx = await kept.keep(result, model);
+  }
+  pace.check();
+  options.onProgress?.("done", 1);
+  return result;
+}
+
+/** Runs the compiler. */
+async function compileNow(
+  model: Uint8Array,
+  modelSha256: string,
+  settings: CompileSettings,
+  options: CompileOptions,
+  pace: Pace,
+): Promise<CompileResult> {
+  const core = options.core ?? (await Core.create());
+  const result = await runPasses(compilePasses(core, model, settings), pace);
   const { graph, steps } = result.executable;
   const executable = { ...result.executable, modelSha256, graph: stripConstants(graph, steps) };
-  const report = buildReport(executable, result.model, { system });
-  step("done", 1);
-  return { executable, model: result.model, report, timings: result.timings };
+  const report = buildReport(executable, result.model, { system: settings.system });
+  return { executable, model: result.model, report, timings: result.timings, cached: false };
 }
 
 /**
@@ -137,9 +186,28 @@ export function targetChip(name: string): Chip {
   return chip;
 }
 
-function checkSignal(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true)
-    throw new TransportError("TW_IO_ABORTED", "the compilation was aborted", {}, signal.reason);
+/** The place of a result in the cache; undefined when none can be used. */
+async function openResult(
+  { cache, core, onCacheError }: CompileOptions,
+  modelSha256: string,
+  settings: CompileSettings,
+): Promise<CachedResult | undefined> {
+  if (cache === undefined || modelSha256 === "" || core?.isBuiltIn === false) return undefined;
+  return CachedResult.open(cache, modelSha256, settings, onCacheError);
+}
+
+/** Runs all passes, with pauses when somebody watches. */
+async function runPasses<T>(passes: Generator<PassProgress, T, void>, pace: Pace): Promise<T> {
+  if (!pace.isWatched) return finish(passes);
+  try {
+    for (;;) {
+      const { done, value } = passes.next();
+      if (done === true) return value;
+      await pace.step(value.pass, value.done);
+    }
+  } finally {
+    pace.end();
+  }
 }
 
 /** SHA-256 of the model; empty where the host has no Web Cryptography (pages that are not a secure context). */

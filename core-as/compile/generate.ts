@@ -12,6 +12,7 @@ import type {
   Relocation,
 } from "../executable/executable.ts";
 import type { BufferRef, Lowered, NnWork, TpProgram, TpWork, WeightPlan } from "./jobs.ts";
+import { finish, type Steps } from "./steps.ts";
 
 const [NN_TABLE, TP_TABLE] = BLOCK_TABLES as [
   (typeof BLOCK_TABLES)[number],
@@ -48,28 +49,48 @@ export interface PlanFinder {
   };
 }
 
+/** What generation may choose once coefficients are planned. */
+export interface GenerationChoices {
+  plans: PlanFinder;
+  /** Plans the coefficients of the job at `record` again, in a better order if there is one. */
+  dealKernels(
+    core: Core,
+    job: { record: number; weights: number; biases: number },
+    where: ErrorLocation,
+  ): void;
+}
+
 /**
  * Generates one partition's buffers, jobs and stream.
  * @param core used inside a scope: nothing stays allocated
- * @param plans left out: tiles and caches as the reference plans them
+ * @param choices left out: tiles, caches and the order of kernels as the reference has them
  * @throws FieldRangeError, PlanError, EncodeError with the job and its TFLite operator
  */
 export function generatePartition(
   core: Core,
   lowered: Lowered,
-  plans?: PlanFinder,
+  choices?: GenerationChoices,
 ): ExecutablePartition {
-  return new Generator(core, lowered, plans).run();
+  return finish(generateSteps(core, lowered, choices));
 }
 
-class Generator {
+/** generatePartition, a job a step. */
+export function generateSteps(
+  core: Core,
+  lowered: Lowered,
+  choices?: GenerationChoices,
+): Steps<ExecutablePartition> {
+  return new PartitionGenerator(core, lowered, choices).run();
+}
+
+class PartitionGenerator {
   private readonly buffers: ExecutableBuffer[];
   private readonly relocations: Relocation[] = [];
 
   constructor(
     private readonly core: Core,
     private readonly lowered: Lowered,
-    private readonly plans: PlanFinder | undefined,
+    private readonly choices: GenerationChoices | undefined,
   ) {
     this.buffers = lowered.buffers.map(({ bytes }) => ({
       role: "tensor",
@@ -79,12 +100,16 @@ class Generator {
     }));
   }
 
-  run(): ExecutablePartition {
-    const jobs = this.lowered.jobs.map((work, index) =>
-      this.core.scope(() =>
+  *run(): Steps<ExecutablePartition> {
+    const { core, lowered } = this;
+    const jobs: ExecutableJob[] = [];
+    for (const [index, work] of lowered.jobs.entries()) {
+      yield index / lowered.jobs.length;
+      const job = core.scope(() =>
         work.kind === "NN" ? this.generateNn(work, index) : this.generateTp(work, index),
-      ),
-    );
+      );
+      jobs.push(job);
+    }
     const streamWords = this.generateStream(jobs);
     return {
       buffers: this.buffers,
@@ -136,8 +161,11 @@ class Generator {
     );
     core.call("planTiles", where, record);
     core.call("planCoefs", where, record, weights.ptr, biases);
-    if (this.plans && this.replan(record, this.plans, where))
-      core.call("planCoefs", where, record, weights.ptr, biases);
+    if (this.choices) {
+      if (this.replan(record, this.choices.plans, where))
+        core.call("planCoefs", where, record, weights.ptr, biases);
+      this.choices.dealKernels(core, { record, weights: weights.ptr, biases }, where);
+    }
     core.call("planSram", where, record);
     const planned = core.readWords(record, NnJob.WORDS);
     const coefBytes = planned[NnJob.COEF_BYTES]!;
@@ -218,11 +246,14 @@ class Generator {
     const { core } = this;
     return core.scope(() => {
       const list = core.allocWords(
-        jobs.flatMap((job) => {
+        jobs.flatMap((job, index) => {
           const entry = new Array<number>(CommandJob.WORDS).fill(0);
           entry[CommandJob.KIND] = job.kind === "NN" ? 0 : 1;
           entry[CommandJob.DESCRIPTORS] = job.descriptors.length;
           entry[CommandJob.UNK_03950] = PAD_STATE_OPS.includes(job.op) ? PAD_STATE : 0;
+          const { tag, waits } = this.lowered.schedule?.[index] ?? { tag: 0, waits: [] };
+          entry[CommandJob.TAG] = tag;
+          [entry[CommandJob.WAIT_A], entry[CommandJob.WAIT_B]] = [waits[0] ?? 0, waits[1] ?? 0];
           return entry;
         }),
       );

@@ -8,13 +8,17 @@ import { verifyGraph } from "../ir/verify.ts";
 import { refinePlacements } from "../legalise/neighbours.ts";
 import { groupOperators, placeOperators, type OpGroup } from "../legalise/partition.ts";
 import { readModel } from "../model/read.ts";
-import { generatePartition } from "./generate.ts";
+import { labelExperiments } from "./experimental-placements.ts";
+import { generateSteps } from "./generate.ts";
 import type { Lowered } from "./jobs.ts";
 import { lowerCompatible } from "./compatible/lower.ts";
+import { explainFolds } from "./optimised/fold/explain.ts";
 import { lowerOptimised } from "./optimised/lower.ts";
 import { planMemory } from "./optimised/memory.ts";
+import { overlapJobs } from "./optimised/overlap.ts";
 import { Optimiser } from "./optimised/search/optimise.ts";
 import type { CompileSettings } from "./options.ts";
+import { eachInTurn, finish, type Steps } from "./steps.ts";
 
 /** What the passes hand to each other. */
 interface Compilation {
@@ -32,20 +36,27 @@ interface Compilation {
 
 interface Pass {
   name: string;
-  run(compilation: Compilation): void;
+  /** About how much of a compilation it is; only progress depends on it. */
+  share: number;
+  /** Long passes return steps. */
+  run(compilation: Compilation): void | Steps<void>;
 }
 
 const PASSES: readonly Pass[] = [
-  { name: "import", run: importModel },
-  { name: "place", run: place },
-  { name: "refine placement", run: refine },
-  { name: "group", run: group },
-  { name: "lower", run: lower },
-  { name: "refuse quirks", run: refuseQuirks },
-  { name: "optimise", run: optimise },
-  { name: "plan memory", run: planTensors },
-  { name: "generate", run: generate },
+  { name: "import", share: 2, run: importModel },
+  { name: "place", share: 1, run: place },
+  { name: "refine placement", share: 1, run: refine },
+  { name: "group", share: 1, run: group },
+  { name: "lower", share: 50, run: lower },
+  { name: "refuse quirks", share: 1, run: refuseQuirks },
+  { name: "fold jobs", share: 1, run: fold },
+  { name: "optimise", share: 15, run: optimise },
+  { name: "order jobs", share: 2, run: order },
+  { name: "overlap jobs", share: 1, run: overlap },
+  { name: "plan memory", share: 4, run: planTensors },
+  { name: "generate", share: 25, run: generate },
 ];
+const ALL_SHARES = PASSES.reduce((sum, { share }) => sum + share, 0);
 
 export interface PassTiming {
   name: string;
@@ -59,28 +70,56 @@ export interface PipelineResult {
   timings: PassTiming[];
 }
 
+/** Where a compilation stands. */
+export interface PassProgress {
+  pass: string;
+  /** Share of all passes that is done: 0..1, never less than before. */
+  done: number;
+}
+
 /**
- * Runs all passes.
+ * All passes, as a generator: yields before each pass and, in long ones, between operators or jobs. At each yield nothing is
+ * allocated in the core, so others may use it meanwhile.
  * @param core instance to encode with; nothing stays allocated in it
  * @param bytes a TFLite file
- * @param onPass called before each pass with its name and the share of work done (0..1)
  */
+export function* compilePasses(
+  core: Core,
+  bytes: Uint8Array,
+  settings: CompileSettings,
+): Generator<PassProgress, PipelineResult, void> {
+  const compilation: Compilation = { core, settings, bytes };
+  const timings: PassTiming[] = [];
+  let before = 0;
+  for (const { name, share, run } of PASSES) {
+    const at = (part: number): PassProgress => ({
+      pass: name,
+      done: (before + share * part) / ALL_SHARES,
+    });
+    yield at(0);
+    // Pauses are not the pass's time.
+    let milliseconds = 0;
+    let start = performance.now();
+    for (const part of run(compilation) ?? []) {
+      milliseconds += performance.now() - start;
+      yield at(part);
+      start = performance.now();
+    }
+    milliseconds += performance.now() - start;
+    timings.push({ name, milliseconds });
+    before += share;
+  }
+  const { model, executable, lowered } = compilation;
+  return { model: model!, executable: executable!, lowered: lowered!, timings };
+}
+
+/** Runs all passes at once; see compilePasses. */
 export function runPipeline(
   core: Core,
   bytes: Uint8Array,
   settings: CompileSettings,
-  onPass?: (name: string, done: number) => void,
 ): PipelineResult {
-  const compilation: Compilation = { core, settings, bytes };
-  const timings: PassTiming[] = [];
-  for (const [index, { name, run }] of PASSES.entries()) {
-    onPass?.(name, index / PASSES.length);
-    const start = performance.now();
-    run(compilation);
-    timings.push({ name, milliseconds: performance.now() - start });
-  }
-  const { model, executable, lowered } = compilation;
-  return { model: model!, executable: executable!, lowered: lowered!, timings };
+  return finish(compilePasses(core, bytes, settings));
 }
 
 function importModel(compilation: Compilation): void {
@@ -107,7 +146,7 @@ function group(compilation: Compilation): void {
   compilation.groups = groupOperators(compilation.model!.graph, compilation.placements!);
 }
 
-function lower(compilation: Compilation): void {
+function* lower(compilation: Compilation): Steps<void> {
   const { core, settings } = compilation;
   const { graph } = compilation.model!;
   const { chip, mode } = settings;
@@ -118,8 +157,10 @@ function lower(compilation: Compilation): void {
   }
   const optimiser = new Optimiser(core, settings);
   compilation.optimiser = optimiser;
-  compilation.lowered = partitions.map(({ ops }) =>
-    lowerOptimised(graph, ops, settings, optimiser),
+  compilation.lowered = yield* eachInTurn(
+    partitions,
+    ({ ops }) => ops.length,
+    ({ ops }) => lowerOptimised(optimiser.simplify(graph, ops), ops, settings, optimiser),
   );
 }
 
@@ -138,10 +179,32 @@ function refuseQuirks({ lowered, settings }: Compilation): void {
   }
 }
 
-/** The reference's jobs stay as they are. */
-function optimise(compilation: Compilation): void {
+function fold(compilation: Compilation): void {
   const { optimiser, lowered } = compilation;
-  if (optimiser) compilation.lowered = lowered!.map((work) => optimiser.optimise(work));
+  if (!optimiser) return;
+  compilation.lowered = lowered!.map((work) => optimiser.fold(work));
+  const folds = compilation.lowered.flatMap((work) => work.folds ?? []);
+  compilation.placements = explainFolds(compilation.model!.graph, compilation.placements!, folds);
+}
+
+/** The reference's jobs stay as they are. */
+function* optimise(compilation: Compilation): Steps<void> {
+  const { optimiser, lowered } = compilation;
+  if (optimiser)
+    compilation.lowered = yield* eachInTurn(lowered!, jobsOf, (work) => optimiser.optimise(work));
+}
+
+const jobsOf = ({ jobs }: Lowered): number => jobs.length;
+
+function order(compilation: Compilation): void {
+  const { optimiser, lowered } = compilation;
+  if (optimiser) compilation.lowered = lowered!.map((work) => optimiser.order(work));
+}
+
+function overlap(compilation: Compilation): void {
+  const { mode, capturedOnly, overlap: wanted } = compilation.settings;
+  if (mode === "optimised" && wanted && !capturedOnly)
+    compilation.lowered = compilation.lowered!.map(overlapJobs);
 }
 
 function planTensors(compilation: Compilation): void {
@@ -150,9 +213,11 @@ function planTensors(compilation: Compilation): void {
     compilation.lowered = compilation.lowered!.map(planMemory);
 }
 
-function generate(compilation: Compilation): void {
+function* generate(compilation: Compilation): Steps<void> {
   const { core, model, settings, groups, lowered, placements, optimiser } = compilation;
-  const partitions = lowered!.map((work) => generatePartition(core, work, optimiser?.plans));
+  const partitions = yield* eachInTurn(lowered!, jobsOf, (work) =>
+    generateSteps(core, work, optimiser),
+  );
   let next = 0;
   const steps = groups!.map(({ place, ops }): Step =>
     place === "npu"
@@ -170,7 +235,7 @@ function generate(compilation: Compilation): void {
     graph: model!.graph,
     partitions,
     steps,
-    placements: placements!,
+    placements: labelExperiments(placements!, partitions, settings.chip),
     quirks: numbered(
       ({ quirks }) => quirks,
       ({ job, quirk }) => `${job}:${quirk}`,

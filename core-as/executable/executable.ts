@@ -75,7 +75,9 @@ export type JobEvidence =
   /** Follows from the hardware description; no capture has it. */
   | "never captured"
   /** Read in the newer reference driver (spec/newer-driver.md). */
-  | "newer driver, not captured";
+  | "newer driver, not captured"
+  /** Asked for by `experimental`: some of its jobs use a mechanism of which it is not known whether it works. */
+  | "experimental: no capture shows this";
 
 /** Why an operator is where it is. */
 export interface Placement {
@@ -85,7 +87,7 @@ export interface Placement {
   place: "npu" | "cpu";
   /** Constraint that sent it to the CPU, e.g. "CONV_STRIDE"; null on the NPU. */
   constraint: string | null;
-  /** Sentence for people: what, value, what would make it pass. */
+  /** Sentence for people. On the CPU: what, value, what would make it pass. On the NPU: what other job does its work; else null. */
   reason: string | null;
   /** On the NPU: how well its mechanism is known; null on the CPU. */
   evidence: JobEvidence | null;

@@ -85,6 +85,7 @@ export const EVIDENCES: readonly Placement["evidence"][] = [
   "captured",
   "never captured",
   "newer driver, not captured",
+  "experimental: no capture shows this",
 ];
 export const ACCURACY_LEVELS: readonly LayerAccuracy["accuracy"][] = ["exact", "balanced", "fast"];
 export const INPUT_MODELS: readonly LayerAccuracy["inputs"][] = ["uniform", "propagated"];

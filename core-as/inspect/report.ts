@@ -8,10 +8,10 @@ import { systemOf, type System } from "../hw/systems.ts";
 import type { JobProfile } from "../runtime/transport.ts";
 import { memoryMap } from "./memory-map.ts";
 import { multipliersOf } from "../cost/nn-cost.ts";
-import { priceExecutable } from "./price.ts";
+import { lastMoments, overlaps, priceExecutable } from "./price.ts";
 import type { AgainstReport } from "./report-against.ts";
 import { boundText, methodText, ONE_MULTIPLIER } from "./report-accuracy.ts";
-import { predictJobs, whatWouldHelp, type WhatIf } from "./report-cost.ts";
+import { addedMs, predictedWith, predictJobs, whatWouldHelp, type WhatIf } from "./report-cost.ts";
 import { reportJobs, type JobReport } from "./report-jobs.ts";
 
 export type { AgainstReport } from "./report-against.ts";
@@ -58,6 +58,8 @@ export interface ReportTotals {
   predictedMs: number | null;
   /** The same with 0 and with 20 microseconds a job. */
   predictedRangeMs: [number, number] | null;
+  /** Milliseconds of jobs that pass while others run (experimental overlap); not part of predictedMs. */
+  hiddenMs: number;
   /** Predicted cycles of all jobs, each that of its slowest core. */
   cycles: number;
   /** Predicted bytes from and to DRAM. */
@@ -160,7 +162,10 @@ export function buildReport(
     jobs,
     totals: totalsOf(executable, operators, jobs, system),
     whatIfs: whatWouldHelp(operators, jobs, system),
-    warnings: warningsOf(executable, model?.otherSubgraphs ?? []),
+    warnings: [
+      ...warningsOf(executable, model?.otherSubgraphs ?? []),
+      ...experimentalWarnings(jobs),
+    ],
   };
 }
 
@@ -171,7 +176,11 @@ function jobsOf(
 ): JobReport[] {
   const { graph, chip, partitions } = executable;
   const known = chipByIdentity(chip);
-  const predictions = predictJobs(priceExecutable(executable, system), system);
+  const predictions = predictJobs(
+    priceExecutable(executable, system),
+    system,
+    lastMoments(executable),
+  );
   const jobs = partitions.flatMap((partition, index) =>
     reportJobs(graph, partition, index, known ?? UNKNOWN_CORES),
   );
@@ -191,7 +200,7 @@ function timeOf(
   if (place === "cpu" || !priced) return { jobs: own.length, predictedMs: null, share: null };
   return {
     jobs: own.length,
-    predictedMs: sum(own.map(({ prediction }) => prediction?.ms ?? 0)),
+    predictedMs: sum(own.map(({ prediction }) => (prediction ? addedMs(prediction) : 0))),
     share: sum(own.map(({ prediction }) => prediction?.share ?? 0)),
   };
 }
@@ -238,17 +247,18 @@ function predictedTotals(
   const known = chipByIdentity(chip);
   const predictions = jobs.flatMap(({ prediction }) => (prediction ? [prediction] : []));
   const total = (
-    member: "ms" | "cycles" | "inputBytes" | "coefficientBytes" | "outputBytes" | "cachedBytes",
+    member:
+      "hiddenMs" | "cycles" | "inputBytes" | "coefficientBytes" | "outputBytes" | "cachedBytes",
   ): number => sum(predictions.map((prediction) => prediction[member]));
-  const ms = total("ms");
-  const at = (overheadUs: number): number =>
-    ms + (jobs.length * (overheadUs - system.overheadUs)) / 1e3;
+  const ms = sum(predictions.map(addedMs));
+  const at = (overheadUs: number): number => predictedWith(jobs, { ...system, overheadUs });
   const cycles = total("cycles");
   const dramReadBytes = total("inputBytes") + total("coefficientBytes");
   const capacity = known ? cycles * multipliersOf(known) : 0;
   return {
     predictedMs: known ? ms : null,
     predictedRangeMs: known ? [at(0), at(20)] : null,
+    hiddenMs: total("hiddenMs"),
     cycles,
     dramBytes: dramReadBytes + total("outputBytes"),
     dramReadBytes,
@@ -261,6 +271,7 @@ function predictedTotals(
 type PredictedMembers =
   | "predictedMs"
   | "predictedRangeMs"
+  | "hiddenMs"
   | "cycles"
   | "dramBytes"
   | "dramReadBytes"
@@ -284,13 +295,25 @@ function memoryOf(
   };
 }
 
-function warningsOf(
-  { quirks, undefinedJobs, chip }: Executable,
-  otherSubgraphs: readonly string[],
-): string[] {
+/** One sentence for all experimental mechanisms. */
+function experimentalWarnings(jobs: readonly JobReport[]): string[] {
+  const used = jobs.filter(({ experimental }) => experimental.length > 0);
+  if (used.length === 0) return [];
+  const names = [...new Set(used.flatMap(({ experimental }) => experimental))].sort();
+  return [
+    `Experimental: no capture of any driver shows what ${used.length} of ${jobs.length} jobs use (${names.join(", ")}).`,
+  ];
+}
+
+function warningsOf(executable: Executable, otherSubgraphs: readonly string[]): string[] {
+  const { quirks, undefinedJobs, chip } = executable;
   const warnings: string[] = [];
   if (chipByIdentity(chip)?.evidence !== "captured")
     warnings.push(`No bytes of the reference driver for ${chip.name} were ever captured.`);
+  if (overlaps(executable))
+    warnings.push(
+      "Jobs of NN and TP cores may run at the same time, by sequence tags whose meaning is inferred: experimental, never captured in this form.",
+    );
   for (const quirk of quirks) {
     const [job, number] = quirk.split(":");
     warnings.push(`Job ${job} computes wrong results, as the reference driver does (${number}).`);

@@ -117,6 +117,7 @@ export class ExecutableRunner {
       const start = performance.now();
       await step.run(tensors, stepOptions);
       timings.push({ step: index, kind: step.kind, milliseconds: performance.now() - start });
+      options.onStep?.((index + 1) / this.steps.length);
     }
     // Slices: a graph may return one of its inputs or a constant, which are not ours to give away.
     const outputs = graph.outputs.map((id) =>
@@ -126,9 +127,12 @@ export class ExecutableRunner {
   }
 }
 
-/** Lets events in when somebody may want to stop us, and stops when somebody did. */
-async function breathe({ signal, timeoutMs }: SubmitOptions, deadline: number): Promise<void> {
-  if (signal === undefined && timeoutMs === undefined) return;
+/** Lets events in when somebody listens or may want to stop us, and stops when somebody did. */
+async function breathe(
+  { signal, timeoutMs, onStep }: SubmitOptions,
+  deadline: number,
+): Promise<void> {
+  if (signal === undefined && timeoutMs === undefined && onStep === undefined) return;
   await new Promise((resolve) => setTimeout(resolve));
   throwIfAborted(signal, "the inference");
   if (performance.now() > deadline)

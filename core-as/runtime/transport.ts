@@ -23,6 +23,11 @@ export interface SubmitOptions {
   timeoutMs?: number;
   /** Run every NPU job as a submit of its own and report each one's time; slower. Default: false. */
   profile?: boolean;
+  /**
+   * Called after each step of the executable with the share of steps that is done (0..1), by transports that run the steps in this
+   * process; between two steps events are let in. Others never call it.
+   */
+  onStep?: (done: number) => void;
 }
 
 /** Wall clock time of one step of the executable on the host of the transport. */

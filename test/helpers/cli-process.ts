@@ -26,7 +26,7 @@ function environment(extra: Readonly<Record<string, string>> = {}): NodeJS.Proce
   const { FORCE_COLOR: _, ...env } = process.env;
   for (const name of Object.keys(env))
     if (/^TW_(TRANSPORT|CHIP|TOKEN_FILE|RECORD)$/.test(name)) delete env[name];
-  return { ...env, NO_COLOR: "1", ...extra };
+  return { ...env, NO_COLOR: "1", TW_CACHE: "off", ...extra };
 }
 
 /** Runs a command line to its end. */

@@ -28,7 +28,9 @@ export interface CaseOptions {
   optimisations?: Partial<Optimisations>;
   system?: System;
   exactRounding?: boolean;
+  experimental?: boolean;
   accuracy?: Accuracy;
+  overlap?: boolean;
 }
 
 /** Runs the compiler on a case. */
@@ -40,6 +42,8 @@ export function compileCase(core: Core, model: Uint8Array, options: CaseOptions)
     capturedOnly: options.capturedOnly ?? false,
     memoryPlan: options.memoryPlan ?? true,
     exactRounding: options.exactRounding ?? false,
+    experimental: options.experimental ?? false,
+    overlap: options.overlap ?? false,
     optimisations: options.optimisations ?? {},
     accuracy: options.accuracy ?? "balanced",
     ...(options.system ? { system: options.system } : {}),

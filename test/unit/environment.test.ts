@@ -7,7 +7,7 @@ import * as assert from "uvu/assert";
 import { ENVIRONMENT, environmentHelp } from "../../cli/env.ts";
 
 /** Tests are left out here: they also tell their own child processes things by variables. */
-const PRODUCT = ["cli", "core-as", "transport-node", "transport-ws", "bench", "scripts"];
+const PRODUCT = ["cli", "core-as", "transport-node", "transport-ws", "storage", "bench", "scripts"];
 
 function sources(folders: readonly string[]): string[] {
   return folders.flatMap((folder) => {

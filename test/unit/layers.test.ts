@@ -10,6 +10,7 @@ const FOLDERS = [
   "core-as",
   "transport-node",
   "transport-ws",
+  "storage",
   "cli",
   "examples",
   "bench",
@@ -30,7 +31,7 @@ function filesBelow(folder: string): string[] {
     const path = join(folder, entry.name);
     if (entry.isDirectory())
       return ["node_modules", "build", "dist"].includes(entry.name) ? [] : filesBelow(path);
-    return /\.(ts|mts|mjs|js)$/.test(entry.name) ? [path] : [];
+    return /\.(tsx?|mts|mjs|js)$/.test(entry.name) ? [path] : [];
   });
 }
 
@@ -135,6 +136,42 @@ test("2: inspection works from bytes: nothing of the compiler", () =>
     ),
   ));
 
+test("what outputs mean is for pages too: nothing but the graph, its numbers and their description", () =>
+  expectNone(
+    IMPORTS.filter(
+      ({ from, to }) =>
+        isBelow(from, "core-as/answers") &&
+        !isBelow(to, "core-as/answers", "core-as/ir") &&
+        to !== "core-as/runtime/tensor-info.ts",
+    ),
+  ));
+
+test("comparisons of whole models are on top of the core: nothing in it needs them", () =>
+  expectNone(
+    IMPORTS.filter(
+      ({ from, to }) =>
+        isBelow(to, "core-as/accuracy") &&
+        isBelow(from, "core-as") &&
+        !isBelow(from, "core-as/accuracy") &&
+        from !== "core-as/index.ts",
+    ),
+  ));
+
+test("the float reference knows neither compiler nor simulator, and the integer kernels not the float ones", () => {
+  const float = "core-as/runtime/float";
+  const allowed = [
+    float,
+    "core-as/runtime/cpu",
+    "core-as/ir",
+    "core-as/core.ts",
+    "core-as/errors.ts",
+  ];
+  expectNone(IMPORTS.filter(({ from, to }) => isBelow(from, float) && !isBelow(to, ...allowed)));
+  expectNone(
+    IMPORTS.filter(({ from, to }) => isBelow(from, "core-as/runtime/cpu") && isBelow(to, float)),
+  );
+});
+
 test("6: devices and their system calls stay inside transport-node", () =>
   expectNone(
     IMPORTS.filter(
@@ -162,6 +199,7 @@ test("7: the platform only at the edge", () =>
           "transport-node",
           "transport-ws/server.ts",
           "transport-ws/server",
+          "storage",
           "cli",
           "test",
           "bench",
@@ -176,6 +214,24 @@ test("the queue server's client only in one file of the pool, tests and benchmar
   assert.ok(users.some(({ from }) => from === "transport-ws/pool/nats.ts"));
   expectNone(
     users.filter(({ from }) => !isBelow(from, "transport-ws/pool/nats.ts", "test", "bench")),
+  );
+});
+
+test("workers' calls only in the folder that the core itself does not need", () => {
+  const ofComlink = IMPORTS.filter(({ to }) => to === "comlink" || to.startsWith("comlink/"));
+  assert.ok(ofComlink.some(({ from }) => from === "core-as/worker/endpoint.ts"));
+  expectNone(
+    ofComlink.filter(
+      ({ from }) => !isBelow(from, "core-as/worker", "test", "bench", "examples", "cli"),
+    ),
+  );
+  expectNone(
+    IMPORTS.filter(
+      ({ from, to }) =>
+        isBelow(from, "core-as") &&
+        !isBelow(from, "core-as/worker") &&
+        isBelow(to, "core-as/worker"),
+    ),
   );
 });
 
@@ -240,6 +296,41 @@ test("the core does not know command line, transports and tests", () =>
         ),
     ),
   ));
+
+test("the preview is a page: public interfaces that work in browsers, and nothing of Node", () => {
+  // Its build is not part of the page.
+  const isPage = ({ from }: Import): boolean =>
+    isBelow(from, "examples/preview") && !from.endsWith("/rollup.config.mjs");
+  const doors = ["core-as/index.ts", "core-as/worker/index.ts", "transport-ws/index.ts"];
+  const packages = [
+    "preact",
+    "preact/hooks",
+    "preact/compat",
+    "comlink",
+    "@dagrejs/dagre",
+    "uplot",
+  ];
+  const page = IMPORTS.filter(isPage);
+  assert.ok(page.some(({ to }) => to === "core-as/index.ts"));
+  expectNone(
+    page.filter(
+      ({ to }) =>
+        !isBelow(to, "examples/preview") &&
+        !doors.includes(to) &&
+        !packages.includes(to) &&
+        to !== "preview:worker",
+    ),
+  );
+});
+
+test("the disk is below the transports: storage knows the core only", () => {
+  const ofStorage = IMPORTS.filter(({ from }) => isBelow(from, "storage"));
+  assert.ok(ofStorage.length > 3);
+  expectNone(
+    ofStorage.filter(({ to }) => !to.startsWith("node:") && !isBelow(to, "core-as", "storage")),
+  );
+  expectNone(IMPORTS.filter(({ from, to }) => isBelow(from, "core-as") && isBelow(to, "storage")));
+});
 
 test("no wildcards in what the package exports", () => {
   const source = readFileSync("core-as/index.ts", "utf8");

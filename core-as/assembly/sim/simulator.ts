@@ -13,6 +13,7 @@ import {
   startAccess,
   touchRange,
 } from "./memory";
+import { resetOverlap } from "./overlap";
 import { resetScratch } from "./scratch";
 
 /** The most NN cores of any chip, with room. */
@@ -32,6 +33,7 @@ export function simCreate(nnCoreVersion: u32, nnCores: u32, rounding: Rounding):
   resetScratch();
   let status = resetMemory();
   if (status == Status.OK) status = resetPlans();
+  if (status == Status.OK) status = resetOverlap();
   return status == Status.OK ? status : fail(status);
 }
 

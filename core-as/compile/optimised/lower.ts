@@ -6,6 +6,7 @@ import { LOOKUP_OPERATORS } from "../../legalise/lookup-functions.ts";
 import type { Lowered } from "../jobs.ts";
 import type { CompileSettings } from "../options.ts";
 import { systemOf } from "../../hw/systems.ts";
+import type { Steps } from "../steps.ts";
 import { planChannels } from "./per-channel/plan.ts";
 import { LoweringContext, type LoweringChoices } from "./context.ts";
 import { lowerAddition } from "./ops/addition.ts";
@@ -49,21 +50,22 @@ const OPERATORS: Readonly<Record<string, LowerOperator>> = {
 };
 
 /**
- * Lowers one partition.
+ * Lowers one partition, an operator a step.
  * @param graph the verified graph
  * @param ops operators of the partition in plan order; all satisfy the optimised constraints
  * @param choices left out: those that captures show
  */
-export function lowerOptimised(
+export function* lowerOptimised(
   graph: Graph,
   ops: readonly Op[],
   settings: Pick<CompileSettings, "chip" | "exactRounding" | "accuracy" | "system">,
   choices?: LoweringChoices,
-): Lowered {
+): Steps<Lowered> {
   const { chip, exactRounding, accuracy = "balanced", system = systemOf(chip.name) } = settings;
   const channels = planChannels(graph, ops, { chip, system, accuracy });
   const context = new LoweringContext(graph, ops, chip, exactRounding, choices, channels);
-  for (const op of ops) {
+  for (const [index, op] of ops.entries()) {
+    yield index / ops.length;
     const lower = OPERATORS[op.kind];
     if (lower === undefined)
       throw new GraphError(
