@@ -55,6 +55,10 @@ export class ErrorBudget {
     this.reach = reachOf(zeroPoint, lowest);
   }
 
+  get largest(): number {
+    return this.budget.largest;
+  }
+
   /** See ChannelDemand. */
   ceiling(demand: Pick<ChannelDemand, "factor" | "rounding" | "extreme" | "seen">): number {
     const { factor, rounding, extreme } = demand;

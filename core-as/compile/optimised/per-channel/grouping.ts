@@ -122,7 +122,7 @@ function placesOf(
   for (let place = grid; place < length; place += grid) places.add(place);
   if (where === "ends")
     for (let place = 0, count = 0; place < length && count < MOST_ENDS; count++) {
-      place += Math.max(1, longestRun(items, budget, place, 1, maxFactor).length);
+      place += Math.max(1, longestRun(items, budget, place, 1, maxFactor));
       places.add(place);
     }
   return [...places].sort((a, b) => a - b);
@@ -153,33 +153,41 @@ function groupsFrom(
   let reached = 0;
   for (const times of copies) {
     if (first + reached === items.length) break;
-    const run = longestRun(items, budget, first, times, maxFactor);
+    const longest = longestRun(items, budget, first, times, maxFactor);
     // More copies must be good for something.
-    if (run.length <= reached) continue;
-    reached = run.length;
+    if (longest <= reached) continue;
+    reached = longest;
     for (const next of ends(reached)) {
       const count = places[next]! - first;
-      const multiplier = run[count - 1]!;
+      const multiplier = Math.max(LEAST_MULTIPLIER, largestFloor(items, first, count) / times);
       found.push({ group: { first, count, copies: times, remainder: 0, multiplier }, next });
     }
   }
   if (!remainders) return found;
-  const run = remainderRun(items, budget, first, maxFactor);
-  for (const next of ends(run.length)) {
+  for (const next of ends(remainderRun(items, budget, first, maxFactor))) {
     const count = places[next]! - first;
-    found.push({ group: { first, count, copies: 1, ...run[count - 1]! }, next });
+    const multiplier = Math.max(LEAST_MULTIPLIER, largestFloor(items, first, count));
+    let remainder = 1;
+    for (let i = first; i < first + count; i++)
+      for (const demand of items[i]!.demands) remainder = Math.max(remainder, demand.remainder);
+    found.push({ group: { first, count, copies: 1, remainder, multiplier }, next });
   }
   return found;
 }
 
-/** Multipliers and remainders of all runs from a place on, by their length. */
+function largestFloor(items: readonly ChannelItem[], first: number, count: number): number {
+  let largest = 0;
+  for (let i = first; i < first + count; i++) largest = Math.max(largest, items[i]!.floor);
+  return largest;
+}
+
+/** Items of the longest run from a place on whose remainders can be added. */
 function remainderRun(
   items: readonly ChannelItem[],
   budget: ErrorBudget,
   first: number,
   maxFactor: number,
-): { multiplier: number; remainder: number }[] {
-  const run: { multiplier: number; remainder: number }[] = [];
+): number {
   let [multiplier, remainder, factor] = [LEAST_MULTIPLIER, 1, 0];
   for (let i = first; i < items.length; i++) {
     const { floor, demands } = items[i]!;
@@ -188,31 +196,30 @@ function remainderRun(
       remainder = Math.max(remainder, demand.remainder);
       factor = Math.max(factor, demand.factor);
     }
-    if (multiplier >= maxFactor || !budget.allowsRemainder(remainder, factor, multiplier)) break;
-    run.push({ multiplier, remainder });
+    if (multiplier >= maxFactor || !budget.allowsRemainder(remainder, factor, multiplier))
+      return i - first;
   }
-  return run;
+  return items.length - first;
 }
 
-/** Multipliers of all runs from a place on, by their length. */
+/** Items of the longest run from a place on whose weights are only rounded. */
 function longestRun(
   items: readonly ChannelItem[],
   budget: ErrorBudget,
   first: number,
   copies: number,
   maxFactor: number,
-): number[] {
-  const multipliers: number[] = [];
+): number {
   let [multiplier, ceiling] = [0, Infinity];
   for (let i = first; i < items.length; i++) {
     const item = items[i]!;
     const wanted = Math.max(item.floor / copies, LEAST_MULTIPLIER, multiplier);
-    if (wanted >= maxFactor || !fits(item, budget, wanted)) break;
+    if (wanted >= maxFactor || !fits(item, budget, wanted)) return i - first;
     // A larger multiplier is another one for all channels before.
-    if (wanted > multiplier && wanted > ceiling && !allFit(items, first, i, budget, wanted)) break;
+    if (wanted > multiplier && wanted > ceiling && !allFit(items, first, i, budget, wanted))
+      return i - first;
     multiplier = wanted;
     ceiling = Math.min(ceiling, item.ceiling);
-    multipliers.push(multiplier);
   }
-  return multipliers;
+  return items.length - first;
 }

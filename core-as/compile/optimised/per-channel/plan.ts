@@ -13,6 +13,7 @@ import type { Accuracy } from "../../options.ts";
 import { mergePadding } from "../merge-padding.ts";
 import { groupChannels, orderByScale, type ChannelGroup, type Places } from "./grouping.ts";
 import { channelLayer, isPerChannel, outputPlane, type ChannelLayer } from "./layer.ts";
+import { channelError } from "./weights.ts";
 import { orderClasses, type OrderClass } from "./orders.ts";
 
 /** The jobs of a layer. */
@@ -63,11 +64,49 @@ export function planChannels(
   for (const set of orderClasses(graph, ops)) {
     const own = layers.filter(({ op }) => set.tensors.includes(op.outputs[0]!));
     if (own.length === 0) continue;
-    const { order, plans } = planClass(set, own, { chip, system, accuracy });
+    const { order, plans } = checkedClass(set, own, { chip, system, accuracy });
     own.forEach((layer, i) => planned.set(layer.op.id, { layer, plan: plans[i]! }));
     if (order !== null) for (const id of set.tensors) orders.set(id, order);
   }
   return { layers: planned, orders, accuracy };
+}
+
+/** Times that a class is planned anew when channels turn out worse than they were taken for. */
+const ATTEMPTS = 4;
+
+/** Plans a class, rounds the weights of every group to see what they are really off by, and plans anew where that is too much. */
+function checkedClass(
+  set: OrderClass,
+  layers: readonly ChannelLayer[],
+  settings: PlanSettings,
+): ReturnType<typeof planClass> {
+  let planned = planClass(set, layers, settings);
+  for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
+    const wrong = layers.map((layer, i) => tightened(layer, planned.plans[i]!));
+    if (!wrong.includes(true)) break;
+    planned = planClass(set, layers, settings);
+  }
+  return planned;
+}
+
+/** Lowers the ceilings of channels that leave the budget; whether there are any. */
+function tightened(layer: ChannelLayer, { order, groups }: LayerPlan): boolean {
+  const { items, unit, budget } = layer;
+  let isWrong = false;
+  for (const group of groups)
+    for (const item of order.slice(group.first, group.first + group.count))
+      for (const [i, demand] of items[item]!.demands.entries()) {
+        const { bound } = channelError(layer, group, item * unit + i);
+        if (bound <= budget.largest || group.remainder > 0) continue;
+        isWrong = true;
+        const more = Math.max(1.1, bound / budget.largest);
+        demand.rounding *= more;
+        demand.extreme *= more;
+        demand.signal *= more;
+        demand.ceiling = budget.ceiling(demand);
+        items[item]!.ceiling = Math.min(items[item]!.ceiling, demand.ceiling);
+      }
+  return isWrong;
 }
 
 /** The cheapest order of a class, null = the model's, and the plans of its layers in it. */
@@ -81,7 +120,7 @@ function planClass(
   const evaluate = (order: readonly number[]): LayerPlan[] =>
     layers.map((layer, i) => {
       const isOwn = order === sorted[i]!.order;
-      const plan = planIn(layer, order, isOwn ? ["ends"] : ["few", "ends"]);
+      const plan = planIn(layer, order, isOwn || layers.length <= 2 ? ["ends"] : ["few", "ends"]);
       // A depthwise convolution writes channels in the order in which it reads them.
       return layer.geometry.depthwise
         ? (plan ?? planIn(layer, order, ["anywhere"])!)

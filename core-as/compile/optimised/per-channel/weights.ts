@@ -117,7 +117,10 @@ interface ChannelWeights {
 }
 
 /** Weights and bias of one channel. */
-function channelWeights({ layer, group, biases }: GroupParts, channel: number): ChannelWeights {
+function channelWeights(
+  { layer, group, biases }: Pick<GroupParts, "layer" | "group"> & { biases: Int32Array | null },
+  channel: number,
+): ChannelWeights {
   const { kernels, factors, border } = layer;
   const { planes, taps } = kernels;
   const { multiplier, copies, remainder } = group;
@@ -127,7 +130,7 @@ function channelWeights({ layer, group, biases }: GroupParts, channel: number): 
   const whole = new Int16Array(planes * taps);
   const rest = new Int16Array(remainder > 0 ? planes * taps : 0);
   const row = kernels.row(channel);
-  const bias = biases[channel]! * ratio;
+  const bias = (biases?.[channel] ?? 0) * ratio;
   const factor = factors[channel]!;
   if (remainder === 0) {
     const made = requantiseChannel(row, ratio, copies, shape, inputs, whole);
@@ -145,6 +148,15 @@ function channelWeights({ layer, group, biases }: GroupParts, channel: number): 
     restBias: -centre,
     error: errorOf(multiplier, factor, withRemainder(first, left, remainder), remainder / 2),
   };
+}
+
+/** What a channel is off by in a group. */
+export function channelError(
+  layer: ChannelLayer,
+  group: ChannelGroup,
+  channel: number,
+): GroupError {
+  return channelWeights({ layer, group, biases: null }, channel).error;
 }
 
 /** The error that is left when remainders are added: what their own rounding and range leave. */
