@@ -86,6 +86,8 @@ export interface AccessFlags extends PoolFlags {
 export interface TransportFlags extends AccessFlags {
   on: Place;
   record?: string;
+  /** Of the simulator. */
+  threads?: number;
 }
 
 /** Adds --on and what reaching it may take. */
@@ -98,6 +100,12 @@ export function addTransportFlags(command: Command): Command {
       .argParser(parsePlace)
       .default({ kind: "sim" }, "sim")
       .env("TW_TRANSPORT"),
+  );
+  command.addOption(
+    new Option("--threads <n>", "threads of the simulator; the results are the same")
+      .argParser(wholeNumber(1, 64))
+      .default(1)
+      .env("TW_THREADS"),
   );
   return addAccessFlags(command);
 }

@@ -3,6 +3,8 @@
 export { proxy, releaseProxy, transfer, type Endpoint, type Remote } from "comlink";
 export { createCacheStorageCache, type CacheStorageOptions } from "./cache-storage.ts";
 export { exposeCompiler, wrapCompiler, type WorkerEndpoint } from "./endpoint.ts";
+export { webSimThreads } from "./sim-threads.ts";
+export { serveSimThread } from "../runtime/threads/team.ts";
 export {
   CompilerService,
   type CompilerServiceOptions,
