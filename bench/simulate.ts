@@ -55,9 +55,9 @@ for (const { name, model } of benchCases())
     const reference: number[] = [];
     for (let block = 0; block < BLOCKS; block++) {
       for (let i = 0; i < RUNS; i++) single.push((await run(session)).ms);
-      for (let i = 0; i < 2 * RUNS; i++) {
+      for (let i = 0; i < 3 * RUNS; i++) {
         const { ms } = await run(threaded);
-        if (i >= RUNS) both.push(ms);
+        if (i >= 2 * RUNS) both.push(ms);
       }
       for (let i = 0; ready && i < RUNS; i++) reference.push(await ready.time(inputs));
     }

@@ -16,7 +16,8 @@ import type { LoadedExecutable, SubmitOptions, SubmitResult, Transport } from ".
 export interface SimTransportOptions extends Omit<SimulatorOptions, "chip" | "exchange"> {
   /**
    * Threads that compute each inference together, e.g. `nodeSimThreads(2)` of tilewright/node; the results are the same. An executable
-   * holds its threads until it is released. Where memory cannot be shared, one thread does all. Default: one thread.
+   * holds its threads until it is released. One thread does all where memory cannot be shared, and while the others do not help.
+   * Default: one thread.
    */
   threads?: SimThreads;
 }

@@ -17,7 +17,7 @@ const enum Word {
 
 const QUIT = -1;
 /** How long a thread looks before it goes to sleep: waking it up, and on another core, takes longer than most jobs. */
-const SPIN_MS = 4;
+const SPIN_MS = 2;
 const LOOKS = 256;
 /** Sizes of a mailbox and who uses it; crosses to the threads. */
 export interface MailboxShape {

@@ -6,6 +6,7 @@ import type { Executable, ExecutablePartition } from "../../executable/executabl
 import type { PartitionExecutor, PartitionRunOptions } from "../runner.ts";
 import { SimulatedPartitions } from "../simulated-partitions.ts";
 import { Simulator, type SimulatorOptions } from "../simulator.ts";
+import { Worth } from "./worth.ts";
 import { canShare, Mailbox, makeMailbox, ThreadLostError, type MailboxShape } from "./mailbox.ts";
 
 /** A started thread in which `serveSimThread` listens. */
@@ -95,8 +96,8 @@ const sum = (values: readonly number[]): number =>
 export class ThreadTeam implements PartitionExecutor {
   readonly profiles = true;
   private threads: readonly SimThread[];
-  /** Partitions without a job that is worth an exchange. */
-  private readonly small = new Set<number>();
+  /** By partition; null: none of its jobs is worth an exchange. */
+  private readonly worth = new Map<number, Worth | null>();
 
   constructor(
     private readonly simulator: Simulator,
@@ -109,15 +110,31 @@ export class ThreadTeam implements PartitionExecutor {
 
   run(index: number, inputs: readonly Uint8Array[], options: PartitionRunOptions): Uint8Array[] {
     // Times of single jobs are those of one thread.
-    if (this.threads.length === 0 || this.small.has(index) || options.profile === true)
+    if (this.threads.length === 0 || options.profile === true)
       return this.runAlone(index, inputs, options);
+    if (!this.worth.has(index)) this.worth.set(index, new Worth());
+    const worth = this.worth.get(index)!;
+    if (worth === null) return this.runAlone(index, inputs, options);
+    const start = performance.now();
     const { published } = this.mailbox;
+    const { together } = worth;
+    const outputs = together
+      ? this.runTogether(index, inputs, options)
+      : this.runAlone(index, inputs, options);
+    if (together && this.mailbox.published === published) this.worth.set(index, null);
+    worth.note(performance.now() - start);
+    return outputs;
+  }
+
+  private runTogether(
+    index: number,
+    inputs: readonly Uint8Array[],
+    options: PartitionRunOptions,
+  ): Uint8Array[] {
     this.simulator.share(0, this.threads.length + 1);
     try {
       this.mailbox.start(index, inputs);
-      const outputs = this.local.run(index, inputs, options);
-      if (this.mailbox.published === published) this.small.add(index);
-      return outputs;
+      return this.local.run(index, inputs, options);
     } catch (error) {
       if (!isLoss(error)) throw error;
       this.end();
