@@ -3,9 +3,10 @@
 // Usage: npm run bench:accuracy [-- --json] [-- --target imx8mp] [-- --model yolox] [-- --layers] [-- --stages] [-- --exact-rounding]
 // SPDX-License-Identifier: MIT
 import { readdirSync } from "node:fs";
-import { compareModel } from "../cli/compare-layers.ts";
+import { sampleOfFiles } from "../cli/compare-pictures.ts";
 import {
   chipByName,
+  compareLayers,
   compile,
   Core,
   createSession,
@@ -102,15 +103,9 @@ async function wholeModel(name: string, target: string): Promise<void> {
 /** Per operator kind: bytes that differ when the operator alone is fed with the reference's inputs. */
 async function layers(name: string, target: string): Promise<void> {
   const picture = readdirSync(corpusPath("reference-pictures", name))[0]!;
-  const transport = createSimTransport(chipByName(target)!);
-  const compared = await compareModel(
-    corpusBytes("models", `${name}.tflite`),
-    [corpusPath("models", `${picture}.bmp`)],
-    { target, exactRounding } as Parameters<typeof compareModel>[2],
-    transport,
-    () => {},
-  );
-  await transport.close();
+  const model = corpusBytes("models", `${name}.tflite`);
+  const samples = [sampleOfFiles(model, [corpusPath("models", `${picture}.bmp`)])];
+  const compared = await compareLayers(model, { target, exactRounding }, samples);
   const kinds = new Map<string, { operators: number; differing: number; of: number }>();
   for (const { name: kind, alone } of compared.layers) {
     if (alone === null) continue;

@@ -10,6 +10,7 @@ import {
 } from "../core-as/cost/calibration.ts";
 import { totalMs } from "../core-as/cost/job-cost.ts";
 import { systemOf, type System } from "../core-as/hw/systems.ts";
+import type { CoefficientRow } from "./coefficient-bound.ts";
 
 /** Overheads per job in microseconds that every headline is stated for. */
 export const OVERHEADS = [0, 10, 20] as const;
@@ -78,10 +79,42 @@ function leftOutTable(points: readonly CalibrationPoint[], system: System): stri
   );
 }
 
+const grouped = (value: number): string =>
+  String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, " ");
+
+function coefficientTable(rows: readonly CoefficientRow[]): string {
+  const total = (member: "weights" | "compatible" | "optimised" | "jobs" | "bound"): number =>
+    rows.reduce((sum, row) => sum + row[member], 0);
+  const cells = rows.map((row) => [
+    `${row.op} ${row.kind}`,
+    grouped(row.weights),
+    percent(row.zeros),
+    grouped(row.compatible),
+    grouped(row.optimised),
+    String(row.jobs),
+    grouped(row.bound),
+  ]);
+  const sums = (["compatible", "optimised", "jobs", "bound"] as const).map((m) =>
+    grouped(total(m)),
+  );
+  const [share, least] = (["optimised", "bound"] as const).map((member) =>
+    (total(member) / total("compatible")).toFixed(4),
+  ) as [string, string];
+  return table(
+    ["operator", "weights", "zero points", "compatible", "optimised", "jobs", "bound"],
+    [
+      ...cells,
+      ["all", grouped(total("weights")), "", ...sums],
+      ["share of compatible", "", "", "1", share, "", least],
+    ],
+  );
+}
+
 /** The whole page. */
 export function costModelPage(
   a311d: readonly CalibrationPoint[],
   imx8mp: readonly CalibrationPoint[],
+  coefficients: readonly CoefficientRow[],
 ): string {
   const system = systemOf("a311d");
   const other = systemOf("imx8mp");
@@ -146,22 +179,81 @@ R.m.s. error: ${percent(errorOf(imx8mp, other))}. Counting the input of depthwis
 
 ## What optimised mode does with it
 
-Each transformation has a file in \`core-as/compile/optimised/search/\` and a switch; none changes a result, which tests prove on the simulator, and
+Each transformation has a file in \`core-as/compile/optimised/\` or \`search/\` in it, and a switch; none changes a result, which tests prove on the simulator, and
 all stay inside what captures show: tiles at most as wide and as tall as the reference's, kernels by its formulas, caches from
 0x800 to the end of VIP SRAM, groups of channels at multiples of 64 bytes.
 
 | switch | what it leaves out | ever captured |
 | --- | --- | --- |
-| \`--no-depthwise-groups\` | a depthwise convolution as several NN jobs on groups of channels: kernels are stored and multiplied with the planes of their group only. Size by predicted time, 2.6 ms for a megabyte of coefficients | jobs of this form, not several of one operator |
+| \`--no-depthwise-groups\` | a depthwise convolution as several NN jobs on groups of channels: kernels are stored and multiplied with the planes of their group only. Size by predicted time, 3.5 ms for a megabyte of coefficients | jobs of this form, not several of one operator |
 | \`--no-tile-search\` | smaller tiles than the largest that fit, where they cover the image with less waste | tiles of these sizes |
 | \`--no-cache-split\` | image or coefficients first in VIP SRAM, when both do not fit | both modes, other sizes |
 | \`--no-pointwise-shapes\` | 1x1 convolutions of images with other sides of the same area, for tiles that fit better | yes |
 | \`--no-dense-strides\` | stride two by computing every pixel and keeping every second, without a fold; core version 7 only | in depthwise jobs, which are dense on version 7 |
 | \`--no-transpose-cores\` | changes of layout on all TP cores | no, so \`--captured-only\` leaves it out |
 | \`--no-merged-layouts\` | layout and fold of an image by one TP pass, where only one convolution reads it | no, so \`--captured-only\` leaves it out |
+| \`--no-constant-channels\` | channels between convolutions that have one value for all images (kernels of zeros, biases out of reach) or no reader are not computed; what they add goes into the next layer's biases | yes: jobs with fewer channels |
+| \`--no-kernel-dealing\` | kernels with zero runs dealt to the cores so that the largest stream is smallest, each core's by falling size; core version 7 only, where a kernel carries its output offset | no, so \`--captured-only\` leaves it out |
+| \`--no-fold-jobs\` | operators that only rescale, clamp, look up or transpose values as part of their neighbours' jobs: identities and clamps into output stages, two functions of a byte into one table or one stage, transpositions of transpositions. Only where the bytes stay the same, proved over all 256 bytes or over all accumulators that the weights allow | jobs are of the kinds that the operators have |
+| \`--no-job-order\` | jobs in the order that needs least memory for tensors at once; costs nothing and saves no time | yes: jobs are the same |
 
 On core version 8 the gain of depthwise groups comes from the model's rule that every superblock reads the whole input, also in
 the chip's depthwise mode. If hardware reads only the channels that it needs there, groups gain nothing and cost their jobs' overhead.
+
+## Coefficient bytes: what is possible
+
+MobileNetV1 on the A311D, by operator. **Bound** is what no stream of version 7 can be below, however kernels, channels and jobs are
+arranged: eight bits for a weight that is not the zero point (nine where there are zero runs, since a run length takes a bit at
+least), 64 for bias and offset of a kernel; expanded planes, headers and rounding up to 64 bytes count nothing. The format has no
+other code, and weights cannot change without changing sums.
+
+${coefficientTable(coefficients)}
+
+So 0.75 of the reference's bytes is out of reach for this model: its 1x1 convolutions alone, whose weights are not sparse, are nearly
+that. What depthwise convolutions still have above the bound is zeros of expanded planes and 64 bytes of header and rounding for each job and
+core. With the smallest groups that alignment at 64 bytes allows, whatever time they cost, the whole model was 0.793 at 6.4 ms (255 jobs): smaller
+groups lose in headers what they save in zeros.
+
+## Experimental
+
+\`--experimental\` (\`experimental: true\`) lets optimised mode use what no capture of any driver shows. Operators and jobs that do are labelled in the
+report ("experimental: no capture shows this"). Results stay the same in the simulator, bit for bit; **whether a chip computes them is not
+known**. \`--captured-only\` overrides it. On core version 7 captures show all of this already; on version 8:
+
+| switch | what it leaves out again | what is known |
+| --- | --- | --- |
+| \`--no-experimental-caches\` | image and kernel cache | captures have both modes at 0, with the addresses and patterns that version 7 has with caches on. Assumption: the modes mean the same |
+| \`--no-experimental-tiles\` | tiles of more than four rows, as the buffer formulas allow (lowering.md 7 without its last bound) | the formulas of the reference, and its bound |
+| \`--no-experimental-runs\` | zero runs in coefficient streams | the header has a run length size, always 0, and a run length table of 18 bytes, all 0 |
+
+**The form of zero runs on version 8 is an assumption**, made by analogy with version 7, since the sources have none: the run length size is the width
+Z of run lengths (1 to 8 bits); the table stays 0. In the pair pipeline the two codes of a pair are followed by their two run lengths: how many zeros
+(weight = zero point, filling included) come before each byte. A run of 2^Z - 1 may be followed by a zero; zeros at the end of a stream are closed by
+one that is coded with the others as its run. The two bytes that count kernels are never in a run; the flush has runs of 0. If hardware wants
+another form, these streams are wrong there: leave them out first when trying the rest on a board.
+
+The check before a submit accepts caches in the ranges of the rules for version 7, and runs only after it has decoded every stream to its exact end.
+
+## Jobs at the same time (experimental)
+
+\`--overlap\` (\`overlap\` in \`CompileOptions\`) lets a job of the NN cores and a job of the TP cores run at the same time where neither
+needs the other. It is off by default, \`--captured-only\` leaves it out, and the check before a submit refuses such streams unless
+\`openDrm({ overlap: true })\` or \`AgentOptions.overlap\` permits them. The reference driver has a parallel debug mode whose words are captured, but in it
+the stream waits for every job at once; what follows is inferred (spec/hardware.md 4) and was never captured in this form:
+
+* a job whose descriptor address has a tag lets the stream go on; writing that tag to state 0x10A4 waits for the job. A job without a
+  tag runs alone;
+* tags are 2 to 0x1e; all but the last descriptor of a TP job that overlaps have 0x1f; GL_NN_CONFIG is 0 for such jobs, and the stream ends with 0x403
+  to GL_FLUSH_CACHE, all as in that mode;
+* a unit does one job at a time: the stream waits for a job before the next one of its unit begins, and before one that reads what it
+  writes, or writes what it uses, begins. Jobs keep their order;
+* tensors keep their memory until the stream has waited for the jobs that use them;
+* nothing is assumed about on-chip memory that both units might use: only NN jobs name ranges of it.
+
+Predicted time of a stretch of jobs that overlap: each job takes as long as alone and begins when the stream gets there; the stretch ends
+with its last job, but not before all of its bytes could have been moved at the DRAM's one bandwidth and one job started. The report shows what is
+hidden that way. The simulator computes jobs in their order and faults (TW_SIM_OVERLAP) when two that may run at the same time touch
+the same byte and one writes it.
 
 ## What this does not know
 

@@ -14,6 +14,7 @@ import { totalMs } from "../core-as/cost/job-cost.ts";
 import { systemOf } from "../core-as/hw/systems.ts";
 import { Core } from "../core-as/index.ts";
 import { hasCorpus } from "../test/helpers/corpus.ts";
+import { coefficientRows } from "./coefficient-bound.ts";
 import { costModelPage, leftOutError, OVERHEADS } from "./cost-model-page.ts";
 import { calibrationPoints } from "./cost-points.ts";
 
@@ -24,7 +25,7 @@ else {
   const core = await Core.create();
   const a311d = await calibrationPoints(core, "a311d", PUBLISHED);
   const imx8mp = await calibrationPoints(core, "imx8mp", PUBLISHED_IMX8MP);
-  const page = costModelPage(a311d, imx8mp);
+  const page = costModelPage(a311d, imx8mp, await coefficientRows(core));
   if (process.argv.includes("--json")) {
     const system = systemOf("a311d");
     const fits = OVERHEADS.map((overheadUs) => {

@@ -70,7 +70,10 @@ export async function openPlace(
     case "drm": {
       // Only now: the other verbs do without the addon.
       const { openDrm } = await import("../transport-node/index.ts");
-      const drm = await openDrm(place.path === undefined ? {} : { path: place.path });
+      const drm = await openDrm({
+        ...(place.path !== undefined && { path: place.path }),
+        overlap: flags.overlap === true,
+      });
       return { ...of(drm, { evidence: drm.evidence }), place: { ...place, path: drm.path } };
     }
     case "board":

@@ -3,8 +3,8 @@
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
-import { inputInfos } from "../core-as/index.ts";
-import { answerOf, readLabels } from "./answers.ts";
+import { describeOutputs, inputInfos } from "../core-as/index.ts";
+import { readLabels } from "./answers.ts";
 import { compileModel, readBytes } from "./files.ts";
 import { addCompileFlags, compileFlags, type CompileFlags } from "./flags.ts";
 import { reportText } from "./report.ts";
@@ -46,7 +46,7 @@ async function runDemo(pictures: string[], flags: CompileFlags): Promise<void> {
     print();
     print(drawPicture(inputs[0]!, width, height));
     const options = { top: 1, labels };
-    const answer = answerOf(executable.graph, outputs, result.outputs, options);
+    const answer = describeOutputs(executable.graph, outputs, result.outputs, options);
     const best = answer.outputs[0]!.top![0]!;
     print(
       `${basename(path)}: ${out.bold(`the digit is ${best.label ?? best.index}`)}, ` +

@@ -6,6 +6,8 @@ import {
   CHIPS,
   DEFAULT_MODE,
   DEFAULT_TARGET,
+  ACCURACIES,
+  type Accuracy,
   type CompileMode,
   type Optimisations,
   type System,
@@ -23,6 +25,9 @@ export interface CompileFlags {
   memoryPlan?: boolean;
   optimisations?: Partial<Optimisations>;
   exactRounding?: boolean;
+  experimental?: boolean;
+  accuracy?: Accuracy;
+  overlap?: boolean;
   /** File with figures of the chip's surroundings. */
   system?: string;
   /** Directory of kept results; false: none. */
@@ -44,6 +49,14 @@ const OPTIMISATION_FLAGS: Readonly<Record<keyof Optimisations, string>> = {
   denseStrides: "strides of convolutions always folded into channels",
   transposeCores: "changes of layout on one TP core",
   mergedLayouts: "a pass for the layout of an image and another one for the fold of its strides",
+  constantChannels: "channels computed although they have one value for all images",
+  kernelDealing: "kernels dealt to the NN cores in the order of their channels",
+  experimentalCaches: "with --experimental: no caches on version 8",
+  experimentalTiles: "with --experimental: tiles of at most four rows on version 8",
+  experimentalRuns: "with --experimental: no zero runs on version 8",
+  foldJobs:
+    "a job of its own for every operator that only rescales, clamps, looks up or reorders values",
+  jobOrder: "jobs in the order of the model's operators",
 };
 
 const OPTIMISATION_NAMES = Object.keys(OPTIMISATION_FLAGS) as (keyof Optimisations)[];
@@ -85,6 +98,8 @@ export interface AccessFlags extends PoolFlags {
 /** Where to run, and how to get there. */
 export interface TransportFlags extends AccessFlags {
   on: Place;
+  /** The device may be given jobs that overlap. */
+  overlap?: boolean;
   record?: string;
   /** Of the simulator. */
   threads?: number;
@@ -161,6 +176,22 @@ export function addCompileFlags(command: Command): Command {
       "--exact-rounding",
       "optimised mode: convolutions equal to TFLite's in every byte, in several jobs where one cannot; slower",
     )
+    .addOption(
+      new Option(
+        "--accuracy <level>",
+        "optimised mode, layers with a scale for each channel: exact = within 1 of TFLite; balanced = 99 % within 1, none beyond 3; fast = fewest jobs",
+      )
+        .choices(ACCURACIES)
+        .default("balanced"),
+    )
+    .option(
+      "--experimental",
+      "optimised mode: also mechanisms that no capture of any driver shows; labelled in the report",
+    )
+    .option(
+      "--overlap",
+      "optimised mode, experimental: NN and TP cores at the same time, by tags whose meaning is inferred",
+    )
     .option(
       "--system <file>",
       "JSON with clockMHz, bandwidthGBs, overheadUs to predict with, and in optimised mode to choose by",
@@ -184,6 +215,9 @@ export function compileFlags({
   capturedOnly,
   memoryPlan,
   exactRounding,
+  experimental,
+  accuracy,
+  overlap,
   system,
   cache,
   ...others
@@ -196,7 +230,10 @@ export function compileFlags({
     capturedOnly: capturedOnly === true,
     memoryPlan: memoryPlan !== false,
     exactRounding: exactRounding === true,
+    experimental: experimental === true,
+    accuracy: accuracy ?? "balanced",
     cacheDir: cache,
+    overlap: overlap === true,
     optimisations: Object.fromEntries(left.map((name) => [name, false])),
     ...(system === undefined ? {} : { system: readSystem(system, target) }),
   };
@@ -216,6 +253,20 @@ export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER) {
         most === Number.MAX_SAFE_INTEGER
           ? `a whole number from ${least} on is wanted`
           : `a whole number from ${least} to ${most} is wanted`,
+      );
+    return value;
+  };
+}
+
+/** Parser of a decimal number in a range. */
+export function numberFrom(least: number, most = Infinity) {
+  return (text: string): number => {
+    const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN;
+    if (!(value >= least && value <= most))
+      throw new InvalidArgumentError(
+        most === Infinity
+          ? `a number from ${least} on is wanted`
+          : `a number from ${least} to ${most} is wanted`,
       );
     return value;
   };

@@ -30,6 +30,11 @@ function totalLines({ totals, system }: CompileReport): string[] {
   return [
     `${out.bold(`predicted ${msText(predictedMs)}`)} an inference on the NPU (${errorText(system)}); ` +
       `${msText(range[0])} to ${msText(range[1])} with 0 to 20 us a job`,
+    ...(totals.hiddenMs > 0
+      ? [
+          `jobs that overlap hide ${msText(totals.hiddenMs)} more (experimental; the tags' meaning is inferred)`,
+        ]
+      : []),
     `figures: ${system.clockMHz} MHz, ${system.bandwidthGBs} GB/s, ${system.overheadUs} us a job; ${system.evidence}`,
     `${count(totals.cycles)} cycles, multipliers ${percent(totals.utilisation)} used; ` +
       `DRAM ${size(totals.dramReadBytes)} read, ${size(totals.dramWrittenBytes)} written, caches save ${size(totals.cachedBytes)}`,
@@ -126,6 +131,13 @@ const JOB_COLUMNS: readonly Column[] = [
   ["bound", "left", ({ prediction }) => prediction?.bound ?? ""],
 ];
 
+/** Only where jobs overlap. */
+const HIDDEN: Column = [
+  "hidden",
+  "right",
+  ({ prediction }) => (prediction && prediction.hiddenMs > 0 ? msText(prediction.hiddenMs) : ""),
+];
+
 /** Only with a profile. */
 const OBSERVED: Column = [
   "observed",
@@ -135,7 +147,8 @@ const OBSERVED: Column = [
 
 function predictedJobs(jobs: readonly JobReport[]): string {
   const observed = jobs.some((job) => job.observed !== null);
-  const columns = observed ? [...JOB_COLUMNS, OBSERVED] : JOB_COLUMNS;
+  const overlap = jobs.some(({ prediction }) => prediction !== null && prediction.hiddenMs > 0);
+  const columns = [...JOB_COLUMNS, ...(overlap ? [HIDDEN] : []), ...(observed ? [OBSERVED] : [])];
   return table(
     columns.map(([head]) => head),
     jobs.map((job) => columns.map(([, , cell]) => cell(job))),

@@ -14,7 +14,9 @@ export function summaryText(report: CompileReport): string {
       `${share} % of ${count(totals.macs)} multiply-accumulates`,
     `coefficients ${size(totals.coefficientBytes)}, tensors ${tensorsText(totals)}`,
     ...evidenceLines(report.operators),
+    ...accuracyLines(report),
     ...fallbackLines(report.operators),
+    ...foldLines(report.operators),
     ...report.warnings.map((warning) => `${out.yellow("warning:")} ${warning}`),
   ];
   return lines.join("\n");
@@ -36,6 +38,26 @@ function evidenceLines(operators: readonly OperatorReport[]): string[] {
     const names = [...new Set(group.map(({ name }) => name))].join(", ");
     return `${out.yellow(`${word}:`)} ${plural(group.length, "operator")} on the NPU (${names}); --captured-only leaves them to the CPU`;
   });
+}
+
+/** How near layers with a scale for each channel come to TFLite, in one line; the full report has one for each. */
+function accuracyLines({ accuracies }: CompileReport): string[] {
+  const first = accuracies[0];
+  if (first === undefined) return [];
+  const bound = Math.max(...accuracies.map((layer) => layer.bound));
+  const share = Math.min(...accuracies.map(({ withinOne }) => withinOne));
+  const groups = accuracies.reduce((sum, layer) => sum + layer.groups, 0);
+  return [
+    `${out.bold("scales per channel:")} ${plural(accuracies.length, "layer")} in ${plural(groups, "group")} of channels, ${first.accuracy}: ` +
+      `at most ${bound.toFixed(2)} steps off before rounding, at least ${(100 * share).toFixed(1)} % of a layer's outputs within 1 of TFLite's (expected)`,
+  ];
+}
+
+/** One line for each operator that others' jobs compute. */
+function foldLines(operators: readonly OperatorReport[]): string[] {
+  return operators.flatMap(({ op, name, place, reason }) =>
+    place === "npu" && reason !== null ? [`${out.green("folded:")} ${name} #${op}. ${reason}`] : [],
+  );
 }
 
 const plural = (number: number, word: string): string =>
@@ -74,7 +96,22 @@ export function reportText(report: CompileReport): string {
     ["right", "left", "left", "right"],
   );
   const jobs = jobTable(report.jobs);
-  return [summaryText(report), "", operators, ...(jobs === "" ? [] : ["", jobs])].join("\n");
+  return [
+    summaryText(report),
+    "",
+    operators,
+    ...accuracyText(report),
+    ...(jobs === "" ? [] : ["", jobs]),
+  ].join("\n");
+}
+
+/** Method and bound of every layer with a scale for each channel. */
+function accuracyText({ accuracies, accuracyNote, operators }: CompileReport): string[] {
+  if (accuracyNote === null) return [];
+  const rows = accuracies.map(
+    ({ op, method, meaning }) => `#${op} ${operators[op]!.name}: ${method} Error: ${meaning}`,
+  );
+  return ["", `${out.bold("scales per channel:")} ${accuracyNote}`, ...rows];
 }
 
 /** All jobs, one a row; "" when there is none. */

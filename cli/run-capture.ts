@@ -3,15 +3,17 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import {
+  describeOutput,
   TransportError,
   UsageError,
   type Capture,
   type ElementType,
+  type OutputAnswer,
   type TensorInfo,
 } from "../core-as/index.ts";
 import { mapCapture, parseCapture, runCapture } from "../core-as/runtime/capture.ts";
 import { Simulator } from "../core-as/runtime/simulator.ts";
-import { outputAnswer, printAnswers, readLabels, type OutputAnswer } from "./answers.ts";
+import { printAnswers, readLabels } from "./answers.ts";
 import { readBytes, readText, writeDirectory } from "./files.ts";
 import type { RunArguments } from "./run.ts";
 import { readInputs } from "./tensors.ts";
@@ -113,7 +115,7 @@ function answersOf(
   return infosOf(capture.outputs).map((info, i) => {
     const long = info.shape.filter((size) => size > 1);
     const isRow = long.length === 1 && info.shape.at(-1) === long[0];
-    return outputAnswer(info, outputs[i]!, isRow, { top, labels });
+    return describeOutput(info, outputs[i]!, isRow, { top, labels });
   });
 }
 

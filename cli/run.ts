@@ -4,13 +4,14 @@ import { Option, type Command } from "commander";
 import {
   createSession,
   createSimTransport,
+  describeOutputs,
   targetChip,
   UsageError,
   type Executable,
   type SubmitResult,
   type TensorInfo,
 } from "../core-as/index.ts";
-import { answerOf, printAnswer, readLabels } from "./answers.ts";
+import { printAnswer, readLabels } from "./answers.ts";
 import { prepare, type Connection } from "./connect.ts";
 import { timingText } from "./evidence.ts";
 import { writeDirectory } from "./files.ts";
@@ -88,7 +89,7 @@ async function runRun(
   const { result, outputs, roundTripMs } = ran;
   if (flags.outputDir !== undefined) await writeOutputs(flags.outputDir, result.outputs);
   const options = { top: flags.top, labels };
-  const answer = answerOf(executable.graph, outputs, result.outputs, options);
+  const answer = describeOutputs(executable.graph, outputs, result.outputs, options);
   if (flags.json)
     return printJson({
       ...answer,

@@ -1,13 +1,14 @@
-// Files to the bytes of a model's inputs, and output bytes to numbers.
+// Files to the bytes of a model's inputs.
 // SPDX-License-Identifier: MIT
-import { TransportError, type ElementType, type TensorInfo } from "../core-as/index.ts";
+import {
+  checkTakesPicture,
+  pictureFormat,
+  pictureInput,
+  TransportError,
+  type InputInfo,
+} from "../core-as/index.ts";
 import { readBytes } from "./files.ts";
-import { pictureFormat } from "./picture-header.ts";
 import { decodePicture } from "./picture.ts";
-import { resizeBilinear, toColour, toGrey } from "./resize.ts";
-
-/** An element type and a shape are all that a picture needs to know of its tensor. */
-export type InputInfo = Pick<TensorInfo, "name" | "shape" | "type" | "bytes">;
 
 /**
  * Reads one file for each input: a picture is decoded and resized, anything else is taken as it is.
@@ -34,7 +35,10 @@ async function readInput(path: string, info: InputInfo, index: number): Promise<
   const isPicture =
     !/\.(bin|raw)$/i.test(path) &&
     (pictureFormat(bytes) !== null || /\.(bmp|png|jpe?g)$/i.test(path));
-  if (isPicture) return pictureInput(bytes, info, index);
+  if (isPicture) {
+    checkTakesPicture(info, index);
+    return pictureInput(await decodePicture(bytes), info, index);
+  }
   if (bytes.length !== info.bytes)
     throw new TransportError(
       "TW_IO_INPUT",
@@ -42,62 +46,4 @@ async function readInput(path: string, info: InputInfo, index: number): Promise<
         `but ${path} has ${bytes.length} and is no BMP, PNG or JPEG picture`,
     );
   return bytes;
-}
-
-/** A picture as the tensor's bytes: 0..255 for uint8, -128..127 for int8. */
-async function pictureInput(
-  bytes: Uint8Array,
-  { name, shape, type }: InputInfo,
-  index: number,
-): Promise<Uint8Array> {
-  const [batch = 0, height = 0, width = 0, channels = 0] = shape;
-  const fits = shape.length === 4 && batch === 1 && (channels === 1 || channels === 3);
-  if (!fits || (type !== "uint8" && type !== "int8"))
-    throw new TransportError(
-      "TW_IO_INPUT",
-      `input ${index} "${name}" is ${type} [${shape.join(", ")}]; a picture fits uint8 or int8 ` +
-        `[1, height, width, 1 or 3] only`,
-    );
-  const picture = await decodePicture(bytes);
-  const coloured = channels === 1 ? toGrey(picture) : toColour(picture);
-  const { pixels } = resizeBilinear(coloured, width, height);
-  return type === "int8" ? pixels.map((value) => value ^ 0x80) : pixels;
-}
-
-const READERS: Partial<Record<ElementType, (view: DataView, at: number) => number>> = {
-  uint8: (view, at) => view.getUint8(at),
-  int8: (view, at) => view.getInt8(at),
-  bool: (view, at) => view.getUint8(at),
-  uint16: (view, at) => view.getUint16(at, true),
-  int16: (view, at) => view.getInt16(at, true),
-  uint32: (view, at) => view.getUint32(at, true),
-  int32: (view, at) => view.getInt32(at, true),
-  int64: (view, at) => Number(view.getBigInt64(at, true)),
-  uint64: (view, at) => Number(view.getBigUint64(at, true)),
-  float32: (view, at) => view.getFloat32(at, true),
-  float64: (view, at) => view.getFloat64(at, true),
-};
-
-/** Elements as numbers, as they are stored; null for types that have no number form here. */
-export function elementsOf(type: ElementType, bytes: Uint8Array): Float64Array | null {
-  const read = READERS[type];
-  if (read === undefined) return null;
-  const width = /64/.test(type) ? 8 : /32/.test(type) ? 4 : /16/.test(type) ? 2 : 1;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Float64Array.from({ length: Math.floor(bytes.length / width) }, (_, i) =>
-    read(view, i * width),
-  );
-}
-
-/** Elements as the real numbers they stand for. */
-export function realValuesOf(
-  { type, quantisation }: Pick<TensorInfo, "type" | "quantisation">,
-  bytes: Uint8Array,
-): Float64Array | null {
-  const elements = elementsOf(type, bytes);
-  if (elements === null || quantisation === null || quantisation.scales.length !== 1)
-    return elements;
-  const scale = quantisation.scales[0]!;
-  const zeroPoint = quantisation.zeroPoints[0]!;
-  return elements.map((value) => scale * (value - zeroPoint));
 }

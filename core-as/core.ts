@@ -80,6 +80,7 @@ const SIM_CODES: Partial<Record<Status, SimCode>> = {
   [Status.SIM_BAD_COEFFICIENTS]: "TW_SIM_BAD_COEFFICIENTS",
   [Status.SIM_DOUBLE_WRITE]: "TW_SIM_DOUBLE_WRITE",
   [Status.SIM_LIMIT]: "TW_SIM_LIMIT",
+  [Status.SIM_OVERLAP]: "TW_SIM_OVERLAP",
 };
 
 /**

@@ -59,6 +59,8 @@ export const ERROR_CODES = {
     "A coefficient stream ends early or late, or contradicts its descriptor.",
   TW_SIM_DOUBLE_WRITE: "A job writes the same output byte twice.",
   TW_SIM_LIMIT: "A job asks for more work or memory than the simulator's fixed limits allow.",
+  TW_SIM_OVERLAP:
+    "A job touches bytes that a job which may still run touches, too, and one of the two writes them; the value is the other job.",
   TW_IO_NOT_FOUND: "A file does not exist or cannot be read.",
   TW_IO_INPUT: "An input does not fit the model: wrong count, size or format.",
   TW_IO_PICTURE: "A picture could not be decoded.",
@@ -93,6 +95,7 @@ export const ERROR_CODES = {
   TW_CHECK_LIMIT: "A submit is larger than the kernel or the hardware takes.",
   TW_CAPTURE_FORMAT: "A capture directory is incomplete or contradicts itself.",
   TW_DIFF_MISMATCH: "Two results that must agree do not.",
+  TW_DIFF_LIMIT: "A figure of a comparison is beyond a limit that was asked for.",
   TW_USAGE: "A command line option or argument is wrong.",
   TW_BUG: "An internal rule was broken; please report it.",
 } as const;
@@ -246,8 +249,12 @@ export class TransportError extends NpuError {
 
 /** Two results that must agree do not. */
 export class MismatchError extends NpuError {
-  constructor(message: string, where: ErrorLocation = {}) {
-    super(message, { code: "TW_DIFF_MISMATCH", stage: "compare", where });
+  constructor(
+    message: string,
+    where: ErrorLocation = {},
+    code: Extract<ErrorCode, `TW_DIFF_${string}`> = "TW_DIFF_MISMATCH",
+  ) {
+    super(message, { code, stage: "compare", where });
   }
 }
 

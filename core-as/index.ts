@@ -11,6 +11,7 @@ export {
   type CompileResult,
 } from "./compile/compile.ts";
 export type { CompileCache } from "./compile/cache.ts";
+export { ACCURACIES, type Accuracy } from "./compile/options.ts";
 export type { CompileMode, Optimisations } from "./compile/options.ts";
 export type { PassTiming } from "./compile/pipeline.ts";
 export { Core, type CoreOptions } from "./core.ts";
@@ -67,6 +68,40 @@ export type {
   Transport,
 } from "./runtime/transport.ts";
 
+// Pictures as inputs
+export {
+  checkPictureSize,
+  checkTakesPicture,
+  decodeBmp,
+  pictureError,
+  pictureFormat,
+  pictureInput,
+  readPictureHeader,
+  resizeBilinear,
+  takesPicture,
+  toColour,
+  toGrey,
+  withoutAlpha,
+  type InputInfo,
+  type Picture,
+  type PictureHeader,
+} from "./picture/index.ts";
+
+// What outputs mean
+export {
+  describeOutput,
+  describeOutputs,
+  type AnswerOptions,
+  type Detection,
+  type MaskClass,
+  type ModelAnswer,
+  type OutputAnswer,
+  type RankedClass,
+} from "./answers/answers.ts";
+export { isClassification, modelKind, type ModelKind } from "./answers/kinds.ts";
+export { decodeKeypoints, KEYPOINT_NAMES, SKELETON, type Keypoint } from "./answers/pose.ts";
+export { elementsOf, realValuesOf } from "./ir/elements.ts";
+
 // Models
 export { readModel } from "./model/read.ts";
 export { writeModel } from "./model/write.ts";
@@ -113,6 +148,35 @@ export { reportTrace } from "./inspect/report-trace.ts";
 export { memoryMap, type MemoryMap, type MemoryRow } from "./inspect/memory-map.ts";
 export { memoryMapSvg } from "./inspect/memory-map-svg.ts";
 export { canonicalOf, sha256Hex, type Canonical } from "./inspect/canonical.ts";
+export {
+  annotateCoefficients,
+  coefficientFieldsOf,
+  type AnnotatedCoefficients,
+  type BitSpan,
+  type CoefficientFields,
+  type CoreStream,
+  type SpanKind,
+  type SpanList,
+  type StreamKernel,
+  type WeightPlace,
+} from "./inspect/coefficient-bits.ts";
+export {
+  markKind,
+  rooflineOf,
+  ticks,
+  type MarkKind,
+  type Roofline,
+  type RooflineMark,
+} from "./inspect/chart-geometry.ts";
+export {
+  explainLine,
+  streamLines,
+  type ExplainedField,
+  type ExplainedTarget,
+  type ExplainedWord,
+  type StreamLine,
+} from "./inspect/explain-stream.ts";
+export { describeJobDescriptors, type DescriptorView, type FieldView } from "./inspect/symbols.ts";
 export { writeCapture, writeCaptures, type CaptureOptions } from "./inspect/capture.ts";
 export {
   blockTable,
@@ -122,6 +186,43 @@ export {
   type DecodedField,
   type UndeclaredBits,
 } from "./inspect/decode.ts";
+
+// Accuracy
+export {
+  compareLayers,
+  type CompareOptions,
+  type LayerTensors,
+  type Sample,
+} from "./accuracy/compare-layers.ts";
+export { accuracyHtml } from "./inspect/accuracy-html.ts";
+export {
+  beyondLimit,
+  firstViolation,
+  type AccuracyLimits,
+  type LimitViolation,
+} from "./inspect/accuracy-limits.ts";
+export {
+  differenceOf,
+  elementName,
+  firstText,
+  snrText,
+  worstFirst,
+  type AccuracyReport,
+  type Comparison,
+  type FloatAccuracy,
+  type LayerAccuracy,
+  type OutputAccuracy,
+  type PictureAccuracy,
+} from "./inspect/accuracy-report.ts";
+export {
+  compareTensors,
+  compareWithReal,
+  DifferenceSums,
+  type ChannelDifference,
+  type HistogramBin,
+  type TensorDifference,
+  type TensorLayout,
+} from "./inspect/accuracy.ts";
 
 // Errors
 export {

@@ -16,8 +16,11 @@ import { GEM, GEM_CLOSE, GEM_CPU_FINI, GEM_CPU_PREP, GEM_INFO, GEM_NEW, PREP } f
 
 /** Counted for everything that one opened device holds. */
 export interface BufferStats {
+  /** Buffer objects that exist. */
   buffers: number;
+  /** Their size in bytes. */
   bytes: number;
+  /** Mappings that exist. */
   mappings: number;
 }
 

@@ -15,6 +15,7 @@ import {
 export interface DeviceInfo extends CoreInfo {
   /** e.g. "/dev/dri/renderD128" */
   path: string;
+  /** The kernel driver's own description. */
   driver: DriverInfo;
 }
 

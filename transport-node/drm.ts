@@ -25,6 +25,7 @@ import type { DriverInfo } from "./identify.ts";
 import { DrmPartitions } from "./partitions.ts";
 import type { PerfDomain } from "./perfmon.ts";
 
+/** How a device is opened and used. */
 export interface DrmOptions {
   /** Render node, e.g. "/dev/dri/renderD128"; default: the first with a known NPU. */
   path?: string;
@@ -32,6 +33,12 @@ export interface DrmOptions {
   core?: number;
   /** Check streams before anything runs, as the kernel does not; default: true. */
   check?: boolean;
+  /**
+   * Let executables run whose NN and TP jobs overlap (`compile` with `overlap`, experimental); else the check refuses their tags.
+   * Default: false.
+   */
+  overlap?: boolean;
+  /** Gives up opening. */
   signal?: AbortSignal;
   /** Build of the core to use for CPU steps and the check. */
   wasm?: CoreOptions["wasm"];
@@ -52,9 +59,11 @@ export interface DrmOptions {
 export interface DrmTransport extends Transport {
   readonly name: "drm";
   readonly chip: Chip;
+  /** Device node, e.g. "/dev/dri/renderD128". */
   readonly path: string;
   /** Index of the core. */
   readonly core: number;
+  /** The kernel driver's own description. */
   readonly driver: DriverInfo;
   /** What results are worth: "simulated" when the driver says that it is, else "measured". */
   readonly evidence: Evidence;
@@ -86,8 +95,8 @@ export async function openDrmAmong(
   }
 }
 
-function createChecker(chip: Chip, { wasm }: DrmOptions): Promise<SubmitChecker> {
-  return SubmitChecker.create({ chip, ...(wasm !== undefined && { wasm }) });
+function createChecker(chip: Chip, { wasm, overlap = false }: DrmOptions): Promise<SubmitChecker> {
+  return SubmitChecker.create({ chip, parallel: overlap, ...(wasm !== undefined && { wasm }) });
 }
 
 class Drm implements DrmTransport {
@@ -135,7 +144,13 @@ class Drm implements DrmTransport {
     checkChip(executable, this.chip);
     const { wasm, hangMs = DEFAULT_HANG_MS, closeMs = DEFAULT_CLOSE_MS } = this.options;
     const { verify = true } = this.options;
-    const settings = { chip: this.chip, checker: this.checker, hangMs, verify };
+    const settings = {
+      chip: this.chip,
+      checker: this.checker,
+      hangMs,
+      verify,
+      ...(wasm !== undefined && { wasm }),
+    };
     const partitions = await DrmPartitions.create(this.context, executable, settings, signal);
     let runner: ExecutableRunner | null;
     try {

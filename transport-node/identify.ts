@@ -18,6 +18,7 @@ import {
 export interface DriverInfo {
   /** "etnaviv" */
   name: string;
+  /** Description that the driver gives of itself. */
   desc: string;
   /** e.g. "1.4.0" */
   version: string;

@@ -1,11 +1,13 @@
 // An executable in the memory of a device: its buffers, and runs of its partitions.
 // SPDX-License-Identifier: MIT
+import type { CoreOptions } from "../core-as/core.ts";
 import { TransportError } from "../core-as/errors.ts";
 import { inPartition } from "../core-as/runtime/check-executable.ts";
 import type { Executable, ExecutablePartition } from "../core-as/executable/executable.ts";
 import type { Chip } from "../core-as/hw/chips.ts";
 import { relocate } from "../core-as/executable/relocate.ts";
 import { splitJobs } from "../core-as/executable/split-jobs.ts";
+import { splitSubmits } from "../core-as/executable/split-submits.ts";
 import { submitOrder } from "../core-as/executable/submit-order.ts";
 import { throwIfAborted } from "../core-as/runtime/abort.ts";
 import type { PartitionExecutor, PartitionRunOptions } from "../core-as/runtime/runner.ts";
@@ -18,6 +20,7 @@ import {
 import type { BufferObject } from "./buffer-object.ts";
 import { intactMark, markOutputs, type Mark } from "./completion.ts";
 import type { DrmContext, ListedBuffer, Submit } from "./context.ts";
+import { Sentinel } from "./sentinel.ts";
 import { atMost, breathe, delay, waitFor, type WaitLimits } from "./time.ts";
 import { BO, WATCHDOG_MS } from "./uapi.ts";
 
@@ -29,6 +32,8 @@ export interface PartitionSettings {
   hangMs: number;
   /** Look whether outputs were written. */
   verify: boolean;
+  /** Build of the core for what the transport itself submits. */
+  wasm?: CoreOptions["wasm"];
 }
 
 /** One partition with its buffers on the device. */
@@ -38,7 +43,8 @@ interface Placed {
   readonly objects: readonly (BufferObject | null)[];
   /** With all addresses in. */
   stream: Uint8Array;
-  listed: readonly ListedBuffer[];
+  /** One, or several where the stream is longer than the kernel takes. */
+  submits: readonly Submit[];
 }
 
 /** Uploads let other events in after this many bytes. */
@@ -54,6 +60,8 @@ export class DrmPartitions implements PartitionExecutor {
   private released = false;
   private counterBuffer: BufferObject | null = null;
   private sequence = 0;
+  /** Shows whether a submit that others follow got to its end; only where a partition has several. */
+  private sentinel: Sentinel | null = null;
 
   private constructor(
     private readonly context: DrmContext,
@@ -74,6 +82,8 @@ export class DrmPartitions implements PartitionExecutor {
     try {
       for (const [index, partition] of partitions.entries())
         await result.place(partition, index, signal);
+      if (settings.verify && result.placed.some(({ submits }) => submits.length > 1))
+        await result.addSentinel();
       return result;
     } catch (cause) {
       result.free();
@@ -153,7 +163,7 @@ export class DrmPartitions implements PartitionExecutor {
   ): Promise<void> {
     const objects: (BufferObject | null)[] = [];
     // Known to free() from the first buffer on.
-    const placed: Placed = { partition, objects, stream: new Uint8Array(0), listed: [] };
+    const placed: Placed = { partition, objects, stream: new Uint8Array(0), submits: [] };
     this.placed.push(placed);
     // Larger than the buffer where kernels without a channel store behind its end (quirk Q1).
     const mapped = mappedSizes(partition, this.settings.chip);
@@ -162,7 +172,7 @@ export class DrmPartitions implements PartitionExecutor {
     const addresses = objects.map((object) => object?.address ?? null);
     const contents = relocate(partition, addresses);
     placed.stream = contents[partition.stream]!;
-    placed.listed = listed(placed, partition.jobs);
+    placed.submits = submitsOf(placed);
     this.checkStream(index, partition, addresses, { relocated: contents, mapped });
     const ports = new Set([...partition.inputs, ...partition.outputs].map(({ buffer }) => buffer));
     let copied = 0;
@@ -207,7 +217,7 @@ export class DrmPartitions implements PartitionExecutor {
     // The last moment at which nothing has begun.
     throwIfAborted(options.signal, "the inference");
     if (options.profile === true) await this.runJobs(index, placed, options);
-    else await this.runSubmit({ stream: placed.stream, buffers: placed.listed });
+    else await this.runSubmits(index, placed.submits);
     const outputs: Uint8Array[] = [];
     for (const { buffer, offset, bytes } of partition.outputs)
       outputs.push(await objects[buffer]!.read(offset, bytes));
@@ -228,6 +238,33 @@ export class DrmPartitions implements PartitionExecutor {
         `${mark.output} were never written: most likely a job hung and the kernel's watchdog (${WATCHDOG_MS} ms) reset the ` +
         "core; the kernel log says so",
     );
+  }
+
+  private async addSentinel(): Promise<void> {
+    const { wasm, checker } = this.settings;
+    const sentinel = await Sentinel.create(this.context, wasm === undefined ? {} : { wasm });
+    this.sentinel = sentinel;
+    if (checker !== null) checkPartition(checker, sentinel.partition, sentinel.addresses);
+  }
+
+  /** One behind the other; what follows one that hung is not submitted. */
+  private async runSubmits(index: number, submits: readonly Submit[]): Promise<void> {
+    const { sentinel } = this;
+    for (const [i, submit] of submits.entries()) {
+      // With memory that tensors share, outputs alone do not show how far a submit got.
+      if (submits.length === 1 || sentinel === null) {
+        await this.runSubmit(submit);
+        continue;
+      }
+      const wanted = await sentinel.prepare();
+      await this.runSubmit(sentinel.behind(submit));
+      if (!(await sentinel.arrived(wanted)))
+        throw new TransportError(
+          "TW_IO_HANG",
+          `submit ${i + 1} of the ${submits.length} of partition ${index} ended, but its last job did nothing: most likely a job ` +
+            `hung and the kernel's watchdog (${WATCHDOG_MS} ms) reset the core; the kernel log says so`,
+        );
+    }
   }
 
   private async runSubmit(submit: Submit): Promise<void> {
@@ -282,6 +319,8 @@ export class DrmPartitions implements PartitionExecutor {
     const objects = this.placed.splice(0).flatMap(({ objects }) => objects);
     const all = [...objects, this.counterBuffer].filter((object) => object !== null);
     this.counterBuffer = null;
+    this.sentinel?.free(this.context);
+    this.sentinel = null;
     this.context.freeBuffers(all);
   }
 }
@@ -291,6 +330,17 @@ function listed({ partition, objects }: Placed, jobs: ExecutablePartition["jobs"
   return submitOrder({ jobs }).map((buffer) => ({
     object: objects[buffer]!,
     access: partition.buffers[buffer]!.access,
+  }));
+}
+
+/** The submits of a run. */
+function submitsOf(placed: Placed): Submit[] {
+  const { jobs } = placed.partition;
+  const parts = splitSubmits(wordsOf(placed.stream), jobs.length);
+  if (parts.length === 1) return [{ stream: placed.stream, buffers: listed(placed, jobs) }];
+  return parts.map(({ stream, first, last }) => ({
+    stream: bytesOf(stream),
+    buffers: listed(placed, jobs.slice(first, last)),
   }));
 }
 

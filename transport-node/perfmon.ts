@@ -13,8 +13,11 @@ import {
 
 /** A group of counters, e.g. "HI". */
 export interface PerfDomain {
+  /** Number by which the kernel knows it. */
   id: number;
+  /** Name that the kernel gives it. */
   name: string;
+  /** Its counters. */
   signals: { id: number; name: string }[];
 }
 

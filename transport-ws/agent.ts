@@ -16,6 +16,7 @@ import type { FrameChannel } from "./channel.ts";
 import { systemClock, ticker, type Clock } from "./clock.ts";
 import { encodeFailure } from "./protocol.ts";
 
+/** How an agent serves; every member is optional. */
 export interface AgentOptions {
   /** What the board is called in hello; default: the transport's `path`, or its name. */
   device?: string;
@@ -23,28 +24,39 @@ export interface AgentOptions {
   evidence?: Evidence;
   /** Version of the software in hello. */
   software?: string;
+  /** What it gives to one connection and to all; default: DEFAULT_LIMITS. */
   limits?: Partial<AgentLimits>;
   /** Default: in memory. */
   cache?: ExecutableCache;
   /** Prove what is uploaded before the transport loads it, whatever the transport checks itself; default: true. */
   check?: boolean;
+  /** Let executables pass that check whose NN and TP jobs overlap (experimental); default: false. */
+  overlap?: boolean;
   /** Says whether a token may use the board; default: everyone may. Compare in constant time. */
   authenticate?: (token: string, peer: string) => boolean | Promise<boolean>;
   /** Runs that the transport is given at a time, so that a late turn of the event loop does not leave it idle; default 4. */
   concurrentRuns?: number;
   /** How long the agent may be silent because its transport computes in the event loop; default: 10 minutes for the simulator. */
   patienceMs?: number;
+  /** Takes a line for people about each event; never holds a secret. */
   log?: (line: string) => void;
+  /** Time source; default: the system's. For tests. */
   clock?: Clock;
 }
 
+/** What an agent has under way, and counts since its start. */
 export interface AgentStats extends RunCounts {
+  /** Connections that stand. */
   connections: number;
-  /** Sessions of all connections, and different executables behind them. */
+  /** Sessions of all connections. */
   sessions: number;
+  /** Different executables that are loaded. */
   executables: number;
+  /** Uploads that are under way. */
   uploads: number;
+  /** Runs that wait for the transport. */
   waiting: number;
+  /** Runs that the transport has. */
   running: number;
   /** Bytes of loaded executables with their buffers, and of uploads. */
   memory: number;
@@ -62,6 +74,7 @@ const DRAIN_MS = 10;
 /** Fraction of the shortest time limit after which limits are looked at. */
 const TICKS_PER_LIMIT = 4;
 
+/** Serves one transport to any number of connections. */
 export class Agent {
   private readonly connections = new Set<Connection>();
   private readonly context: AgentContext;
@@ -83,7 +96,8 @@ export class Agent {
     const log = options.log ?? ((): void => {});
     const memory = new Budget("bytes of memory to all connections", limits.memory);
     const cache = options.cache ?? createMemoryCache();
-    const prover = options.check === false ? null : new Prover(transport.chip);
+    const prover =
+      options.check === false ? null : new Prover(transport.chip, options.overlap === true);
     this.creditsLeft = limits.runs;
     this.context = {
       transport,
@@ -118,10 +132,12 @@ export class Agent {
     void transport.disconnected.then(({ kind, message }) => this.transportEnded(kind, message));
   }
 
+  /** What the agent says of its board. */
   get board(): BoardDescription {
     return this.context.board;
   }
 
+  /** What it gives to one connection and to all. */
   get limits(): AgentLimits {
     return this.context.limits;
   }
@@ -147,6 +163,7 @@ export class Agent {
     this.connections.add(new Connection(this.context, channel, peer));
   }
 
+  /** What is under way, and counts since the start. */
   stats(): AgentStats {
     const { scheduler, library, memory, records, counts, runLog, clock } = this.context;
     let uploads = 0;

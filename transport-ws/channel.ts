@@ -3,10 +3,13 @@
 
 /** Why a channel ended, as a WebSocket close code (RFC 6455, 7.4) and a short reason. */
 export interface ChannelEnd {
+  /** WebSocket close code. */
   code: number;
+  /** Short text. */
   reason: string;
 }
 
+/** What a channel tells its user. */
 export interface FrameHandlers {
   /** A whole frame arrived. The bytes belong to the receiver. */
   frame(bytes: Uint8Array): void;
@@ -14,6 +17,7 @@ export interface FrameHandlers {
   closed(end: ChannelEnd): void;
 }
 
+/** A way to send whole frames to one peer. */
 export interface FrameChannel {
   /** The other side in texts for people; never holds a secret. */
   readonly peer: string;

@@ -20,8 +20,9 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
   soon(callback) {
-    // Browsers have no setImmediate; a timer of 0 is the nearest thing there.
-    if (typeof setImmediate === "function") setImmediate(callback);
+    // Browsers have no setImmediate, nor its type; a timer of 0 is the nearest thing there.
+    const { setImmediate } = globalThis as { setImmediate?: (callback: () => void) => void };
+    if (setImmediate) setImmediate(callback);
     else setTimeout(callback);
   },
 };

@@ -57,6 +57,10 @@ export const enum CheckReason {
   NOT_SET,
   NOT_ENDED,
   NOT_FLUSHED,
+  /** The job with tag `value` may still run where none may. */
+  NOT_WAITED,
+  /** Two jobs have tag `value` at a time. */
+  TAG_TWICE,
   // ---- TW_CHECK_STATE ----
   STATE,
   STATE_VALUE,

@@ -25,6 +25,8 @@ export const enum Status {
   SIM_BAD_COEFFICIENTS = 21,
   SIM_DOUBLE_WRITE = 22,
   SIM_LIMIT = 23,
+  /** value = number of the other job. */
+  SIM_OVERLAP = 24,
   CHECK_STREAM = 32,
   CHECK_STATE = 33,
   CHECK_ADDRESS = 34,
@@ -147,6 +149,10 @@ export const enum NnJob {
   RUN_SEARCH,
   /** Version 8: output channel o reads input channel o only. */
   NATIVE_DEPTHWISE,
+  /** Experiment bits: mechanisms that no capture shows. */
+  EXPERIMENTS,
+  /** Version 7: address of COEF_KERNELS words, the channels in the order in which kernels are dealt; 0 = in their own order. */
+  KERNEL_ORDER,
   // ---- planned (out) ----
   TILE_X,
   TILE_Y,
@@ -192,6 +198,16 @@ export const enum QuirkFlag {
   COUNT_STORED = 32,
   /** Q6: runs end with every input channel in the last superblock; in all others they go on, as captures show. */
   FLUSH_PLANES = 64,
+}
+
+/** What version 8 of the NN cores may do although no capture shows it (docs/cost-model.md, Experimental). */
+export const enum Experiment {
+  /** Both caches of the on-chip memory, with the ranges that captures have with caches off. */
+  CACHES = 1,
+  /** Tiles of more than four rows. */
+  TALL_TILES = 2,
+  /** Zero runs in coefficient streams. */
+  ZERO_RUNS = 4,
 }
 
 /** What the on-chip memory holds when it does not hold both, coefficients and the input of a tile. */
@@ -279,6 +295,11 @@ export const enum CommandJob {
   DESCRIPTORS,
   /** Value of state 0x03950 for all descriptors but the last. */
   UNK_03950,
+  /** Sequence tag; 0 = the job runs alone and the stream waits for it. */
+  TAG,
+  /** Tags that the stream waits for behind the job; 0 = none. A job without a tag needs none. */
+  WAIT_A,
+  WAIT_B,
   WORDS,
 }
 

@@ -15,7 +15,7 @@ export {
   widenPointwise,
   flipBytes,
 } from "./coef/transform";
-export { planCoefs, encodeCoefs } from "./versions";
+export { planCoefs, dealKernels, encodeCoefs } from "./versions";
 export { packNn } from "./cmd/nn";
 export { packTp } from "./cmd/tp";
 export { emitCommands, emitInit } from "./cmd/emit";

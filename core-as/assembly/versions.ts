@@ -1,11 +1,12 @@
 // Where the compiler's core chooses between NN core versions; everything else is the same for both.
 // SPDX-License-Identifier: MIT
-import { NnJob, Status } from "./abi";
+import { Experiment, NnJob, Status } from "./abi";
+import { dealKernelsV7 } from "./coef/deal-v7";
 import { encodeCoefsV7, planCoefsV7 } from "./coef/encode-v7";
 import { encodeCoefsV8, planCoefsV8 } from "./coef/encode-v8";
 import { postScaleV7 } from "./cmd/nn-v7";
 import { postScaleV8 } from "./cmd/nn-v8";
-import { clearFault } from "./fault";
+import { clearFault, fail } from "./fault";
 import { member } from "./record";
 import { interleaveV7, kernelsPerTileV7 } from "./tile/tiles-v7";
 import { interleaveV8, kernelsPerTileV8, maxRowsV8 } from "./tile/tiles-v8";
@@ -27,7 +28,8 @@ export function interleaveOf(job: usize, tileX: i32): i32 {
 }
 
 export function maxRowsOf(job: usize): i32 {
-  return isV8(job) ? maxRowsV8() : NO_LIMIT;
+  const tall = (member(job, NnJob.EXPERIMENTS) & Experiment.TALL_TILES) != 0;
+  return isV8(job) && !tall ? maxRowsV8() : NO_LIMIT;
 }
 
 export function kernelsPerTile(job: usize, interleave: i32, tileX: i32, tileY: i32): i32 {
@@ -36,9 +38,9 @@ export function kernelsPerTile(job: usize, interleave: i32, tileX: i32, tileY: i
     : kernelsPerTileV7(job, interleave, tileY);
 }
 
-/** Version 8 leaves both SRAM caches off (spec/hardware.md 6). */
+/** Version 8 leaves both SRAM caches off (spec/hardware.md 6), but for experiments. */
 export function cachesOff(job: usize): bool {
-  return isV8(job);
+  return isV8(job) && (member(job, NnJob.EXPERIMENTS) & Experiment.CACHES) == 0;
 }
 
 /** Version 8 needs no output offsets: planes follow each other. Its flush flag goes with that. */
@@ -61,6 +63,16 @@ export function planPostFactor(job: usize, ratioBits: u32): void {
 export function planCoefs(job: usize, weights: usize, biases: usize): Status {
   clearFault();
   return isV8(job) ? planCoefsV8(job, weights, biases) : planCoefsV7(job, weights, biases);
+}
+
+/**
+ * Writes an order of kernels for KERNEL_ORDER to `order` (COEF_KERNELS words) in which streams are about as large as each other; needs
+ * what planCoefs plans.
+ * @returns Status.BAD_ARGUMENT for version 8, whose streams say nothing of the places of outputs
+ */
+export function dealKernels(job: usize, weights: usize, biases: usize, order: usize): Status {
+  clearFault();
+  return isV8(job) ? fail(Status.BAD_ARGUMENT) : dealKernelsV7(job, weights, biases, order);
 }
 
 /**

@@ -9,7 +9,13 @@ import { systemOf, type System } from "../hw/systems.ts";
 import { sha256Hex } from "../inspect/canonical.ts";
 import { buildReport, type CompileReport } from "../inspect/report.ts";
 import type { Model } from "../ir/graph.ts";
-import type { CompileMode, CompileSettings, Optimisations } from "./options.ts";
+import {
+  ACCURACIES,
+  type Accuracy,
+  type CompileMode,
+  type CompileSettings,
+  type Optimisations,
+} from "./options.ts";
 import { CachedResult, type CompileCache } from "./cache.ts";
 import { Pace } from "./pace.ts";
 import { compilePasses, type PassProgress, type PassTiming } from "./pipeline.ts";
@@ -40,12 +46,27 @@ export interface CompileOptions {
    */
   exactRounding?: boolean;
   /**
+   * optimised mode: also mechanisms that no capture of any driver shows, on version 8 of the NN cores caches, tall tiles and zero runs
+   * (docs/cost-model.md, Experimental). Operators and jobs that use one are labelled. Default false.
+   */
+  experimental?: boolean;
+  /**
+   * optimised mode: error budget of layers with a scale for each channel (docs/accuracy.md): exact = every output within one step of
+   * TFLite's, balanced = 99 % of a layer's outputs within one step and none more than three off, fast = the fewest jobs. Default "balanced".
+   */
+  accuracy?: Accuracy;
+  /**
    * Where results are kept: what was compiled before from the same bytes with the same options, by the same build of the compiler, is
    * loaded instead. Not asked with a core of another WASM module, nor where the host has no Web Cryptography.
    */
   cache?: CompileCache;
   /** Told what the cache threw; the result is then compiled, or not kept. */
   onCacheError?: (error: unknown) => void;
+  /**
+   * optimised mode, experimental: jobs of the NN cores and of the TP cores run at the same time where neither needs the other
+   * (docs/cost-model.md). What makes them do so was never captured in this form; with `capturedOnly` none do. Default false.
+   */
+  overlap?: boolean;
   /** Instance to work in; default: a new one. Nothing stays allocated in it. */
   core?: Core;
   /**
@@ -77,7 +98,7 @@ export interface CompileResult {
  * Compiles a TFLite model, or finds what was compiled before in `options.cache`.
  * @param model bytes of the file; must not change while the result is in use
  * @throws TypeError when `model` is not a Uint8Array
- * @throws UsageError TW_USAGE for an unknown target or mode
+ * @throws UsageError TW_USAGE for an unknown target, mode or accuracy
  * @throws UnsupportedError TW_UNSUP_QUIRK
  * @throws ModelFormatError, GraphError for a broken model; PlanError, EncodeError for one that does not fit
  * @throws TransportError TW_IO_ABORTED when the signal fires
@@ -94,9 +115,17 @@ export async function compile(
     memoryPlan = true,
     optimisations = {},
     exactRounding = false,
+    experimental = false,
+    accuracy = "balanced",
+    overlap = false,
   } = options;
   if (mode !== "optimised" && mode !== "compatible")
     throw new UsageError(`mode ${String(mode)} is neither optimised nor compatible`, "mode");
+  if (!ACCURACIES.includes(accuracy))
+    throw new UsageError(
+      `accuracy ${String(accuracy)} is not ${ACCURACIES.join(", ")}`,
+      "accuracy",
+    );
   const chip = targetChip(options.target ?? DEFAULT_TARGET);
   const pace = new Pace("the compilation", options);
   pace.check();
@@ -108,6 +137,9 @@ export async function compile(
     capturedOnly,
     memoryPlan,
     exactRounding,
+    experimental,
+    overlap,
+    accuracy,
     system,
     optimisations,
   };

@@ -49,27 +49,38 @@ export interface PlanFinder {
   };
 }
 
+/** What generation may choose once coefficients are planned. */
+export interface GenerationChoices {
+  plans: PlanFinder;
+  /** Plans the coefficients of the job at `record` again, in a better order if there is one. */
+  dealKernels(
+    core: Core,
+    job: { record: number; weights: number; biases: number },
+    where: ErrorLocation,
+  ): void;
+}
+
 /**
  * Generates one partition's buffers, jobs and stream.
  * @param core used inside a scope: nothing stays allocated
- * @param plans left out: tiles and caches as the reference plans them
+ * @param choices left out: tiles, caches and the order of kernels as the reference has them
  * @throws FieldRangeError, PlanError, EncodeError with the job and its TFLite operator
  */
 export function generatePartition(
   core: Core,
   lowered: Lowered,
-  plans?: PlanFinder,
+  choices?: GenerationChoices,
 ): ExecutablePartition {
-  return finish(generateSteps(core, lowered, plans));
+  return finish(generateSteps(core, lowered, choices));
 }
 
 /** generatePartition, a job a step. */
 export function generateSteps(
   core: Core,
   lowered: Lowered,
-  plans?: PlanFinder,
+  choices?: GenerationChoices,
 ): Steps<ExecutablePartition> {
-  return new PartitionGenerator(core, lowered, plans).run();
+  return new PartitionGenerator(core, lowered, choices).run();
 }
 
 class PartitionGenerator {
@@ -79,7 +90,7 @@ class PartitionGenerator {
   constructor(
     private readonly core: Core,
     private readonly lowered: Lowered,
-    private readonly plans: PlanFinder | undefined,
+    private readonly choices: GenerationChoices | undefined,
   ) {
     this.buffers = lowered.buffers.map(({ bytes }) => ({
       role: "tensor",
@@ -150,8 +161,11 @@ class PartitionGenerator {
     );
     core.call("planTiles", where, record);
     core.call("planCoefs", where, record, weights.ptr, biases);
-    if (this.plans && this.replan(record, this.plans, where))
-      core.call("planCoefs", where, record, weights.ptr, biases);
+    if (this.choices) {
+      if (this.replan(record, this.choices.plans, where))
+        core.call("planCoefs", where, record, weights.ptr, biases);
+      this.choices.dealKernels(core, { record, weights: weights.ptr, biases }, where);
+    }
     core.call("planSram", where, record);
     const planned = core.readWords(record, NnJob.WORDS);
     const coefBytes = planned[NnJob.COEF_BYTES]!;
@@ -232,11 +246,14 @@ class PartitionGenerator {
     const { core } = this;
     return core.scope(() => {
       const list = core.allocWords(
-        jobs.flatMap((job) => {
+        jobs.flatMap((job, index) => {
           const entry = new Array<number>(CommandJob.WORDS).fill(0);
           entry[CommandJob.KIND] = job.kind === "NN" ? 0 : 1;
           entry[CommandJob.DESCRIPTORS] = job.descriptors.length;
           entry[CommandJob.UNK_03950] = PAD_STATE_OPS.includes(job.op) ? PAD_STATE : 0;
+          const { tag, waits } = this.lowered.schedule?.[index] ?? { tag: 0, waits: [] };
+          entry[CommandJob.TAG] = tag;
+          [entry[CommandJob.WAIT_A], entry[CommandJob.WAIT_B]] = [waits[0] ?? 0, waits[1] ?? 0];
           return entry;
         }),
       );

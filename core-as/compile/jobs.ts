@@ -1,6 +1,7 @@
 // What lowering produces: NN and TP jobs over tensor buffers, before a single bit is written.
 // SPDX-License-Identifier: MIT
 import type { NnJob, TpJob } from "../assembly/abi.ts";
+import type { LayerAccuracy } from "../executable/executable.ts";
 
 /** A tensor buffer of a partition: plain bytes in GPU memory. */
 export interface TensorBuffer {
@@ -105,8 +106,31 @@ export interface QuirkNote {
   why: string;
 }
 
+/** When the stream waits for a job. */
+export interface JobSchedule {
+  /** Sequence tag; 0 = the job runs alone, and the stream waits for it at once. */
+  tag: number;
+  /** Index of the last job that begins before the stream waits for this one; its own when that is at once. */
+  until: number;
+  /** Tags that the stream waits for behind this job: at most one of each unit. */
+  waits: number[];
+}
+
+/** An operator that got no job of its own, or one less. */
+export interface Fold {
+  op: number;
+  /** The operator whose jobs do its work; null = it needs none. */
+  into: number | null;
+  /** Why that gives the same bytes. */
+  how: string;
+}
+
 export interface Lowered {
   jobs: Work[];
+  /** Left out: none. */
+  folds?: Fold[];
+  /** One for each job; left out: jobs run one after the other. */
+  schedule?: JobSchedule[];
   buffers: TensorBuffer[];
   inputs: PortPlan[];
   outputs: PortPlan[];
@@ -114,4 +138,6 @@ export interface Lowered {
   quirks: QuirkNote[];
   /** Jobs whose coefficients the reference reads past its arrays (Q1): defined only in a fresh buffer. */
   undefinedJobs: number[];
+  /** Layers with a scale for each channel, in the order of their operators; left out: none. */
+  accuracies?: LayerAccuracy[];
 }

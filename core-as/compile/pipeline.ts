@@ -8,11 +8,14 @@ import { verifyGraph } from "../ir/verify.ts";
 import { refinePlacements } from "../legalise/neighbours.ts";
 import { groupOperators, placeOperators, type OpGroup } from "../legalise/partition.ts";
 import { readModel } from "../model/read.ts";
+import { labelExperiments } from "./experimental-placements.ts";
 import { generateSteps } from "./generate.ts";
 import type { Lowered } from "./jobs.ts";
 import { lowerCompatible } from "./compatible/lower.ts";
+import { explainFolds } from "./optimised/fold/explain.ts";
 import { lowerOptimised } from "./optimised/lower.ts";
 import { planMemory } from "./optimised/memory.ts";
+import { overlapJobs } from "./optimised/overlap.ts";
 import { Optimiser } from "./optimised/search/optimise.ts";
 import type { CompileSettings } from "./options.ts";
 import { eachInTurn, finish, type Steps } from "./steps.ts";
@@ -46,7 +49,10 @@ const PASSES: readonly Pass[] = [
   { name: "group", share: 1, run: group },
   { name: "lower", share: 50, run: lower },
   { name: "refuse quirks", share: 1, run: refuseQuirks },
+  { name: "fold jobs", share: 1, run: fold },
   { name: "optimise", share: 15, run: optimise },
+  { name: "order jobs", share: 2, run: order },
+  { name: "overlap jobs", share: 1, run: overlap },
   { name: "plan memory", share: 4, run: planTensors },
   { name: "generate", share: 25, run: generate },
 ];
@@ -154,7 +160,7 @@ function* lower(compilation: Compilation): Steps<void> {
   compilation.lowered = yield* eachInTurn(
     partitions,
     ({ ops }) => ops.length,
-    ({ ops }) => lowerOptimised(graph, ops, settings, optimiser),
+    ({ ops }) => lowerOptimised(optimiser.simplify(graph, ops), ops, settings, optimiser),
   );
 }
 
@@ -173,6 +179,14 @@ function refuseQuirks({ lowered, settings }: Compilation): void {
   }
 }
 
+function fold(compilation: Compilation): void {
+  const { optimiser, lowered } = compilation;
+  if (!optimiser) return;
+  compilation.lowered = lowered!.map((work) => optimiser.fold(work));
+  const folds = compilation.lowered.flatMap((work) => work.folds ?? []);
+  compilation.placements = explainFolds(compilation.model!.graph, compilation.placements!, folds);
+}
+
 /** The reference's jobs stay as they are. */
 function* optimise(compilation: Compilation): Steps<void> {
   const { optimiser, lowered } = compilation;
@@ -181,6 +195,17 @@ function* optimise(compilation: Compilation): Steps<void> {
 }
 
 const jobsOf = ({ jobs }: Lowered): number => jobs.length;
+
+function order(compilation: Compilation): void {
+  const { optimiser, lowered } = compilation;
+  if (optimiser) compilation.lowered = lowered!.map((work) => optimiser.order(work));
+}
+
+function overlap(compilation: Compilation): void {
+  const { mode, capturedOnly, overlap: wanted } = compilation.settings;
+  if (mode === "optimised" && wanted && !capturedOnly)
+    compilation.lowered = compilation.lowered!.map(overlapJobs);
+}
 
 function planTensors(compilation: Compilation): void {
   const { mode, memoryPlan } = compilation.settings;
@@ -191,7 +216,7 @@ function planTensors(compilation: Compilation): void {
 function* generate(compilation: Compilation): Steps<void> {
   const { core, model, settings, groups, lowered, placements, optimiser } = compilation;
   const partitions = yield* eachInTurn(lowered!, jobsOf, (work) =>
-    generateSteps(core, work, optimiser?.plans),
+    generateSteps(core, work, optimiser),
   );
   let next = 0;
   const steps = groups!.map(({ place, ops }): Step =>
@@ -210,11 +235,12 @@ function* generate(compilation: Compilation): Steps<void> {
     graph: model!.graph,
     partitions,
     steps,
-    placements: placements!,
+    placements: labelExperiments(placements!, partitions, settings.chip),
     quirks: numbered(
       ({ quirks }) => quirks,
       ({ job, quirk }) => `${job}:${quirk}`,
     ),
     undefinedJobs: numbered(({ undefinedJobs }) => undefinedJobs, String),
+    accuracies: lowered!.flatMap(({ accuracies }) => accuracies ?? []),
   };
 }

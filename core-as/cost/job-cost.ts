@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 import type { System } from "../hw/systems.ts";
 
+/** What a job does, before any clock or bandwidth. */
 export interface JobCost {
   /** Cycles of the slowest core. */
   cycles: number;
@@ -22,14 +23,19 @@ export interface JobCost {
 /** What bounds a job's time. */
 export type Bound = "compute" | "memory";
 
+/** Predicted time of a job. */
 export interface JobTime {
+  /** Time of the multipliers or of the TP cores alone, in milliseconds. */
   computeMs: number;
+  /** Time of the DRAM traffic alone, in milliseconds. */
   memoryMs: number;
   /** The longer one of the two and the overhead. */
   ms: number;
+  /** What the time is bound by. */
   bound: Bound;
 }
 
+/** Bytes from and to DRAM of a job: inputs, coefficients and outputs. */
 export const dramBytes = (cost: JobCost): number =>
   cost.inputBytes + cost.coefficientBytes + cost.outputBytes;
 

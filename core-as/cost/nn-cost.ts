@@ -4,22 +4,33 @@ import type { JobCost } from "./job-cost.ts";
 
 /** An NN job as the model sees it. Axes are the hardware's: x = fastest. */
 export interface NnShape {
+  /** Generation of the NN cores. */
   nnCoreVersion: number;
+  /** Number of NN cores. */
   nnCores: number;
   /** Output pixels that a core computes at once. */
   madPerCore: number;
+  /** Columns of the input image. */
   inX: number;
+  /** Rows of the input image. */
   inY: number;
+  /** Channels of the input image. */
   inZ: number;
   /** Output before pooling. */
   outX: number;
+  /** Rows of the output image. */
   outY: number;
+  /** Channels of the output image. */
   outZ: number;
   /** 2 when only every second pixel of both axes is written, else 1. */
   kept: number;
+  /** Columns of a kernel. */
   kernelX: number;
+  /** Rows of a kernel. */
   kernelY: number;
+  /** Columns of a tile of the output. */
   tileX: number;
+  /** Rows of a tile of the output. */
   tileY: number;
   /** Kernels per core and superblock. */
   kernelsPerCore: number;

@@ -75,7 +75,9 @@ export type JobEvidence =
   /** Follows from the hardware description; no capture has it. */
   | "never captured"
   /** Read in the newer reference driver (spec/newer-driver.md). */
-  | "newer driver, not captured";
+  | "newer driver, not captured"
+  /** Asked for by `experimental`: some of its jobs use a mechanism of which it is not known whether it works. */
+  | "experimental: no capture shows this";
 
 /** Why an operator is where it is. */
 export interface Placement {
@@ -85,10 +87,35 @@ export interface Placement {
   place: "npu" | "cpu";
   /** Constraint that sent it to the CPU, e.g. "CONV_STRIDE"; null on the NPU. */
   constraint: string | null;
-  /** Sentence for people: what, value, what would make it pass. */
+  /** Sentence for people. On the CPU: what, value, what would make it pass. On the NPU: what other job does its work; else null. */
   reason: string | null;
   /** On the NPU: how well its mechanism is known; null on the CPU. */
   evidence: JobEvidence | null;
+}
+
+/** How near a layer with a scale for each channel comes to TFLite, whose accumulators have a multiplier for each channel. */
+export interface LayerAccuracy {
+  op: number;
+  /** What was asked for. */
+  accuracy: "exact" | "balanced" | "fast";
+  /** Channel groups, each an NN job with one multiplier. */
+  groups: number;
+  /** Most times that the input is supplied to a group, so that a weight has several bytes. */
+  copies: number;
+  /** Groups whose weights' remainders a job of its own computes first. */
+  remainders: number;
+  /** Another job brings the channels into the tensor's order. */
+  reorders: boolean;
+  /** What inputs are expected: any byte alike, or as the layers before make them. */
+  inputs: "uniform" | "propagated";
+  /** Standard deviation of the worst channel's error before rounding, in output steps. */
+  deviation: number;
+  /** Error before rounding that 5.5 deviations and all roundings make, in output steps: outputs differ by at most this, rounded up. */
+  bound: number;
+  /** The same for any inputs whatever, however unlikely. */
+  worst: number;
+  /** Expected share of outputs within one step of TFLite's. */
+  withinOne: number;
 }
 
 export interface Executable {
@@ -107,4 +134,6 @@ export interface Executable {
   quirks: string[];
   /** Jobs whose coefficients the reference reads past its arrays, e.g. "0.1". */
   undefinedJobs: string[];
+  /** Layers with a scale for each channel on the NPU. */
+  accuracies: LayerAccuracy[];
 }

@@ -6,8 +6,16 @@ import type { Graph } from "../ir/graph.ts";
 import { verifyGraph } from "../ir/verify.ts";
 import { readModel } from "../model/read.ts";
 import { checkFlow } from "./check-flow.ts";
-import type { Executable, Placement, Step } from "./executable.ts";
-import { EVIDENCES, MODES, PLACES, STEP_KINDS, type SectionTag } from "./format.ts";
+import type { Executable, LayerAccuracy, Placement, Step } from "./executable.ts";
+import {
+  ACCURACY_LEVELS,
+  EVIDENCES,
+  INPUT_MODELS,
+  MODES,
+  PLACES,
+  STEP_KINDS,
+  type SectionTag,
+} from "./format.ts";
 import { PartitionReader } from "./read-partitions.ts";
 import { damaged, SectionReader, type Section } from "./section-reader.ts";
 
@@ -52,6 +60,7 @@ export function readSections(
     steps,
     placements,
     ...readQuirks(sections.QUIR, strings),
+    accuracies: readAccuracies(sections.ACCU, graph.ops.length),
   };
 }
 
@@ -139,6 +148,31 @@ function readPlacements(section: Section, strings: Strings, ops: number): Placem
     });
   }
   return placements;
+}
+
+function readAccuracies(section: Section, ops: number): LayerAccuracy[] {
+  const reader = new SectionReader(section);
+  const layers: LayerAccuracy[] = [];
+  const number = (what: string): number => {
+    const value = new Float32Array(Uint32Array.of(reader.u32()).buffer)[0]!;
+    if (!(value >= 0 && value < Infinity)) reader.fail(`${what} is ${value}`);
+    return value;
+  };
+  while (!reader.atEnd)
+    layers.push({
+      op: reader.index(ops, "an operator"),
+      accuracy: reader.member(ACCURACY_LEVELS, "an accuracy"),
+      groups: reader.u32(),
+      copies: reader.u32(),
+      remainders: reader.u32(),
+      reorders: reader.member([false, true], "a change of order"),
+      inputs: reader.member(INPUT_MODELS, "an input model"),
+      deviation: number("a deviation"),
+      bound: number("a bound"),
+      worst: number("a worst case"),
+      withinOne: number("a share"),
+    });
+  return layers;
 }
 
 function readQuirks(

@@ -2,14 +2,22 @@
 // SPDX-License-Identifier: MIT
 import { SCHEMA_VERSION } from "../model/schema.ts";
 import { writeModel } from "../model/write.ts";
-import type { Executable, ExecutableJob, ExecutablePartition, Port } from "./executable.ts";
+import type {
+  Executable,
+  ExecutableJob,
+  ExecutablePartition,
+  LayerAccuracy,
+  Port,
+} from "./executable.ts";
 import {
+  ACCURACY_LEVELS,
   ALIGNMENT,
   alignUp,
   JOB_KINDS,
   MODES,
   NONE,
   EVIDENCES,
+  INPUT_MODELS,
   PLACES,
   RELOCATION_KINDS,
   ROLES,
@@ -87,6 +95,7 @@ export function writeSections(executable: Executable): Record<SectionTag, Uint8A
       strings.add(reason),
       EVIDENCES.indexOf(evidence),
     ]),
+    ACCU: executable.accuracies.flatMap(accuracyWords),
     QUIR: [
       executable.quirks.length,
       executable.undefinedJobs.length,
@@ -143,6 +152,21 @@ function jobWords(job: ExecutableJob, strings: StringTable): number[] {
     job.inputs.length,
     ...job.descriptors,
     ...job.inputs,
+  ];
+}
+
+function accuracyWords(layer: LayerAccuracy): number[] {
+  return [
+    layer.op,
+    ACCURACY_LEVELS.indexOf(layer.accuracy),
+    layer.groups,
+    layer.copies,
+    layer.remainders,
+    Number(layer.reorders),
+    INPUT_MODELS.indexOf(layer.inputs),
+    ...new Uint32Array(
+      Float32Array.of(layer.deviation, layer.bound, layer.worst, layer.withinOne).buffer,
+    ),
   ];
 }
 

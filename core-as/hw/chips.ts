@@ -1,15 +1,21 @@
 // The twelve NPUs of the hardware database (spec/hardware.md 2). Chip differences live here and nowhere else.
 // SPDX-License-Identifier: MIT
 
+/** The five ids by which a kernel tells chips apart. */
 export interface ChipIdentity {
   /** Values that the kernel reports (GET_PARAM 01, 02, 1C, 1E, 1D). */
   model: number;
+  /** Revision of the model. */
   revision: number;
+  /** Product id. */
   productId: number;
+  /** Engineering change id. */
   ecoId: number;
+  /** Customer id. */
   customerId: number;
 }
 
+/** An entry of the table of chips (spec/hardware.md 9). */
 export interface Chip extends ChipIdentity {
   /** Target name for the command line, unique. */
   name: string;
@@ -19,14 +25,19 @@ export interface Chip extends ChipIdentity {
   part: string;
   /** Generation of the NN cores: descriptor and coefficient formats. */
   nnCoreVersion: 7 | 8;
+  /** Number of NN cores. */
   nnCores: number;
   /** Multiply-add units per NN core. */
   madPerCore: number;
   /** Full TP cores; "lite" cores are not counted. */
   tpCores: number;
+  /** Depth of an NN core's input buffer; bounds tiles (spec/lowering.md 7). */
   inputBufferDepth: number;
+  /** Depth of an NN core's accumulation buffer; bounds tiles (spec/lowering.md 7). */
   accumulationBufferDepth: number;
+  /** On-chip SRAM that image and kernel caches share, in bytes. */
   vipSramBytes: number;
+  /** SRAM on the AXI bus in bytes; not reachable through the mainline kernel interface. */
   axiSramBytes: number;
   /** Largest zero-run width in bits of the coefficient stream. */
   zrlBits: number;
@@ -34,6 +45,7 @@ export interface Chip extends ChipIdentity {
   inputOffsetBits: number;
   /** Largest kernel side (spec/cost-model.md, Limits on freedom). */
   maxKernel: number;
+  /** Whether the database entry has depthwise support; its format is not known. */
   depthwise: boolean;
   /** captured: bytes of the reference driver for this part exist; otherwise only the database knows it. */
   evidence: "captured" | "database only, never captured";
@@ -249,11 +261,29 @@ export interface CoreGeneration {
   maxFactor: number;
   /** Bits of the multiplier of such a factor, the leading one included. */
   multiplierBits: number;
+  /** Kernels say where their output goes, so that they may stand in any order. */
+  kernelsAnywhere: boolean;
+  /** Captures have caches, tall tiles and zero runs switched off. */
+  experiments: boolean;
 }
 
 const GENERATIONS: Record<Chip["nnCoreVersion"], CoreGeneration> = {
-  7: { addition: "planes", densePixelDropping: true, maxFactor: 2 ** 16, multiplierBits: 16 },
-  8: { addition: "channels", densePixelDropping: false, maxFactor: 2, multiplierBits: 24 },
+  7: {
+    addition: "planes",
+    densePixelDropping: true,
+    maxFactor: 2 ** 16,
+    multiplierBits: 16,
+    kernelsAnywhere: true,
+    experiments: false,
+  },
+  8: {
+    addition: "channels",
+    densePixelDropping: false,
+    maxFactor: 2,
+    multiplierBits: 24,
+    kernelsAnywhere: false,
+    experiments: true,
+  },
 };
 
 export const generationOf = (chip: Chip): CoreGeneration => GENERATIONS[chip.nnCoreVersion];

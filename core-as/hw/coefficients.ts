@@ -32,7 +32,7 @@ export const COEF_HEADER_V8 = block(
     FP16: field(0, 2, 2, { doc: "half precision weights", kind: "flag", evidence: "captured" }),
     VERSION: field(0, 7, 4, { doc: "version of the format", reset: 1, evidence: "captured" }),
     RUN_LENGTH_SIZE: field(0, 15, 8, {
-      doc: "zero-run coding; never switched on",
+      doc: "width of a zero-run length in bits; never switched on, and what follows from it is an assumption (docs/cost-model.md)",
       evidence: "captured",
     }),
     SYMBOL_MAP: field(5, 31, 0, {

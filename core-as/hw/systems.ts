@@ -1,6 +1,7 @@
 // What a chip's surroundings decide about its speed: clocks, memory, the cost of starting a job. Data, and overridable.
 // SPDX-License-Identifier: MIT
 
+/** Figures of a chip's surroundings that predictions follow (docs/cost-model.md). */
 export interface System {
   /** Target name of the chip. */
   chip: string;

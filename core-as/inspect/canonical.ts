@@ -36,14 +36,23 @@ export interface CanonicalPartition {
   tensors: CanonicalTensor[];
 }
 
+/** A compilation as text that does not depend on addresses: what tests compare with captures. */
 export interface Canonical {
+  /** Target name. */
   target: string;
+  /** Mode of the compilation. */
   mode: string;
+  /** SHA-256 of the model file. */
   modelSha256: string;
+  /** Whether any operator runs on the NPU. */
   delegated: boolean;
+  /** Operators on the CPU. */
   cpuOps: string[];
+  /** Jobs whose coefficients the reference reads past its arrays. */
   undefinedJobs: string[];
+  /** Quirks of the reference that are reproduced. */
   quirks: string[];
+  /** Each submit: stream, descriptors, coefficients. */
   partitions: CanonicalPartition[];
 }
 

@@ -12,6 +12,7 @@ const CAPTURE_FORMAT = 1;
 /** Flag of a submit whose addresses were chosen by user space (spec/uapi.md 1). */
 const SUBMIT_SOFTPIN = 8;
 
+/** What a written capture is named. */
 export interface CaptureOptions {
   /** End of the addresses: buffers lie below it, the first one highest. A multiple of 4096; default 2^32. */
   top?: number;

@@ -5,6 +5,7 @@ import { wordAt } from "./words.ts";
 
 /** A decoded field. */
 export interface DecodedField {
+  /** Name in the field table. */
   name: string;
   /** Shifted and sign-extended: bytes for an address, elements for a size, … */
   value: number;
@@ -14,7 +15,9 @@ export interface DecodedField {
 
 /** Bits of a word that no field declares although they are set. */
 export interface UndeclaredBits {
+  /** Index of the 32-bit word. */
   word: number;
+  /** The bits that no field declares, as a mask. */
   bits: number;
 }
 

@@ -18,6 +18,8 @@ export interface DisasmLine {
   index: number;
   words: number[];
   text: string;
+  /** Byte address of the state that the last word is written to; null where nothing is written. */
+  state: number | null;
 }
 
 /**
@@ -68,6 +70,7 @@ function plainCommand(
     index: at,
     words: covered,
     text: withNotes(name ?? `unknown opcode ${opcode}`, notes),
+    state: null,
   };
 }
 
@@ -89,14 +92,16 @@ function loadState(words: ArrayLike<number>, at: number, options: DisasmOptions)
   for (let i = 0; i < present; i++) {
     const index = at + 1 + i;
     const value = words[index]! >>> 0;
-    const text = stateText(stateAddr + 4 * i, value, options.symbols?.get(index));
+    const state = stateAddr + 4 * i;
+    const text = stateText(state, value, options.symbols?.get(index));
     lines.push(
       i === 0
-        ? { index: at, words: [header, value], text: withNotes(text, headerNotes) }
-        : { index, words: [value], text },
+        ? { index: at, words: [header, value], text: withNotes(text, headerNotes), state }
+        : { index, words: [value], text, state },
     );
   }
-  if (present === 0) lines.push({ index: at, words: [header], text: "LOAD_STATE without data" });
+  if (present === 0)
+    lines.push({ index: at, words: [header], text: "LOAD_STATE without data", state: null });
   if (present < count)
     lines.at(-1)!.text += `  ; the stream ends, ${count - present} data words are missing`;
   // Header and data together fill an even number of words.
@@ -111,6 +116,7 @@ function alignmentWord(words: ArrayLike<number>, index: number): DisasmLine {
     index,
     words: [word],
     text: withNotes("alignment", word === 0 ? [] : ["not zero"]),
+    state: null,
   };
 }
 
@@ -122,5 +128,7 @@ function stateText(stateAddr: number, value: number, symbol: string | undefined)
     const target = symbol ?? `0x${hex32(value - tag)}`;
     return `${name} (${address}) = ${target}, tag ${tag}`;
   }
+  if (name === "UNK_010A4" && value !== 0)
+    return `${name} (${address}) = 0x${hex32(value)}, waits for the job with tag ${value & INST_ADDR_TAG_MASK}`;
   return `${name} (${address}) = ${symbol ?? `0x${hex32(value)}`}`;
 }

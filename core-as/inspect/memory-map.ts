@@ -4,6 +4,7 @@ import type { Executable, ExecutablePartition, Port } from "../executable/execut
 import { chipByIdentity } from "../hw/chips.ts";
 import type { Graph } from "../ir/graph.ts";
 import { indexRelocations, jobExtents, type Extent } from "./extents.ts";
+import { partitionMoments } from "./price.ts";
 
 /** A tensor or a part of one in memory, from the job that writes it to the last job that reads it. */
 export interface MemoryRow {
@@ -38,13 +39,15 @@ export function memoryMap({ graph, chip, partitions }: Executable, index: number
   const relocations = indexRelocations(partition);
   const tracker = new Tracker();
   const after = partition.jobs.length;
+  // Jobs that overlap hold what they use until the stream waits for them.
+  const until = partitionMoments(partition);
   for (const port of partition.inputs)
     tracker.write(portExtent(port), graph.tensors[port.tensor]?.name ?? "?", -1);
   for (const [time, job] of partition.jobs.entries()) {
     const { reads, writes } = jobExtents(partition, relocations, job, version);
     const label = labelOf(graph, job.sourceOp, job.op);
-    for (const extent of reads) tracker.read(extent, time);
-    for (const extent of writes) tracker.write(extent, label, time);
+    for (const extent of reads) tracker.read(extent, until[time]!);
+    for (const extent of writes) tracker.write(extent, label, time, until[time]!);
   }
   for (const port of partition.outputs) tracker.read(portExtent(port), after);
   return { jobs: after, ...layOut(partition, tracker.values) };
@@ -65,6 +68,8 @@ function labelOf(graph: Graph, sourceOp: number, what: string): string {
 interface Value {
   label: string;
   first: number;
+  /** The last job that begins while what writes it may still run. */
+  written: number;
   /** What was written, all of it. */
   whole: Extent;
   reads: (Extent & { time: number })[];
@@ -91,10 +96,17 @@ class Tracker {
         });
   }
 
-  write(extent: Extent, label: string, time: number): void {
+  write(extent: Extent, label: string, time: number, until = time): void {
     const { held } = this;
     const unread = held.find((other) => overlaps(other, extent) && other.value.reads.length === 0);
-    const value = unread?.value ?? { label, first: time, whole: { ...extent }, reads: [] };
+    const value = unread?.value ?? {
+      label,
+      first: time,
+      written: until,
+      whole: { ...extent },
+      reads: [],
+    };
+    value.written = Math.max(value.written, until);
     value.whole.start = Math.min(value.whole.start, extent.start);
     value.whole.end = Math.max(value.whole.end, extent.end);
     if (unread === undefined) this.values.push(value);
@@ -113,7 +125,7 @@ function without(held: Holding, taken: Extent): Holding[] {
 }
 
 /** Parts of a value by the last job that reads them: parts of a split tensor can end at different times. */
-function partsOf({ whole, first, reads }: Value): (Extent & { last: number })[] {
+function partsOf({ whole, written, reads }: Value): (Extent & { last: number })[] {
   const cuts = new Set([
     whole.start,
     whole.end,
@@ -123,8 +135,8 @@ function partsOf({ whole, first, reads }: Value): (Extent & { last: number })[] 
   const parts: (Extent & { last: number })[] = [];
   for (let i = 0; i + 1 < borders.length; i++) {
     const part = { buffer: whole.buffer, start: borders[i]!, end: borders[i + 1]! };
-    // Reads are in order of time.
-    const last = reads.findLast((read) => overlaps(read, part))?.time ?? first;
+    const times = reads.filter((read) => overlaps(read, part)).map(({ time }) => time);
+    const last = Math.max(written, ...times);
     const before = parts.at(-1);
     if (before?.last === last) before.end = part.end;
     else parts.push({ ...part, last });

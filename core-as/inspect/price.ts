@@ -2,12 +2,15 @@
 // SPDX-License-Identifier: MIT
 import type { JobCost } from "../cost/job-cost.ts";
 import { nnCost, type NnShape } from "../cost/nn-cost.ts";
+import { ExecutableError } from "../errors.ts";
 import { tpCost, type TpShape } from "../cost/tp-cost.ts";
 import type { Executable, ExecutablePartition } from "../executable/executable.ts";
+import { streamJobs, type StreamJob } from "../executable/stream-jobs.ts";
 import { chipByIdentity, type Chip } from "../hw/chips.ts";
 import { systemOf, type System } from "../hw/systems.ts";
 import { storedCoefficientBytes } from "./coefficients.ts";
 import { blockTable, blockWords, readFieldValue } from "./decode.ts";
+import { wordAt } from "./words.ts";
 
 /** What the model asks about a chip. */
 export type PricedChip = Pick<Chip, "nnCoreVersion" | "nnCores" | "madPerCore">;
@@ -101,6 +104,38 @@ export function jobBytesOf({ buffers, jobs }: ExecutablePartition): JobBytes[] {
   );
 }
 
+/**
+ * Of all jobs of an executable, by their index over all partitions: the last job that begins before the stream waits for it.
+ * A stream that holds anything but jobs shows nothing that overlaps.
+ */
+export function lastMoments({ partitions }: Pick<Executable, "partitions">): number[] {
+  let before = 0;
+  return partitions.flatMap((partition) => {
+    const first = before;
+    before += partition.jobs.length;
+    return partitionMoments(partition).map((job) => first + job);
+  });
+}
+
+/** The same for one partition. */
+export function partitionMoments({ buffers, stream, jobs }: ExecutablePartition): number[] {
+  const contents = buffers[stream]!.contents ?? new Uint8Array(0);
+  const words = Uint32Array.from({ length: contents.length >> 2 }, (_, i) =>
+    wordAt(contents, i * 4),
+  );
+  const found = jobsIn(words);
+  return jobs.map((_, i) => found[i]?.until ?? i);
+}
+
+function jobsIn(words: Uint32Array): readonly StreamJob[] {
+  try {
+    return streamJobs(words).jobs;
+  } catch (error) {
+    if (error instanceof ExecutableError) return [];
+    throw error;
+  }
+}
+
 /** Costs of all jobs of an executable in order of execution; empty for a chip that is not known. */
 export function priceExecutable(executable: Executable, system?: System): JobCost[] {
   const chip = chipByIdentity(executable.chip);
@@ -108,3 +143,7 @@ export function priceExecutable(executable: Executable, system?: System): JobCos
   const figures = system ?? systemOf(chip.name);
   return executable.partitions.flatMap(jobBytesOf).map((job) => priceJob(job, chip, figures));
 }
+
+/** Whether jobs of an executable may run at the same time. */
+export const overlaps = (executable: Pick<Executable, "partitions">): boolean =>
+  lastMoments(executable).some((until, job) => until > job);

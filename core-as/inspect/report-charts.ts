@@ -1,28 +1,12 @@
 // Pictures of a report: roofline and time line as inline SVG. Colours are CSS variables of the page.
 // SPDX-License-Identifier: MIT
-import { multipliersOf } from "../cost/nn-cost.ts";
 import type { Chip } from "../hw/chips.ts";
 import { escapeHtml, msText, percentText, svgNumber } from "./html-text.ts";
+import { markKind, rooflineOf, ticks } from "./chart-geometry.ts";
+import { addedMs } from "./report-cost.ts";
 import type { JobReport } from "./report-jobs.ts";
 import type { CompileReport } from "./report.ts";
-
-const WIDTH = 1080;
-
-const svg = (height: number, title: string, body: readonly string[]): string =>
-  `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escapeHtml(title)}">\n${body.join("\n")}\n</svg>`;
-
-function label(x: number, y: number, text: string, anchor = "start", extra = ""): string {
-  return `<text x="${svgNumber(x)}" y="${svgNumber(y)}" text-anchor="${anchor}"${extra}>${escapeHtml(text)}</text>`;
-}
-
-function line(x1: number, y1: number, x2: number, y2: number, kind: string): string {
-  const [a, b, c, d] = [x1, y1, x2, y2].map(svgNumber);
-  return `<line x1="${a}" y1="${b}" x2="${c}" y2="${d}" class="${kind}"/>`;
-}
-
-/** Class of a job's mark: how it is bound, or that it only moves values. */
-const kindOf = ({ kind, prediction }: JobReport): string =>
-  kind === "TP" ? "tp" : (prediction?.bound ?? "memory");
+import { CHART_WIDTH as WIDTH, label, line, svg } from "./svg-parts.ts";
 
 /** What a job's mark says when it is pointed at. */
 function tip(job: JobReport): string {
@@ -37,14 +21,14 @@ function tip(job: JobReport): string {
 
 const LANE = { left: 150, right: 16, height: 34, gap: 14, top: 26 };
 
-/** Jobs one behind the other, the other compilation below on the same scale. */
+/** Jobs one behind the other, or at the same time where they overlap; the other compilation below on the same scale. */
 export function timelineSvg(report: CompileReport): string {
   const lanes = [
     { name: "this compilation", jobs: report.jobs },
     ...(report.against ? [{ name: report.against.name, jobs: report.against.jobs }] : []),
   ];
   const length = (jobs: readonly JobReport[]): number =>
-    jobs.reduce((sum, { prediction }) => sum + (prediction?.ms ?? 0), 0);
+    jobs.reduce((sum, { prediction }) => sum + (prediction ? addedMs(prediction) : 0), 0);
   const longest = Math.max(...lanes.map(({ jobs }) => length(jobs)));
   if (!(longest > 0)) return "";
   const scale = (WIDTH - LANE.left - LANE.right) / longest;
@@ -61,28 +45,20 @@ export function timelineSvg(report: CompileReport): string {
     const y = LANE.top + i * (LANE.height + LANE.gap);
     body.push(label(LANE.left - 10, y + 15, name, "end"));
     body.push(label(LANE.left - 10, y + 29, msText(length(jobs)), "end", ' class="strong"'));
-    let x = LANE.left;
     for (const job of jobs) {
       if (!job.prediction) continue;
+      const x = LANE.left + job.prediction.startMs * scale;
       const width = job.prediction.ms * scale;
+      // Jobs of the two units that overlap share the height.
+      const half = job.prediction.hiddenMs > 0 ? LANE.height / 2 : LANE.height;
+      const top = half < LANE.height && job.kind === "TP" ? y + half : y;
       body.push(
-        `<rect x="${svgNumber(x)}" y="${y}" width="${svgNumber(width > 2 ? width - 0.4 : Math.max(width, 0.3))}" ` +
-          `height="${LANE.height}" class="${kindOf(job)}">${tip(job)}</rect>`,
+        `<rect x="${svgNumber(x)}" y="${top}" width="${svgNumber(width > 2 ? width - 0.4 : Math.max(width, 0.3))}" ` +
+          `height="${half}" class="${markKind(job)}">${tip(job)}</rect>`,
       );
-      x += width;
     }
   }
   return svg(bottom + 4, "predicted time line", body);
-}
-
-/** Four to nine round steps from 0. */
-function ticks(longest: number): number[] {
-  const power = 10 ** Math.floor(Math.log10(longest / 4));
-  const step = [1, 2, 5, 10].map((n) => n * power).find((n) => longest / n <= 9)!;
-  const places = Math.max(0, -Math.floor(Math.log10(step)));
-  return Array.from({ length: Math.floor(longest / step) + 1 }, (_, i) =>
-    Number((i * step).toFixed(places)),
-  );
 }
 
 // ---- roofline ----------------------------------------------------------------------------------
@@ -100,20 +76,10 @@ const axis =
  * multipliers allow. Overhead, partly filled tiles and idle multipliers pull jobs below it.
  */
 export function rooflineSvg(report: CompileReport, chip: Chip | undefined): string {
-  const marks = report.jobs.flatMap((job) => {
-    const { prediction } = job;
-    if (!prediction || prediction.macs === 0 || prediction.dramBytes === 0) return [];
-    const intensity = prediction.macs / prediction.dramBytes;
-    return [{ job, intensity, speed: prediction.macs / (prediction.ms * 1e6) }];
-  });
-  if (chip === undefined || marks.length === 0) return "";
-  const { clockMHz, bandwidthGBs } = report.system;
-  const peak = (multipliersOf(chip) * clockMHz) / 1e3;
-  const corner = peak / bandwidthGBs;
-  const low = Math.floor(Math.log10(Math.min(corner, ...marks.map((m) => m.intensity))));
-  const high = Math.ceil(Math.log10(Math.max(corner, ...marks.map((m) => m.intensity)) * 1.1));
-  const bottom = Math.floor(Math.log10(Math.min(peak, ...marks.map((m) => m.speed))));
-  const top = Math.ceil(Math.log10(peak * 1.1));
+  const roofline = rooflineOf(report, chip);
+  if (roofline === null) return "";
+  const { peak, bandwidthGBs, corner, marks, decades } = roofline;
+  const { low, high, bottom, top } = decades;
   const floor = ROOF.height - ROOF.bottom;
   const x = axis(low, high, ROOF.left, WIDTH - ROOF.right);
   const y = axis(bottom, top, floor, ROOF.top);
@@ -141,7 +107,7 @@ export function rooflineSvg(report: CompileReport, chip: Chip | undefined): stri
     const radius = 3 + 22 * Math.sqrt(job.prediction!.share);
     body.push(
       `<circle cx="${svgNumber(x(intensity))}" cy="${svgNumber(y(speed))}" r="${svgNumber(radius)}" ` +
-        `class="${kindOf(job)}">${tip(job)}</circle>`,
+        `class="${markKind(job)}">${tip(job)}</circle>`,
     );
   }
   return svg(ROOF.height, "roofline", body);

@@ -1,13 +1,16 @@
 // The part of the report that predicts: times of jobs, what bounds them, what would help most.
 // SPDX-License-Identifier: MIT
 import { dramBytes, jobTime, type JobCost, type JobTime } from "../cost/job-cost.ts";
+import { overlappedMs, placeJobs, type JobPlace } from "../cost/overlap.ts";
 import type { System } from "../hw/systems.ts";
 import type { JobReport } from "./report-jobs.ts";
 import type { OperatorReport } from "./report.ts";
 
 /** A job's cost and predicted time. */
-export interface JobPrediction extends JobCost, JobTime {
+export interface JobPrediction extends JobCost, JobTime, JobPlace {
   dramBytes: number;
+  /** Index, over all partitions, of the last job that begins before the stream waits for this one. */
+  until: number;
   /** Share of the predicted time of all jobs, 0..1. */
   share: number;
 }
@@ -20,17 +23,36 @@ export interface WhatIf {
   savedMs: number;
 }
 
-/** Times and shares of jobs. */
-export function predictJobs(costs: readonly JobCost[], system: System): JobPrediction[] {
+/**
+ * Times and shares of jobs.
+ * @param until as in placeJobs; left out: jobs run one after the other
+ */
+export function predictJobs(
+  costs: readonly JobCost[],
+  system: System,
+  until?: readonly number[],
+): JobPrediction[] {
+  const places = placeJobs(costs, system, until);
   const times = costs.map((cost) => jobTime(cost, system));
-  const total = times.reduce((sum, { ms }) => sum + ms, 0);
+  const seen = times.map(({ ms }, i) => ms - places[i]!.hiddenMs);
+  const total = seen.reduce((sum, ms) => sum + ms, 0);
   return costs.map((cost, i) => ({
     ...cost,
     ...times[i]!,
+    ...places[i]!,
+    until: until?.[i] ?? i,
     dramBytes: dramBytes(cost),
-    share: total === 0 ? 0 : times[i]!.ms / total,
+    share: total === 0 ? 0 : seen[i]! / total,
   }));
 }
+
+/** What a job adds to the predicted time of all. */
+export const addedMs = (prediction: Pick<JobPrediction, "ms" | "hiddenMs">): number =>
+  prediction.ms - prediction.hiddenMs;
+
+/** Predicted time of all jobs with other figures. */
+export const predictedWith = (jobs: readonly JobReport[], system: System): number =>
+  priceOf(jobs, system, (cost) => cost);
 
 /** A job as it would be; null = not at all. */
 type Change = (cost: JobPrediction, job: JobReport) => JobCost | null;
@@ -67,12 +89,19 @@ export function whatWouldHelp(
 }
 
 function priceOf(jobs: readonly JobReport[], system: System, change: Change): number {
-  let ms = 0;
+  const costs: JobCost[] = [];
+  const until: number[] = [];
+  // Jobs that are left out take none of the others' places.
+  const index: number[] = [];
   for (const job of jobs) {
     const cost = job.prediction && change(job.prediction, job);
-    if (cost) ms += jobTime(cost, system).ms;
+    index.push(costs.length);
+    if (cost) costs.push(cost);
   }
-  return ms;
+  const kept = (job: number): number => (index[job + 1] ?? costs.length) - 1;
+  for (const [i, { prediction }] of jobs.entries())
+    if (kept(i) === index[i]) until.push(kept(prediction?.until ?? i));
+  return overlappedMs(costs, system, until);
 }
 
 /** Depthwise kernels that are stored with the planes of other channels multiply by zeros. */

@@ -35,6 +35,8 @@ const COLUMNS: readonly Column[] = [
   ["predicted_ms", ({ prediction }) => digits(prediction?.ms, 6)],
   ["bound", ({ prediction }) => prediction?.bound ?? null],
   ["share", ({ prediction }) => digits(prediction?.share, 4)],
+  ["predicted_start_ms", ({ prediction }) => digits(prediction?.startMs, 6)],
+  ["predicted_hidden_ms", ({ prediction }) => digits(prediction?.hiddenMs, 6)],
   ["observed_ms", ({ observed }) => digits(observed?.ms, 6)],
   ["observed_evidence", ({ observed }) => observed?.evidence ?? null],
 ];

@@ -6,6 +6,7 @@ import type { Graph } from "../ir/graph.ts";
 import { readCoefficientHeader } from "./coefficients.ts";
 import { blockTable, blockWords, fieldOf, fieldText, readFieldValue } from "./decode.ts";
 import type { BlockTable } from "./gen/fields.ts";
+import { experimentsOfJob } from "./experimental.ts";
 import type { JobPrediction } from "./report-cost.ts";
 
 /** Columns, rows, planes. */
@@ -58,6 +59,8 @@ export interface JobReport {
   /** Descriptors = TP cores that take part; 1 for NN jobs. */
   descriptors: number;
   nn: NnReport | null;
+  /** Mechanisms that no capture of any driver shows, e.g. "image cache"; [] = none. */
+  experimental: string[];
   /** Null for a chip that is not known. */
   prediction: JobPrediction | null;
   /** Milliseconds and evidence from a transport's profile; null without one. */
@@ -87,6 +90,7 @@ export function reportJobs(
       sourceTensor: source === undefined ? "?" : (graph.tensors[source]?.name ?? "?"),
       descriptors: job.descriptors.length,
       ...describe(partition, job, cores),
+      experimental: experimentsOfJob(partition, job, cores),
     };
   });
 }

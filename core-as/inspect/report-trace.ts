@@ -9,7 +9,8 @@ const THREADS = { operators: 1, NN: 2, TP: 3 } as const;
 
 /**
  * Events of the format that chrome://tracing defined: one process for each compilation, with a track for operators and one for
- * each unit; time stamps in microseconds. Jobs follow each other; work on the CPU has no time here.
+ * each unit; time stamps in microseconds. Jobs follow each other, or overlap where the stream lets them; work on the CPU has no
+ * time here.
  * @returns JSON text
  */
 export function reportTrace(report: CompileReport): string {
@@ -46,16 +47,20 @@ function processEvents(pid: number, name: string, jobs: readonly JobReport[]): T
     named("thread_name", "TP cores", THREADS.TP),
   ];
   let now = 0;
+  let shown = 0;
   const operators: { job: JobReport; start: number; end: number }[] = [];
   for (const job of jobs) {
     if (!job.prediction) continue;
-    const end = now + job.prediction.ms * 1e3;
+    const start = job.prediction.startMs * 1e3;
+    const end = start + job.prediction.ms * 1e3;
     const last = operators.at(-1);
-    if (last?.job.sourceOp === job.sourceOp) last.end = end;
-    else operators.push({ job, start: now, end });
-    events.push(slice(pid, THREADS[job.kind], job.op, now, end, argumentsOf(job)));
-    events.push(bandwidth(pid, now, job.prediction.dramBytes / ((end - now) * 1e3)));
-    now = end;
+    if (last?.job.sourceOp === job.sourceOp) last.end = Math.max(last.end, end);
+    // One track cannot show two operators at a time: what begins during another one is shown behind it.
+    else if (end > shown) operators.push({ job, start: Math.max(start, shown), end });
+    shown = Math.max(shown, end);
+    events.push(slice(pid, THREADS[job.kind], job.op, start, end, argumentsOf(job)));
+    events.push(bandwidth(pid, start, job.prediction.dramBytes / ((end - start) * 1e3)));
+    now = Math.max(now, end);
   }
   for (const { job, start, end } of operators) {
     const { sourceOp, sourceName, sourceTensor } = job;

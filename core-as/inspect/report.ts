@@ -1,6 +1,6 @@
 // What a compilation did and why: placement, jobs, totals, warnings. Plain JSON values only.
 // SPDX-License-Identifier: MIT
-import type { Executable, Placement } from "../executable/executable.ts";
+import type { Executable, LayerAccuracy, Placement } from "../executable/executable.ts";
 import { chipByIdentity } from "../hw/chips.ts";
 import type { Model } from "../ir/graph.ts";
 import { countMacs } from "../ir/macs.ts";
@@ -8,9 +8,10 @@ import { systemOf, type System } from "../hw/systems.ts";
 import type { JobProfile } from "../runtime/transport.ts";
 import { memoryMap } from "./memory-map.ts";
 import { multipliersOf } from "../cost/nn-cost.ts";
-import { priceExecutable } from "./price.ts";
+import { lastMoments, overlaps, priceExecutable } from "./price.ts";
 import type { AgainstReport } from "./report-against.ts";
-import { predictJobs, whatWouldHelp, type WhatIf } from "./report-cost.ts";
+import { boundText, methodText, ONE_MULTIPLIER } from "./report-accuracy.ts";
+import { addedMs, predictedWith, predictJobs, whatWouldHelp, type WhatIf } from "./report-cost.ts";
 import { reportJobs, type JobReport } from "./report-jobs.ts";
 
 export type { AgainstReport } from "./report-against.ts";
@@ -28,6 +29,12 @@ export interface OperatorReport extends Placement {
   predictedMs: number | null;
   /** Their share of the predicted time, 0..1. */
   share: number | null;
+}
+
+/** A layer with a scale for each channel, with its method and its bounds in words. */
+export interface LayerReport extends LayerAccuracy {
+  method: string;
+  meaning: string;
 }
 
 export interface ReportTotals {
@@ -51,6 +58,8 @@ export interface ReportTotals {
   predictedMs: number | null;
   /** The same with 0 and with 20 microseconds a job. */
   predictedRangeMs: [number, number] | null;
+  /** Milliseconds of jobs that pass while others run (experimental overlap); not part of predictedMs. */
+  hiddenMs: number;
   /** Predicted cycles of all jobs, each that of its slowest core. */
   cycles: number;
   /** Predicted bytes from and to DRAM. */
@@ -85,6 +94,10 @@ export interface CompileReport {
   /** Figures behind every prediction, and their calibration's error. */
   system: System;
   operators: OperatorReport[];
+  /** How near layers with a scale for each channel come to TFLite; empty without any on the NPU. */
+  accuracies: LayerReport[];
+  /** Why channels have to share multipliers; null when none do. */
+  accuracyNote: string | null;
   jobs: JobReport[];
   totals: ReportTotals;
   /** What predicted time would go down to if something were free, most first. */
@@ -140,10 +153,19 @@ export function buildReport(
     producer: executable.producer,
     system,
     operators,
+    accuracies: executable.accuracies.map((layer) => ({
+      ...layer,
+      method: methodText(layer),
+      meaning: boundText(layer),
+    })),
+    accuracyNote: executable.accuracies.length > 0 ? ONE_MULTIPLIER : null,
     jobs,
     totals: totalsOf(executable, operators, jobs, system),
     whatIfs: whatWouldHelp(operators, jobs, system),
-    warnings: warningsOf(executable, model?.otherSubgraphs ?? []),
+    warnings: [
+      ...warningsOf(executable, model?.otherSubgraphs ?? []),
+      ...experimentalWarnings(jobs),
+    ],
   };
 }
 
@@ -154,7 +176,11 @@ function jobsOf(
 ): JobReport[] {
   const { graph, chip, partitions } = executable;
   const known = chipByIdentity(chip);
-  const predictions = predictJobs(priceExecutable(executable, system), system);
+  const predictions = predictJobs(
+    priceExecutable(executable, system),
+    system,
+    lastMoments(executable),
+  );
   const jobs = partitions.flatMap((partition, index) =>
     reportJobs(graph, partition, index, known ?? UNKNOWN_CORES),
   );
@@ -174,7 +200,7 @@ function timeOf(
   if (place === "cpu" || !priced) return { jobs: own.length, predictedMs: null, share: null };
   return {
     jobs: own.length,
-    predictedMs: sum(own.map(({ prediction }) => prediction?.ms ?? 0)),
+    predictedMs: sum(own.map(({ prediction }) => (prediction ? addedMs(prediction) : 0))),
     share: sum(own.map(({ prediction }) => prediction?.share ?? 0)),
   };
 }
@@ -221,17 +247,18 @@ function predictedTotals(
   const known = chipByIdentity(chip);
   const predictions = jobs.flatMap(({ prediction }) => (prediction ? [prediction] : []));
   const total = (
-    member: "ms" | "cycles" | "inputBytes" | "coefficientBytes" | "outputBytes" | "cachedBytes",
+    member:
+      "hiddenMs" | "cycles" | "inputBytes" | "coefficientBytes" | "outputBytes" | "cachedBytes",
   ): number => sum(predictions.map((prediction) => prediction[member]));
-  const ms = total("ms");
-  const at = (overheadUs: number): number =>
-    ms + (jobs.length * (overheadUs - system.overheadUs)) / 1e3;
+  const ms = sum(predictions.map(addedMs));
+  const at = (overheadUs: number): number => predictedWith(jobs, { ...system, overheadUs });
   const cycles = total("cycles");
   const dramReadBytes = total("inputBytes") + total("coefficientBytes");
   const capacity = known ? cycles * multipliersOf(known) : 0;
   return {
     predictedMs: known ? ms : null,
     predictedRangeMs: known ? [at(0), at(20)] : null,
+    hiddenMs: total("hiddenMs"),
     cycles,
     dramBytes: dramReadBytes + total("outputBytes"),
     dramReadBytes,
@@ -244,6 +271,7 @@ function predictedTotals(
 type PredictedMembers =
   | "predictedMs"
   | "predictedRangeMs"
+  | "hiddenMs"
   | "cycles"
   | "dramBytes"
   | "dramReadBytes"
@@ -267,13 +295,25 @@ function memoryOf(
   };
 }
 
-function warningsOf(
-  { quirks, undefinedJobs, chip }: Executable,
-  otherSubgraphs: readonly string[],
-): string[] {
+/** One sentence for all experimental mechanisms. */
+function experimentalWarnings(jobs: readonly JobReport[]): string[] {
+  const used = jobs.filter(({ experimental }) => experimental.length > 0);
+  if (used.length === 0) return [];
+  const names = [...new Set(used.flatMap(({ experimental }) => experimental))].sort();
+  return [
+    `Experimental: no capture of any driver shows what ${used.length} of ${jobs.length} jobs use (${names.join(", ")}).`,
+  ];
+}
+
+function warningsOf(executable: Executable, otherSubgraphs: readonly string[]): string[] {
+  const { quirks, undefinedJobs, chip } = executable;
   const warnings: string[] = [];
   if (chipByIdentity(chip)?.evidence !== "captured")
     warnings.push(`No bytes of the reference driver for ${chip.name} were ever captured.`);
+  if (overlaps(executable))
+    warnings.push(
+      "Jobs of NN and TP cores may run at the same time, by sequence tags whose meaning is inferred: experimental, never captured in this form.",
+    );
   for (const quirk of quirks) {
     const [job, number] = quirk.split(":");
     warnings.push(`Job ${job} computes wrong results, as the reference driver does (${number}).`);

@@ -37,13 +37,17 @@ export interface Quantisation {
   axis: number;
 }
 
+/** A tensor of the graph: an activation or a constant. */
 export interface Tensor {
   /** Index in Graph.tensors, equal to the TFLite tensor index. */
   id: number;
+  /** Name in the file; may be empty. */
   name: string;
+  /** Element type. */
   type: ElementType;
   /** Sizes, outermost first; [] = scalar. All are >= 0 (a static shape). */
   shape: number[];
+  /** How its integers stand for real numbers; null when the file does not say. */
   quant: Quantisation | null;
   /** Bytes of a constant (a view of the model file), null for an activation. */
   constant: Uint8Array | null;
@@ -121,6 +125,7 @@ export interface PoolOptions {
   activation: Activation;
 }
 
+/** An operator of the graph. */
 export interface Op {
   /** Index in Graph.ops = plan order of the TFLite subgraph. */
   id: number;
@@ -128,9 +133,11 @@ export interface Op {
   kind: string;
   /** Name of a custom operator, otherwise null. */
   customName: string | null;
+  /** Version of the operator in the file. */
   version: number;
   /** Tensor ids; -1 = optional input left out. */
   inputs: number[];
+  /** Tensors that it writes, by index. */
   outputs: number[];
   /** Options by name; {} for operators without an entry in OpOptions. Use `optionsOf`. */
   options: Readonly<Record<string, unknown>>;
@@ -138,19 +145,27 @@ export interface Op {
   customOptions: Uint8Array | null;
 }
 
+/** One TFLite subgraph, verified. */
 export interface Graph {
+  /** Name of the subgraph in the file; may be empty. */
   name: string;
+  /** All tensors; a tensor's id is its index. */
   tensors: Tensor[];
+  /** Operators in the file's order, which is an order of execution. */
   ops: Op[];
+  /** Tensors that the caller fills, by index. */
   inputs: number[];
+  /** Tensors that the caller reads, by index. */
   outputs: number[];
 }
 
 /** What a model file holds: the graph that is compiled and the names of what is not. */
 export interface Model {
+  /** Text that the converter left in the file; may be empty. */
   description: string;
   /** TFLite schema version of the file. */
   schemaVersion: number;
+  /** The first subgraph. */
   graph: Graph;
   /** Names of further subgraphs, which are not compiled. */
   otherSubgraphs: string[];

@@ -84,16 +84,56 @@ export const QUANT_PER_TENSOR: Constraint = {
       : activations(context).concat(
           context.op.kind === "FULLY_CONNECTED" ? [operand(context, 1)] : [],
         );
-    for (const tensor of relevant) {
-      if (tensor.quant === null) return `${describe(tensor)} has no quantisation`;
-      if (tensor.quant.scales.length !== 1)
-        return `${describe(tensor)} has ${tensor.quant.scales.length} scales`;
-      if (!(tensor.quant.scales[0]! > 0))
-        return `${describe(tensor)} has the scale ${tensor.quant.scales[0]}`;
-    }
-    return null;
+    return notPerTensor(relevant);
   },
 };
+
+/** What keeps tensors from having one scale and one zero point each, or null. */
+function notPerTensor(tensors: readonly Tensor[]): string | null {
+  for (const tensor of tensors) {
+    if (tensor.quant === null) return `${describe(tensor)} has no quantisation`;
+    if (tensor.quant.scales.length !== 1)
+      return `${describe(tensor)} has ${tensor.quant.scales.length} scales`;
+    if (!(tensor.quant.scales[0]! > 0))
+      return `${describe(tensor)} has the scale ${tensor.quant.scales[0]}`;
+  }
+  return null;
+}
+
+/** What optimised mode has instead: it finds common scales for channels. */
+export const QUANT_CHANNELS: Constraint = {
+  id: "QUANT_CHANNELS",
+  operators: QUANT_PER_TENSOR.operators,
+  sentence:
+    "Input and output have exactly one scale and one zero point, and so have weights and bias; or int8 weights have a scale for each output channel and zero points of 0.",
+  remedy: "quantise activations per tensor, and weights per tensor or per output channel",
+  violation: (context) => {
+    const { kind } = context.op;
+    const isConvolution = CONVOLUTIONS.some((name) => name === kind);
+    if (!isConvolution && kind !== "FULLY_CONNECTED") return notPerTensor(activations(context));
+    const weights = operand(context, 1);
+    if ((weights.quant?.scales.length ?? 0) <= 1) {
+      const bias = isConvolution ? optionalOperand(context, 2) : null;
+      return notPerTensor([...activations(context), weights, ...(bias ? [bias] : [])]);
+    }
+    return notPerTensor(activations(context)) ?? notPerChannel(kind, weights);
+  },
+};
+
+/** What keeps weights from having a scale for each output channel, or null. */
+function notPerChannel(kind: string, weights: Tensor): string | null {
+  const { scales, zeroPoints, axis } = weights.quant!;
+  if (weights.type !== "int8")
+    return `${describe(weights)} is ${weights.type} with ${scales.length} scales`;
+  const wanted = kind === "DEPTHWISE_CONV_2D" ? 3 : 0;
+  const channels = weights.shape[wanted];
+  if (axis !== wanted || scales.length !== channels)
+    return `${describe(weights)} has ${scales.length} scales along dimension ${axis}, its ${channels} output channels are dimension ${wanted}`;
+  const zero = zeroPoints.find((value) => value !== 0);
+  if (zero !== undefined) return `${describe(weights)} has the zero point ${zero}`;
+  const scale = scales.find((value) => !(value >= 0 && value < Infinity));
+  return scale === undefined ? null : `${describe(weights)} has the scale ${scale}`;
+}
 
 export const WEIGHTS_CONSTANT: Constraint = {
   id: "WEIGHTS_CONSTANT",

@@ -6,14 +6,14 @@ import type { StepFunction } from "./lookup-functions.ts";
 
 export const TABLE_ENTRIES = 1024;
 /** Entries for one sign. */
-const HALF = TABLE_ENTRIES / 2;
+export const HALF = TABLE_ENTRIES / 2;
 const ENTRIES_PER_OCTAVE = 16;
 /** Indices of one sign begin at 2^-15. */
 const FIRST_EXPONENT = -15;
 /** Differences of two bytes are at most 255, so entries up to 256 are used. */
 const LAST_STEP = 256;
 /** Below, all whole steps have entries of their own. */
-const FIRST_INTERPOLATED = 32;
+export const FIRST_INTERPOLATED = 32;
 /** Largest finite number of a table entry. */
 export const LARGEST_ENTRY = 65535;
 
@@ -84,12 +84,18 @@ export function lookupError(compute: StepFunction, entries: Float64Array, zp: Ze
 
 /** The table's value at a whole number of steps. */
 function lineAt(entries: Float64Array, steps: number): number {
+  const { index, part } = positionOf(steps);
+  const here = entries[index]!;
+  return here + part * (entries[index + 1]! - here);
+}
+
+/** Where a whole number of steps lies in a table: at an entry, or a part of the way to the next one. */
+export function positionOf(steps: number): { index: number; part: number } {
   const size = Math.abs(steps);
   const base = steps < 0 ? HALF : 0;
-  if (size === 0) return entries[base]!;
+  if (size === 0) return { index: base, part: 0 };
   const octave = 31 - Math.clz32(size);
   const position = (size / 2 ** octave - 1 + octave - FIRST_EXPONENT) * ENTRIES_PER_OCTAVE;
   const index = Math.floor(position);
-  const here = entries[base + index]!;
-  return here + (position - index) * (entries[base + index + 1]! - here);
+  return { index: base + index, part: position - index };
 }

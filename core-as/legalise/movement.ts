@@ -6,13 +6,13 @@ import type { Graph, Op, Tensor } from "../ir/graph.ts";
 import { resolveSlice, resolveStridedSlice } from "../ir/shapes-slice.ts";
 
 /** Steps along a dimension of a tensor. */
-interface Along {
+export interface Along {
   dimension: number;
   step: number;
 }
 
 /** One loop: both sides move on `count` times. */
-interface Loop {
+export interface Loop {
   count: number;
   from: Along;
   to: Along;

@@ -179,13 +179,16 @@ const SCALE_RANGE: Constraint = {
   id: "SCALE_RANGE",
   operators: [...CONVOLUTIONS, "FULLY_CONNECTED"],
   sentence:
-    "input scale x weight scale / output scale lies between 2^-112 and 2^16 (NN core version 8: 2).",
+    "input scale x weight scale / output scale lies between 2^-112 and 2^16 (NN core version 8: 2); of several weight scales the largest counts, and none is too small.",
   remedy: "check the quantisation of the layer; such a factor saturates every output",
   violation: (context) => {
     const [input, weight] = [operand(context, 0), operand(context, 1)];
-    const product = Math.fround(input.quant!.scales[0]! * weight.quant!.scales[0]!);
+    const scales = weight.quant!.scales;
+    const product = Math.fround(input.quant!.scales[0]! * Math.max(...scales));
     const factor = Math.fround(product / result(context).quant!.scales[0]!);
-    return factor >= MIN_FACTOR && factor < generationOf(context.chip).maxFactor
+    // With a scale for each channel a job has a multiplier of its own choice.
+    const least = scales.length > 1 ? 0 : MIN_FACTOR;
+    return factor >= least && factor < generationOf(context.chip).maxFactor
       ? null
       : `the factor is ${factor}`;
   },

@@ -3,7 +3,7 @@
 import type { CompileSettings } from "../compile/options.ts";
 import type { Placement } from "../executable/executable.ts";
 import type { Graph, Op } from "../ir/graph.ts";
-import { COMMON_CONSTRAINTS } from "./common-constraints.ts";
+import { COMMON_CONSTRAINTS, QUANT_CHANNELS, QUANT_PER_TENSOR } from "./common-constraints.ts";
 import { COMPATIBLE_CONSTRAINTS } from "./compatible-constraints.ts";
 import type { Constraint } from "./constraint.ts";
 import { knownOperator, OPTIMISED_OPERATORS, REFERENCE_OPERATORS } from "./npu-operators.ts";
@@ -21,7 +21,9 @@ export function constraintsOf(mode: CompileSettings["mode"]): readonly Constrain
     ? [knownOperator(REFERENCE_OPERATORS), ...COMMON_CONSTRAINTS, ...COMPATIBLE_CONSTRAINTS]
     : [
         knownOperator(Object.keys(OPTIMISED_OPERATORS)),
-        ...COMMON_CONSTRAINTS,
+        ...COMMON_CONSTRAINTS.map((constraint) =>
+          constraint === QUANT_PER_TENSOR ? QUANT_CHANNELS : constraint,
+        ),
         ...OPTIMISED_CONSTRAINTS,
       ];
 }

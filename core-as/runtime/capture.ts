@@ -16,17 +16,25 @@ export interface CaptureTensor {
   bytes: number;
 }
 
+/** A captured submit of a driver: its buffers, stream and tensors. */
 export interface Capture {
+  /** Name of the model. */
   model: string;
+  /** Target name of the chip. */
   target: string;
   /** Index among the partitions of its model. */
   partition: number;
+  /** Cores of the chip that it was captured for. */
   chip: { nnCoreVersion: number; nnCores: number };
+  /** All buffers with their bytes before the submit. */
   buffers: readonly (SimBuffer & { name: string; role: string })[];
+  /** Words of the command stream. */
   stream: Uint32Array;
   /** The submit's buffer list. */
   listed: readonly BufferAccess[];
+  /** Tensors that enter the submit. */
   inputs: readonly CaptureTensor[];
+  /** Tensors that leave the submit. */
   outputs: readonly CaptureTensor[];
 }
 

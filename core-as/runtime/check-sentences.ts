@@ -7,6 +7,7 @@ import { OPCODE_NAMES, STATE_DOCS, STATE_NAMES } from "../inspect/gen/fields.ts"
 export interface CheckBuffer {
   /** GPU virtual address of the first byte. */
   address: number;
+  /** Size in bytes. */
   bytes: number;
   /** What the NPU may do with it: 1 read, 2 write, 3 both. */
   access: number;
@@ -121,6 +122,10 @@ const SENTENCES: Readonly<Record<number, Sentence>> = {
   [CheckReason.NOT_ENDED]: () => "the stream ends before its last job was ended by UNK_010A4",
   [CheckReason.NOT_FLUSHED]: () =>
     "the stream ends without GL_FLUSH_CACHE after its last job: outputs may stay in caches",
+  [CheckReason.NOT_WAITED]: (r) =>
+    `nothing has waited for the job with sequence tag ${r.value}, and here it may not run any more`,
+  [CheckReason.TAG_TWICE]: (r) =>
+    `two jobs that may run at the same time have the sequence tag ${r.value}`,
 
   [CheckReason.STATE]: (r) =>
     `${stateText(r.state)} is written (${hex(r.value)}); NPU submits do not write it`,

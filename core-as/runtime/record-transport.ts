@@ -27,6 +27,7 @@ import type {
 /** Takes the chunks of a recording, in order and one at a time; a promise holds back the runs that wait for it. */
 export type RecordSink = (chunk: Uint8Array) => void | Promise<void>;
 
+/** What a recording may hold and where it goes. */
 export interface RecordOptions {
   /** Largest number of bytes that the sink is given; default 1 GiB. A run that would not fit is refused before it starts. */
   maxBytes?: number;

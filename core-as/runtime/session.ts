@@ -9,7 +9,9 @@ import type { LoadedExecutable, SubmitOptions, SubmitResult, Transport } from ".
 
 /** A model that is ready to run. */
 export interface Session {
+  /** Inputs of the model in its order. */
   readonly inputs: readonly TensorInfo[];
+  /** Outputs of the model in its order. */
   readonly outputs: readonly TensorInfo[];
   /**
    * One inference.

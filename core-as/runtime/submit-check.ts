@@ -13,12 +13,14 @@ import { BLOCK_TABLES, STATE_NAMES } from "../inspect/gen/fields.ts";
 import type { ExecutableJob, ExecutablePartition } from "../executable/executable.ts";
 import { alignUp, PAGE_BYTES } from "../executable/format.ts";
 import { relocate } from "../executable/relocate.ts";
+import { splitSubmits } from "../executable/split-submits.ts";
 import { submitOrder } from "../executable/submit-order.ts";
 import type { Chip } from "../hw/chips.ts";
 import { checkSentence, type CheckBuffer, type Refusal } from "./check-sentences.ts";
 
 export type { CheckBuffer } from "./check-sentences.ts";
 
+/** What a checker is made from. */
 export interface SubmitCheckerOptions extends CoreOptions {
   /** What descriptors and coefficients are read by, and how much SRAM cache plans may name. */
   chip: Pick<Chip, "nnCoreVersion" | "nnCores" | "tpCores" | "vipSramBytes">;
@@ -29,6 +31,7 @@ export interface SubmitCheckerOptions extends CoreOptions {
   parallel?: boolean;
 }
 
+/** What is checked, beside the stream itself. */
 export interface CheckOptions {
   /** Names for messages, by number of the job. */
   jobs?: readonly Pick<ExecutableJob, "op">[];
@@ -233,10 +236,13 @@ function checkContents(buffers: readonly CheckBuffer[]): void {
 
 /** What a transport submits of a partition: the stream's words, and the buffers with what the device will see in them. */
 export interface PartitionSubmit {
+  /** Words of the relocated command stream. */
   stream: Uint32Array;
+  /** Buffers with their addresses and relocated bytes. */
   buffers: CheckBuffer[];
 }
 
+/** Where the buffers of a partition lie. */
 export interface PartitionOptions {
   /** The bytes of the buffers with addresses filled in, when the caller has them already. */
   relocated?: readonly (Uint8Array | null)[];
@@ -285,9 +291,10 @@ function streamWords(bytes: Uint8Array): Uint32Array {
 }
 
 /**
- * Checks a partition as a transport is going to submit it.
- * @returns what was checked
- * @throws SubmitCheckError as SubmitChecker.check; buffer numbers in messages are places in submitOrder(partition)
+ * Checks a partition as a transport is going to submit it: in parts (splitSubmits) where its stream is too long for one submit.
+ * @returns what was checked, as a whole
+ * @throws SubmitCheckError as SubmitChecker.check; buffer numbers in messages are places in submitOrder(partition), or of the
+ *   jobs of a part, which the message names; jobs and words in `where` are the part's then
  * @throws EncodeError TW_ENC_RELOC when a relocation is not possible
  */
 export function checkPartition(
@@ -297,6 +304,23 @@ export function checkPartition(
   options: PartitionOptions = {},
 ): PartitionSubmit {
   const submit = partitionSubmit(partition, addresses, options);
-  checker.check(submit.stream, submit.buffers, { jobs: partition.jobs });
+  const parts = splitSubmits(submit.stream, partition.jobs.length);
+  if (parts.length === 1) {
+    checker.check(submit.stream, submit.buffers, { jobs: partition.jobs });
+    return submit;
+  }
+  const order = submitOrder(partition);
+  const byIndex = new Map(order.map((index, i) => [index, submit.buffers[i]!]));
+  for (const { stream, first, last } of parts) {
+    const jobs = partition.jobs.slice(first, last);
+    const buffers = submitOrder({ jobs }).map((index) => byIndex.get(index)!);
+    try {
+      checker.check(stream, buffers, { jobs });
+    } catch (cause) {
+      if (cause instanceof SubmitCheckError)
+        cause.message = `submit of jobs ${first} to ${last - 1}: ${cause.message}`;
+      throw cause;
+    }
+  }
   return submit;
 }

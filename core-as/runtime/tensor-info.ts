@@ -14,9 +14,11 @@ import { describeTensor } from "../ir/print.ts";
 export interface TensorInfo {
   /** Index of the TFLite tensor. */
   tensor: number;
+  /** Name in the model. */
   name: string;
   /** Sizes, outermost first, e.g. [1, 224, 224, 3] = NHWC. */
   shape: readonly number[];
+  /** Element type. */
   type: ElementType;
   /** real = scale * (value - zeroPoint); null for tensors that are not quantised. */
   quantisation: Quantisation | null;

@@ -8,10 +8,11 @@
 //   # FLIP: <file> <offset>                          inverts a byte
 //   # ZEROS: <file> <bytes>                          writes zeros
 //   # TEXT: <file> <one line>                        writes a text
+//   # DIR: <name>                                  makes a folder
 //   # HEX: <file> <hexadecimal bytes>                writes bytes
 // Other lines are remarks. Output holds stdout, stderr and exit code of each RUN; times are replaced by "N ms", digests by "SHA".
 // SPDX-License-Identifier: MIT
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
@@ -59,6 +60,9 @@ async function perform(verb: string, rest: string, folder: string): Promise<stri
       return "";
     case "TEXT":
       writeFileSync(path, `${words.join(" ")}\n`);
+      return "";
+    case "DIR":
+      mkdirSync(path);
       return "";
     case "HEX":
       writeFileSync(path, Buffer.from(words.join(""), "hex"));

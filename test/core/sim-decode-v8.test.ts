@@ -202,6 +202,55 @@ for (const build of BUILDS) {
     }
   });
 
+  test(`${build}: zero runs: every bit matters, wrong runs, filling and flushes are refused`, async () => {
+    const core = await coreOf(build);
+    const map = [0, 1, 2, 3, 4, 5, 6, 7];
+    const c: CoefsV8 = {
+      kernelX: 2, kernelY: 2, kernelZ: 3, outZ: 2, depthwise: false, perCore: 2, weightZp: 9, cores: 1, zrlBits: 3,
+      weights: Uint8Array.from({ length: 24 }, (_, i) => (i % 5 === 0 ? i : 9)), biases: Int32Array.of(1, -1), map,
+    };
+    const bytes = encodeCoefsV8(c);
+    const text = (): string => {
+      try {
+        const { weights, biases } = decodeCoefs(core, 8, bytes, c);
+        return `${weights.join()}|${biases.join()}`;
+      } catch (error) {
+        return (error as NpuError).code;
+      }
+    };
+    const before = text();
+    assert.is(before.split("|")[0], [...c.weights].map((weight) => weight - 9).join());
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      bytes[bit >> 3]! ^= 1 << (bit & 7);
+      assert.is.not(text(), before, `bit ${bit}`);
+      bytes[bit >> 3]! ^= 1 << (bit & 7);
+    }
+
+    // Codes as [byte, zeros before it]; 36 bytes are due behind the number of kernels.
+    const BAD = "TW_SIM_BAD_COEFFICIENTS";
+    const outcome = (codes: readonly (readonly [number, number])[], part0?: number, zrlBits = 3): string => {
+      const stream = new PairStream(map, zrlBits);
+      for (const [byte, run] of [[2, 0], [0, 0], ...codes] as const) stream.put(byte, run);
+      stream.finish(part0);
+      return codeOf(() => decodeCoefs(core, 8, assembleV8(map, [stream.bits], c.biases, zrlBits), c));
+    };
+    const full: [number, number][] = [[5, 7], [0, 7], [0, 7], [0, 7]];
+    assert.is(outcome([...full, [0, 3]]), "none");
+    assert.is(outcome([...full, [0, 3]], 0), BAD, "an odd number of codes, flushed as an even one");
+    assert.is(outcome([...full, [0, 2], [0, 0]], 4), BAD, "an even number of codes, flushed as an odd one");
+    assert.is(outcome([...full, [0, 2], [0, 0]]), "none");
+    assert.is(outcome([...full, [0, 4]]), BAD, "a run beyond what is due");
+    assert.is(outcome([...full, [0, 2], [0, 1]]), BAD, "a run beyond what is due in the second place");
+    assert.is(outcome([...full, [0, 3], [0, 1]], 4), BAD, "filling with a run");
+    assert.is(outcome([...full, [0, 3], [1, 0]], 4), BAD, "filling that is not zero");
+    assert.is(outcome([...full, [0, 2]]), BAD, "a zero too few");
+    assert.is(outcome([...full, [0, 3], [0, 0], [0, 0], [0, 0]]), BAD, "codes too many");
+    for (let part0 = 0; part0 < 8; part0++)
+      if (part0 !== 4) assert.is(outcome([...full, [0, 3]], part0), BAD, `flush ${part0}`);
+    assert.is(outcome([[0, 35]], undefined, 9), BAD, "runs wider than any chip has them");
+    assert.is(outcome([[0, 35]], undefined, 8), "none");
+  }); // prettier-ignore
+
   test(`${build}: wrong filling, flush and order are refused`, async () => {
     const core = await coreOf(build);
     const map = [0, 1, 2, 3, 4, 5, 6, 7];

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: MIT
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { answerOf, readLabels, type ModelAnswer } from "../../cli/answers.ts";
-import { outputInfos, readModel } from "../../core-as/index.ts";
+import { readLabels } from "../../cli/answers.ts";
+import { describeOutputs, outputInfos, readModel, type ModelAnswer } from "../../core-as/index.ts";
 import { corpusBytes, corpusPath, needCorpus } from "../helpers/corpus.ts";
 
 function answer(model: string, picture: string, labels: string): ModelAnswer {
@@ -13,7 +13,7 @@ function answer(model: string, picture: string, labels: string): ModelAnswer {
     corpusBytes("reference-pictures", model, picture, `output-${i}.bin.gz`),
   );
   const options = { top: 2, labels: readLabels(corpusPath("models", labels)) };
-  return answerOf(graph, infos, outputs, options);
+  return describeOutputs(graph, infos, outputs, options);
 }
 
 if (needCorpus("answers")) {
@@ -64,6 +64,8 @@ if (needCorpus("answers")) {
       ["military uniform", "Windsor tie"],
     );
     const pose = answer("movenet_single_pose_lightning_ptq", "cat", "coco_labels.txt");
+    assert.is(pose.kind, "pose");
+    assert.equal([pose.keypoints!.length, pose.keypoints![0]!.name], [17, "nose"]);
     assert.is(pose.outputs[0]!.top, null);
     assert.ok(pose.outputs[0]!.range!.max <= 1.1);
   });

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { coefficientRows } from "../../bench/coefficient-bound.ts";
 import { costModelPage, leftOutError } from "../../bench/cost-model-page.ts";
 import { calibrationPoints } from "../../bench/cost-points.ts";
 import {
@@ -26,6 +27,7 @@ if (needCorpus("cost model")) {
   const core = await coreOf("release");
   const points = await calibrationPoints(core, "a311d", PUBLISHED);
   const others = await calibrationPoints(core, "imx8mp", PUBLISHED_IMX8MP);
+  const rows = await coefficientRows(core);
   const system = systemOf("a311d");
 
   test("r.m.s. error at most 10 %, leave one out at most 15 %", () => {
@@ -43,7 +45,14 @@ if (needCorpus("cost model")) {
   });
 
   test("docs/cost-model.md is current (npm run bench:cost-model -- --write)", () =>
-    assert.fixture(readFileSync("docs/cost-model.md", "utf8"), costModelPage(points, others)));
+    assert.fixture(
+      readFileSync("docs/cost-model.md", "utf8"),
+      costModelPage(points, others, rows),
+    ));
+
+  test("no layer is below what its format allows", () => {
+    for (const { op, optimised, bound } of rows) assert.ok(optimised >= bound, `operator ${op}`);
+  });
 
   for (const target of ["a311d", "imx8mp"])
     for (const name of captureNames(target))

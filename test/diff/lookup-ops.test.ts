@@ -49,6 +49,7 @@ function compileGraph(graph: Graph, target: string, capturedOnly = false): Pipel
     capturedOnly,
     memoryPlan: true,
     exactRounding: true,
+    experimental: false,
   });
 }
 

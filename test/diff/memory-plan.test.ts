@@ -8,6 +8,7 @@ import { chipByName } from "../../core-as/hw/chips.ts";
 import { indexRelocations, jobExtents, type Extent } from "../../core-as/inspect/extents.ts";
 import { memoryMap, type MemoryMap } from "../../core-as/inspect/memory-map.ts";
 import { buildReport } from "../../core-as/inspect/report.ts";
+import { checkMap } from "../helpers/check-map.ts";
 import { compileCase, modelOfCase } from "../helpers/compile-case.ts";
 import { coreOf } from "../helpers/cores.ts";
 import { needCorpus } from "../helpers/corpus.ts";
@@ -23,19 +24,6 @@ const TARGETS = ["a311d", "imx8mp"];
 
 /** Largest share of all tensors' bytes that MobileDet may need at once. */
 const MOBILEDET_SHARE = 0.35;
-
-/** No two values of a map share a byte at the same time, and all are inside. */
-function checkMap({ rows, bytes }: MemoryMap): void {
-  for (const [i, a] of rows.entries()) {
-    assert.ok(a.offset >= 0 && a.offset + a.bytes <= bytes, `${a.label} is outside`);
-    assert.ok(a.firstJob <= a.lastJob, `${a.label} ends before it begins`);
-    for (const b of rows.slice(i + 1)) {
-      const together = a.firstJob <= b.lastJob && b.firstJob <= a.lastJob;
-      const shared = a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
-      assert.not.ok(together && shared, `${a.label} and ${b.label} overlap`);
-    }
-  }
-}
 
 /** What descriptors read and write lies inside what lowering said about it. */
 function checkExtents({ executable, lowered }: PipelineResult): void {

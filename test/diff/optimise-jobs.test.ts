@@ -42,6 +42,9 @@ const CHOSEN = [
   "chain-mbv2-i28x28x16-o24-k3-u8",
   "chain-mbv1-i32x32x16-o33-k3-i8-relu",
   "chain-fork-i32x32x16-o24-k3-u8",
+  "pw-i20x20x48-o96-s1-same-u8-sparse50",
+  "add-i14x14x96-o96-u8",
+  "conv-i20x20x64-k3-o130-s1-same-u8-sparse80",
 ];
 
 /** Figures with which starting a job costs nothing, so that splitting one always pays, and with which only that counts. */
@@ -50,6 +53,13 @@ const systemsOf = (target: string) => [
   overrideSystem(systemOf(target), { overheadUs: 0 }),
   overrideSystem(systemOf(target), { bandwidthGBs: 0.1, overheadUs: 1 }),
 ];
+
+/** Memory plan, experiments. */
+const WAYS = [
+  [true, false],
+  [false, false],
+  [true, true],
+] as const;
 
 for (const target of ["a311d", "imx8mp"]) {
   const test = suite(`optimised jobs ${target} (seed ${seed})`);
@@ -62,15 +72,15 @@ for (const target of ["a311d", "imx8mp"]) {
       const want = await simulate(plain.executable, inputs);
       const done = new Set<string>();
       for (const system of systemsOf(target))
-        for (const memoryPlan of [true, false]) {
-          const options = { mode: "optimised", target, system, memoryPlan } as const;
+        for (const [memoryPlan, experimental] of WAYS) {
+          const options = { mode: "optimised", target, system, memoryPlan, experimental } as const;
           const { executable } = compileCase(core, model, options);
           const key = JSON.stringify(
             buildReport(executable).jobs.map(({ nn, input }) => [nn, input]),
           );
           if (done.has(key + memoryPlan)) continue;
           done.add(key + memoryPlan);
-          assertFreedom(executable);
+          assertFreedom(executable, experimental);
           assert.equal(await simulate(executable, inputs), want);
         }
     });
@@ -104,11 +114,16 @@ const EFFECTS: readonly [name: keyof Optimisations, target: string, model: strin
   ["denseStrides", "a311d", "conv-i60x60x16-k3-o24-s2-same-u8"],
   ["mergedLayouts", "imx8mp", "conv-i60x60x16-k3-o24-s2-same-u8"],
   ["transposeCores", "a311d", "pw-i33x7x96-o64-s1-same-u8-sparse50"],
+  ["kernelDealing", "a311d", "conv-i20x20x64-k3-o130-s1-same-u8-sparse80"],
+  ["experimentalCaches", "imx8mp", "conv-i60x60x16-k3-o64-s1-same-u8"],
+  ["experimentalTiles", "imx8mp", "conv-i14x14x64-k3-o60-s1-same-u8"],
+  ["experimentalRuns", "imx8mp", "add-i14x14x96-o96-u8"],
 ];
 for (const [name, target, model] of EFFECTS)
   test(`${name} on ${target} saves time, and not when it is switched off`, () => {
     const bytes = synthModel(model);
-    const options = { mode: "optimised", target } as const;
+    const experimental = name.startsWith("experimental");
+    const options = { mode: "optimised", target, experimental } as const;
     const ms = (optimisations: Partial<Optimisations>): number =>
       buildReport(compileCase(core, bytes, { ...options, optimisations }).executable).totals
         .predictedMs!;
@@ -118,6 +133,56 @@ for (const [name, target, model] of EFFECTS)
     const slack = name === "depthwiseGroups" ? 0.01 : 0;
     assert.ok(ms({}) <= ms({ [name]: false }) + slack);
   });
+
+test("what is experimental is labelled, and is not there unless it is asked for", () => {
+  const bytes = synthModel("chain-mbv2-i28x28x16-o24-k3-u8");
+  const evidence = "experimental: no capture shows this";
+  for (const target of ["a311d", "imx8mp"])
+    for (const [experimental, capturedOnly] of [
+      [false, false],
+      [true, false],
+      [true, true],
+    ] as const) {
+      const options = { mode: "optimised", target, experimental, capturedOnly } as const;
+      const report = buildReport(compileCase(core, bytes, options).executable);
+      const labelled = experimental && !capturedOnly && target === "imx8mp";
+      assert.is(
+        report.operators.some((operator) => operator.evidence === evidence),
+        labelled,
+      );
+      assert.is(
+        report.warnings.some((text) => text.startsWith("Experimental: ")),
+        labelled,
+      );
+      const used = new Set(report.jobs.flatMap((job) => job.experimental));
+      assert.equal(
+        [...used].sort(),
+        labelled ? ["image cache", "kernel cache", "tall tiles", "zero runs"] : [],
+      );
+    }
+});
+
+test("experiments that are switched off are not there", () => {
+  const bytes = synthModel("chain-mbv2-i28x28x16-o24-k3-u8");
+  const used = (optimisations: Partial<Optimisations>): string[] => {
+    const options = { mode: "optimised", target: "imx8mp", experimental: true } as const;
+    const { executable } = compileCase(core, bytes, { ...options, optimisations });
+    return [...new Set(buildReport(executable).jobs.flatMap((job) => job.experimental))].sort();
+  };
+  const CACHES = ["image cache", "kernel cache"];
+  const GONE: readonly [keyof Optimisations, string[]][] = [
+    ["experimentalCaches", CACHES],
+    ["experimentalTiles", ["tall tiles"]],
+    ["experimentalRuns", ["zero runs"]],
+  ];
+  const all = used({});
+  assert.equal(all, [...CACHES, "tall tiles", "zero runs"]);
+  for (const [name, gone] of GONE)
+    assert.not(
+      used({ [name]: false }).some((text) => gone.includes(text)),
+      name,
+    );
+});
 
 test("the same figures make the same bytes", () => {
   const bytes = synthModel("chain-mbv1-i32x32x16-o33-k3-i8-relu");

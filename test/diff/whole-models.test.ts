@@ -50,11 +50,8 @@ const MODELS: Readonly<Record<string, WholeModel>> = {
   "mobilenet_v1_1.0_224_quant": { check: classifier(0), share: 1 },
   // Linear layers in one job are not exact: among values of 0 and 1 of 256, places may change.
   "mobilenet_v2_1.0_224_quant": { check: classifier(1), share: 1 },
-  "tf2_mobilenet_v2_1.0_224_ptq": {
-    check: classifier(0),
-    cpuConvolutions: "QUANT_PER_TENSOR",
-    share: 0,
-  },
+  // A scale for each channel: classes with 1 or 2 of 256 may change places.
+  "tf2_mobilenet_v2_1.0_224_ptq": { check: classifier(1), share: 1 },
   ssdlite_mobiledet_coco_qat_postprocess: {
     check: (got, want) => assert.ok(checkDetections(got, want, 0.5, 0.02) >= 1, "no detection"),
     share: 1,
@@ -68,8 +65,8 @@ const MODELS: Readonly<Record<string, WholeModel>> = {
   },
   movenet_single_pose_lightning_ptq: {
     check: checkKeyPoints,
-    cpuConvolutions: "QUANT_PER_TENSOR",
-    share: 0,
+    share: 1,
+    furtherPictures: ["squat"],
   },
 };
 
@@ -92,7 +89,7 @@ function checkKeyPoints(got: Bytes, want: Bytes): void {
   for (let at = 0; at < wanted.length; at += 3)
     if (wanted[at + 2]! >= 0.3)
       for (const i of [at, at + 1])
-        assert.ok(Math.abs(points[i]! - wanted[i]!) <= 0.05, `key point ${at / 3}`);
+        assert.ok(Math.abs(points[i]! - wanted[i]!) <= 0.02, `key point ${at / 3}`);
 }
 
 /** With exact rounding only additions differ from TFLite's bytes, so models without any do not differ at all. */
@@ -100,7 +97,6 @@ const EXACT_MODELS: Readonly<Record<string, WholeModel["check"]>> = {
   "mobilenet_v1_0.25_128_quant": checkEqual,
   "mobilenet_v1_1.0_224_quant": checkEqual,
   "mobilenet_v2_1.0_224_quant": classifier(0),
-  "tf2_mobilenet_v2_1.0_224_ptq": checkEqual,
   yolox: checkEqual,
 };
 

@@ -96,6 +96,15 @@ function oneRelu(open: RawTable, otherSubgraphs: RawTable[] = []): Uint8Array {
 const MODELS: Readonly<Record<string, () => Uint8Array>> = {
   float: writeFloatModel,
   "two partitions": () => fileOf(twoPartitions()),
+  pose: () =>
+    fileOf(
+      single(
+        "DEQUANTIZE",
+        [tensor([1, 1, 17, 3], { scales: [1 / 256] })],
+        [tensor([1, 1, 17, 3], { type: "float32" })],
+      ),
+    ),
+  "two inputs": () => fileOf(graph([x(), x(), x()], [op("ADD", [0, 1], [2], ADD)], [0, 1], [2])),
   "bad cycle": () =>
     fileOf(graph([x(), x(), x()], [op("ADD", [0, 2], [1], ADD), relu(1, 2)], [0], [2])),
   "bad order": () => fileOf(graph([x(), x(), x()], [relu(1, 2), relu(0, 1)], [0], [2])),

@@ -18,12 +18,16 @@ export interface CoefsV8 {
   weights: Uint8Array;
   /** One per channel, zero points already folded in. */
   biases: Int32Array;
+  /** Width of zero runs in bits (an assumption: docs/cost-model.md, Experimental); default 0, without. */
+  zrlBits?: number;
   /** Symbol -> bit length; default: from the histogram of the raw bytes (spec 2). */
   map?: readonly number[];
 }
 
 /** A byte to code, or a pseudo-code of the flush. */
 interface Code {
+  /** Zeros before the byte. */
+  run: number;
   part0: number;
   part1: number;
   part2: number;
@@ -59,7 +63,7 @@ function codeOf(byte: number, map: readonly number[]): Code {
   const payload = 2 * (length === 0 ? 0 : value - 2 ** (length - 1)) + sign;
   const n = Math.max(length, 1);
   const code = (part0: number, part1: number, part2: number, part2Bits: number): Code => {
-    return { part0, part1, part2, part2Bits };
+    return { run: 0, part0, part1, part2, part2Bits };
   };
   switch (map.indexOf(length)) {
     case 0:
@@ -91,17 +95,21 @@ export class PairStream {
   private bytes = 0;
   private readonly codes: Code[] = [];
 
-  constructor(private readonly map: readonly number[]) {}
+  /** `zrlBits` > 0: run lengths of so many bits follow the first parts of a pair. */
+  constructor(
+    private readonly map: readonly number[],
+    private readonly zrlBits = 0,
+  ) {}
 
-  put(byte: number): void {
+  put(byte: number, run = 0): void {
     this.bytes++;
-    this.code((this.codes[byte] ??= codeOf(byte, this.map)));
+    this.code({ ...(this.codes[byte] ??= codeOf(byte, this.map)), run });
   }
 
   /** Ends the stream; `part0` of the flush is a parameter for damaged streams only. */
   finish(part0 = 4 * (this.bytes & 1)): void {
     if (this.bytes & 1) this.code(codeOf(0, this.map));
-    for (let i = 0; i < 4; i++) this.code({ part0, part1: 0, part2: 0, part2Bits: 0 });
+    for (let i = 0; i < 4; i++) this.code({ run: 0, part0, part1: 0, part2: 0, part2Bits: 0 });
   }
 
   private code(code: Code): void {
@@ -112,6 +120,7 @@ export class PairStream {
     const pair = [this.open, code];
     this.open = undefined;
     for (const { part0 } of pair) this.field(part0, 3);
+    for (const { run } of pair) this.field(run, this.zrlBits);
     for (const { part0, part1 } of this.before) if (part0 === 2) this.field(part1, 2);
     for (const { part2, part2Bits } of this.beforeThat) this.field(part2, part2Bits);
     this.beforeThat = this.before;
@@ -169,17 +178,34 @@ export function codedBytes(c: CoefsV8, superblocks: readonly (readonly number[])
   return bytes;
 } // prettier-ignore
 
+/** Puts a core's bytes into a stream; with zero runs as version 7 has them: zeros before a byte are counted (spec/coefficients-v7.md 3). */
+export function putBytes(stream: PairStream, bytes: readonly number[], zrlBits: number): void {
+  let run = 0;
+  for (const [i, byte] of bytes.entries()) {
+    // The first two say how many kernels follow.
+    if (zrlBits === 0 || i < 2) stream.put(byte);
+    else if (byte === 0 && run < 2 ** zrlBits - 1) run++;
+    else {
+      stream.put(byte, run);
+      run = 0;
+    }
+  }
+  if (run > 0) stream.put(0, run - 1);
+}
+
 /** Puts header, streams and biases together (spec 1). */
 export function assembleV8(
   map: readonly number[],
   streams: readonly (readonly number[])[],
   biases: Int32Array,
+  zrlBits = 0,
 ): Uint8Array {
   const sizes = streams.map((bits) => Math.ceil(bits.length / 512) * 64);
   const end = sizes.reduce((sum, size) => sum + size, 64);
   const buffer = new Uint8Array(end + 4 * biases.length);
   const view = new DataView(buffer.buffer);
   view.setUint8(0, 0x10);
+  view.setUint8(1, zrlBits);
   view.setUint32(20, map.reduce((word, length, symbol) => word + length * 16 ** symbol, 0), true);
   let at = 64;
   for (const [core, bits] of streams.entries()) {
@@ -192,12 +218,12 @@ export function assembleV8(
 } // prettier-ignore
 
 export function encodeCoefsV8(c: CoefsV8): Uint8Array {
-  const map = c.map ?? symbolMap(c.weights);
+  const { zrlBits = 0, map = symbolMap(c.weights) } = c;
   const streams = channelsOfCores(c).map((superblocks) => {
-    const stream = new PairStream(map);
-    for (const byte of codedBytes(c, superblocks)) stream.put(byte);
+    const stream = new PairStream(map, zrlBits);
+    putBytes(stream, codedBytes(c, superblocks), zrlBits);
     stream.finish();
     return stream.bits;
   });
-  return assembleV8(map, streams, c.biases);
+  return assembleV8(map, streams, c.biases, zrlBits);
 }

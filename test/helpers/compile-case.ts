@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 import { existsSync } from "node:fs";
 import { runPipeline, type PipelineResult } from "../../core-as/compile/pipeline.ts";
-import type { CompileMode, Optimisations } from "../../core-as/compile/options.ts";
+import type { Accuracy, CompileMode, Optimisations } from "../../core-as/compile/options.ts";
 import type { Core } from "../../core-as/core.ts";
 import { chipByName } from "../../core-as/hw/chips.ts";
 import type { System } from "../../core-as/hw/systems.ts";
@@ -28,6 +28,9 @@ export interface CaseOptions {
   optimisations?: Partial<Optimisations>;
   system?: System;
   exactRounding?: boolean;
+  experimental?: boolean;
+  accuracy?: Accuracy;
+  overlap?: boolean;
 }
 
 /** Runs the compiler on a case. */
@@ -39,7 +42,10 @@ export function compileCase(core: Core, model: Uint8Array, options: CaseOptions)
     capturedOnly: options.capturedOnly ?? false,
     memoryPlan: options.memoryPlan ?? true,
     exactRounding: options.exactRounding ?? false,
+    experimental: options.experimental ?? false,
+    overlap: options.overlap ?? false,
     optimisations: options.optimisations ?? {},
+    accuracy: options.accuracy ?? "balanced",
     ...(options.system ? { system: options.system } : {}),
   });
 }

@@ -24,6 +24,10 @@ export interface EncodeRequest {
   superblocks?: number;
   cores?: number;
   quirks?: number;
+  /** Experiment bits. */
+  experiments?: number;
+  /** Channels in the order in which kernels are dealt; "dealt": as the core deals them. Default: 0, 1, … */
+  order?: readonly number[] | "dealt";
   depthwise?: { planes: number; multiplier: number; pad: number };
 }
 
@@ -31,6 +35,10 @@ export interface Encoded {
   bytes: Uint8Array;
   zrlBits: number;
   kernelsPerCore: number;
+  /** Rounded sizes of the streams. */
+  coreBytes: number[];
+  /** The order of kernels, when the request has one. */
+  order: number[];
 }
 
 const ceilDiv = (a: number, b: number): number => Math.ceil(a / b);
@@ -38,6 +46,21 @@ const ceilDiv = (a: number, b: number): number => Math.ceil(a / b);
 /** Order that a descriptor with these sizes implies. */
 export function orderOf({ rows, cols, kernels }: EncodeRequest): CoefOrder {
   return rows * cols === 1 && kernels > 8 ? CoefOrder.POINTWISE : CoefOrder.INTERLEAVED;
+}
+
+/** Sets the order of kernels and plans again; returns it. */
+function orderKernels(
+  core: Core,
+  { order, kernels }: EncodeRequest,
+  job: [record: number, weights: number, biases: number],
+): number[] {
+  if (order === undefined) return [];
+  const table = core.alloc(kernels * 4);
+  if (order === "dealt") core.call("dealKernels", {}, ...job, table);
+  else core.writeWords(table, order);
+  core.writeWords(job[0] + NnJob.KERNEL_ORDER * 4, [table]);
+  core.call("planCoefs", {}, ...job);
+  return [...core.readWords(table, kernels)];
 }
 
 export function encode(core: Core, request: EncodeRequest): Encoded {
@@ -49,6 +72,7 @@ export function encode(core: Core, request: EncodeRequest): Encoded {
     [NnJob.IN_ZP, request.inZp],
     [NnJob.WEIGHT_ZP, request.weightZp],
     [NnJob.QUIRKS, request.quirks ?? 0],
+    [NnJob.EXPERIMENTS, request.experiments ?? 0],
     [NnJob.ORDER, orderOf(request)],
     [NnJob.COEF_PLANES, request.planes],
     [NnJob.COEF_KERNELS, kernels],
@@ -73,12 +97,17 @@ export function encode(core: Core, request: EncodeRequest): Encoded {
     const weights = core.allocCopy(request.weights);
     const biases = core.allocWords(request.biases);
     core.call("planCoefs", {}, job, weights, biases);
+    const order = orderKernels(core, request, [job, weights, biases]);
     const planned = core.readWords(job, NnJob.WORDS);
     const dst = core.alloc(planned[NnJob.COEF_BYTES]!);
     core.call("encodeCoefs", {}, job, weights, biases, dst);
     return {
       bytes: core.read(dst, planned[NnJob.COEF_BYTES]!),
       zrlBits: planned[NnJob.ZRL_BITS]!,
+      coreBytes: [
+        ...planned.subarray(NnJob.CORE_BYTES, NnJob.CORE_BYTES + Math.min(kernels, cores)),
+      ],
+      order,
       kernelsPerCore: ceilDiv(ceilDiv(kernels, Math.min(kernels, cores)), superblocks),
     };
   });

@@ -11,6 +11,8 @@ import { bytesOf, descriptor, type Fields } from "./sim-rig.ts";
  */
 export interface NnCaseV8 extends Omit<NnCase, "zrlBits"> {
   depthwise: boolean;
+  /** Width of zero runs, default 0. */
+  zrlBits?: number;
 }
 
 export type Rounding = "half-even" | "half-up" | "half-away";

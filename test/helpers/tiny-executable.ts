@@ -125,6 +125,21 @@ export function tinyExecutable(type: "uint8" | "int8" = "uint8"): Executable {
       },
     ],
     quirks: ["0.0:Q41"],
+    accuracies: [
+      {
+        op: 0,
+        accuracy: "balanced",
+        groups: 3,
+        copies: 2,
+        remainders: 1,
+        reorders: true,
+        inputs: "propagated",
+        deviation: 0.25,
+        bound: 1.5,
+        worst: 7.75,
+        withinOne: 0.9375,
+      },
+    ],
     undefinedJobs: ["0.0"],
   };
 }

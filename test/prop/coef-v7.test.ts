@@ -169,5 +169,96 @@ for (const build of BUILDS) {
     );
   });
 
+  test("kernels in any order decode to the same kernels", () => {
+    fc.assert(
+      fc.property(requests, fc.nat(), (request, seed) => {
+        const key = (channel: number): number => (Math.imul(channel + 1, seed | 1) * 31) % 1009;
+        const order = Array.from({ length: request.kernels }, (_, i) => i).sort(
+          (a, b) => key(a) - key(b) || a - b,
+        );
+        checkRoundTrip(request, decode(core, request, encode(core, { ...request, order })));
+      }),
+      propSettings(150),
+    );
+  });
+
+  test("an order other than the channels' is right for depthwise kernels, too", () => {
+    fc.assert(
+      fc.property(
+        requests,
+        fc.constantFrom(1, 4),
+        fc.integer({ min: 1, max: 2 }),
+        (shape, planes, multiplier) => {
+          const channels = Math.ceil(shape.kernels / multiplier);
+          const kernels = channels * multiplier;
+          const small = planes * shape.rows * shape.cols;
+          const request: EncodeRequest = {
+            ...shape,
+            kernels,
+            superblocks: 1,
+            planes: channels * planes,
+            weights: weightsWithRuns(kernels * small, shape.weightZp, [...shape.biases]),
+            biases: new Int32Array(kernels).fill(-3),
+            depthwise: { planes, multiplier, pad: shape.weightZp },
+            order: Array.from({ length: kernels }, (_, i) => kernels - 1 - i),
+          };
+          const expanded = new Uint8Array(kernels * channels * small).fill(shape.weightZp);
+          for (let kernel = 0; kernel < kernels; kernel++)
+            expanded.set(
+              request.weights.subarray(kernel * small, (kernel + 1) * small),
+              (kernel * channels + Math.floor(kernel / multiplier)) * small,
+            );
+          const dense = { ...request, weights: expanded, depthwise: undefined };
+          const bytes = encode(core, request);
+          assert.equal(bytes.bytes, encode(core, dense).bytes);
+          checkRoundTrip(dense, decode(core, dense, bytes));
+        },
+      ),
+      propSettings(100),
+    );
+  });
+
+  test("dealt kernels: each once, for every shape, and always in the same order", () => {
+    fc.assert(
+      fc.property(requests, (shape) => {
+        const request = { ...shape, order: "dealt" as const };
+        const encoded = encode(core, request);
+        assert.equal(
+          [...encoded.order].sort((a, b) => a - b),
+          Array.from({ length: request.kernels }, (_, i) => i),
+        );
+        checkRoundTrip(request, decode(core, request, encoded));
+        assert.equal(encode(core, request), encoded);
+      }),
+      propSettings(150),
+    );
+  });
+
+  test("dealing evens out streams of kernels with very different numbers of zeros", () => {
+    const [kernels, planes] = [64, 96];
+    // The first half of the kernels is dense, the other has hardly a weight.
+    const weights = Uint8Array.from({ length: kernels * planes * 9 }, (_, i) =>
+      i < (kernels * planes * 9) / 2 ? 1 + (i % 200) : i % 61 === 0 ? 7 : 0,
+    );
+    const request: EncodeRequest = {
+      kernels,
+      planes,
+      rows: 3,
+      cols: 3,
+      weights,
+      biases: new Int32Array(kernels),
+      weightZp: 0,
+      inZp: 3,
+      outPlane: 4,
+      search: RunSearch.FIXED,
+      zrlBits: 4,
+    };
+    const [plain, dealt] = [encode(core, request), encode(core, { ...request, order: "dealt" })];
+    const largest = (bytes: readonly number[]): number => Math.max(...bytes);
+    const mean = plain.coreBytes.reduce((a, b) => a + b, 0) / plain.coreBytes.length;
+    assert.ok(largest(plain.coreBytes) > 1.5 * mean);
+    assert.ok(largest(dealt.coreBytes) < 1.02 * mean, `${dealt.coreBytes.join()}, mean ${mean}`);
+  });
+
   test.run();
 }

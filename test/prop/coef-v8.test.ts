@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { RunSearch } from "../../core-as/assembly/abi.ts";
+import { Experiment, RunSearch } from "../../core-as/assembly/abi.ts";
 import { wordAt } from "../../core-as/inspect/words.ts";
 import { encodeCoefsV8 } from "../helpers/coef-v8.ts";
 import { BUILDS, coreOf } from "../helpers/cores.ts";
@@ -55,6 +55,7 @@ function plainEncoding(
   request: EncodeRequest,
   perCore: number,
   map: readonly number[],
+  zrlBits = 0,
 ): Uint8Array {
   const taps = request.weights.length / request.kernels;
   const biases = request.biases.map((bias, kernel) => {
@@ -74,8 +75,25 @@ function plainEncoding(
     weights: request.weights,
     biases,
     map,
+    zrlBits,
   });
 }
+
+/** Requests with zero runs, of weights that many zero points are among. */
+const sparse = fc
+  .record({
+    request: requests,
+    zeros: fc.integer({ min: 0, max: 100 }),
+    block: fc.integer({ min: 1, max: 40 }),
+  })
+  .map(({ request, zeros, block }): EncodeRequest => {
+    const weights = request.weights.map((weight, i) =>
+      (Math.imul(Math.floor(i / block) + 1, 2654435761) >>> 8) % 100 < zeros
+        ? request.weightZp
+        : weight,
+    );
+    return { ...request, weights, experiments: Experiment.ZERO_RUNS, zrlMax: 8 };
+  });
 
 /** Bits of all streams, from the header's lengths. */
 function streamBits(bytes: Uint8Array): number {
@@ -117,6 +135,46 @@ for (const build of BUILDS) {
         assert.equal(bytes, plainEncoding(request, kernelsPerCore, mapOf(bytes)));
       }),
       propSettings(150),
+    );
+  });
+
+  test("zero runs of every width decode, and equal those of the plain encoder", () => {
+    fc.assert(
+      fc.property(sparse, fc.integer({ min: 0, max: 8 }), (shape, zrlBits) => {
+        const request = { ...shape, search: RunSearch.FIXED, zrlBits };
+        const encoded = encode(core, request);
+        assert.is(encoded.zrlBits, zrlBits);
+        const map = mapOf(encoded.bytes);
+        assert.equal(encoded.bytes, plainEncoding(request, encoded.kernelsPerCore, map, zrlBits));
+        const taps = request.weights.length / request.kernels;
+        for (const { weights, offset: channel } of decode(core, request, encoded)) {
+          const raw = request.weights.subarray(channel * taps, (channel + 1) * taps);
+          assert.equal(
+            weights,
+            Int16Array.from(raw, (weight) => weight - request.weightZp),
+          );
+        }
+      }),
+      propSettings(200),
+    );
+  });
+
+  test("the searched width is the best one, and none is without the experiment", () => {
+    fc.assert(
+      fc.property(sparse, (request) => {
+        const sizes = Array.from(
+          { length: 9 },
+          (_, zrlBits) =>
+            encode(core, { ...request, search: RunSearch.FIXED, zrlBits }).bytes.length,
+        );
+        const found = encode(core, { ...request, search: RunSearch.EXHAUSTIVE });
+        assert.is(found.bytes.length, Math.min(...sizes));
+        assert.is(found.zrlBits, sizes.indexOf(found.bytes.length));
+        const plain = encode(core, { ...request, search: RunSearch.EXHAUSTIVE, experiments: 0 });
+        assert.is(plain.zrlBits, 0);
+        assert.is(plain.bytes.length, sizes[0]);
+      }),
+      propSettings(60),
     );
   });
 

@@ -7,7 +7,11 @@ import { INIT_STREAM } from "../../core-as/runtime/init-stream.ts";
 import { createSession, type Session } from "../../core-as/runtime/session.ts";
 import { ERRNO } from "../../transport-node/device-file.ts";
 import { openDrmAmong, type DrmOptions, type DrmTransport } from "../../transport-node/drm.ts";
+import { compileCase } from "../helpers/compile-case.ts";
+import { coreOf } from "../helpers/cores.ts";
 import { FakeDrm, GPU, npu, type Fate } from "../helpers/fake-drm.ts";
+import { inputsOfCase, simulate } from "../helpers/simulate.ts";
+import { synthModel } from "../helpers/synth-model.mjs";
 import { modelFor, type Model } from "./cts-models.ts";
 import { expectCode, failureOf, sameBytes } from "./cts-rig.ts";
 import { transportSuite } from "./cts.ts";
@@ -84,6 +88,27 @@ test("a run is one submit; constants are uploaded once and not kept mapped", () 
     assert.is(drm.calls.filter((call) => call === "GEM_SUBMIT").length, 1);
     assert.ok(!drm.calls.includes("GEM_NEW") && !drm.calls.includes("mmap"));
   }));
+
+test("jobs that overlap run where they are permitted, and are refused elsewhere", async () => {
+  const { executable, model: read } = compileCase(
+    await coreOf("release"),
+    synthModel("chain-fan-i12x12x8-o8-k3-u8"),
+    { mode: "optimised", overlap: true },
+  );
+  const inputs = inputsOfCase("overlap", read.graph);
+  const answer = await simulate(executable, inputs);
+  const drm = new FakeDrm();
+  for (const overlap of [false, true]) {
+    const transport = await openDrmAmong(drm, { overlap });
+    if (!overlap) await expectCode(transport.load(executable), "TW_CHECK_STATE");
+    else {
+      const session = await createSession(executable, transport);
+      assert.equal([...(await session.run(inputs)).outputs], answer);
+      assert.equal([...(await session.run(inputs, { profile: true })).outputs], answer);
+    }
+    await transport.close();
+  }
+});
 
 test("a submit names the core by its index, in the waits too", () =>
   using({ nodes: [{ cores: [GPU, npu("a311d")] }] }, async (opened) => {

@@ -31,7 +31,7 @@ function filesBelow(folder: string): string[] {
     const path = join(folder, entry.name);
     if (entry.isDirectory())
       return ["node_modules", "build", "dist"].includes(entry.name) ? [] : filesBelow(path);
-    return /\.(ts|mts|mjs|js)$/.test(entry.name) ? [path] : [];
+    return /\.(tsx?|mts|mjs|js)$/.test(entry.name) ? [path] : [];
   });
 }
 
@@ -135,6 +135,42 @@ test("2: inspection works from bytes: nothing of the compiler", () =>
         isBelow(from, "core-as/inspect") && isBelow(to, "core-as/compile", "core-as/legalise"),
     ),
   ));
+
+test("what outputs mean is for pages too: nothing but the graph, its numbers and their description", () =>
+  expectNone(
+    IMPORTS.filter(
+      ({ from, to }) =>
+        isBelow(from, "core-as/answers") &&
+        !isBelow(to, "core-as/answers", "core-as/ir") &&
+        to !== "core-as/runtime/tensor-info.ts",
+    ),
+  ));
+
+test("comparisons of whole models are on top of the core: nothing in it needs them", () =>
+  expectNone(
+    IMPORTS.filter(
+      ({ from, to }) =>
+        isBelow(to, "core-as/accuracy") &&
+        isBelow(from, "core-as") &&
+        !isBelow(from, "core-as/accuracy") &&
+        from !== "core-as/index.ts",
+    ),
+  ));
+
+test("the float reference knows neither compiler nor simulator, and the integer kernels not the float ones", () => {
+  const float = "core-as/runtime/float";
+  const allowed = [
+    float,
+    "core-as/runtime/cpu",
+    "core-as/ir",
+    "core-as/core.ts",
+    "core-as/errors.ts",
+  ];
+  expectNone(IMPORTS.filter(({ from, to }) => isBelow(from, float) && !isBelow(to, ...allowed)));
+  expectNone(
+    IMPORTS.filter(({ from, to }) => isBelow(from, "core-as/runtime/cpu") && isBelow(to, float)),
+  );
+});
 
 test("6: devices and their system calls stay inside transport-node", () =>
   expectNone(
@@ -260,6 +296,32 @@ test("the core does not know command line, transports and tests", () =>
         ),
     ),
   ));
+
+test("the preview is a page: public interfaces that work in browsers, and nothing of Node", () => {
+  // Its build is not part of the page.
+  const isPage = ({ from }: Import): boolean =>
+    isBelow(from, "examples/preview") && !from.endsWith("/rollup.config.mjs");
+  const doors = ["core-as/index.ts", "core-as/worker/index.ts", "transport-ws/index.ts"];
+  const packages = [
+    "preact",
+    "preact/hooks",
+    "preact/compat",
+    "comlink",
+    "@dagrejs/dagre",
+    "uplot",
+  ];
+  const page = IMPORTS.filter(isPage);
+  assert.ok(page.some(({ to }) => to === "core-as/index.ts"));
+  expectNone(
+    page.filter(
+      ({ to }) =>
+        !isBelow(to, "examples/preview") &&
+        !doors.includes(to) &&
+        !packages.includes(to) &&
+        to !== "preview:worker",
+    ),
+  );
+});
 
 test("the disk is below the transports: storage knows the core only", () => {
   const ofStorage = IMPORTS.filter(({ from }) => isBelow(from, "storage"));

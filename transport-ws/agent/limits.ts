@@ -9,22 +9,27 @@ const MIB = 2 ** 20;
 export interface AgentLimits {
   /** Largest frame either way; a run's inputs or outputs have to fit. */
   frameBytes: number;
+  /** Connections at a time. */
   connections: number;
-  /** Loaded executables of one connection, and different ones on the board. */
+  /** Loaded executables of one connection. */
   sessionsPerConnection: number;
+  /** Different executables on the board. */
   executables: number;
   /** Largest executable. */
   executableBytes: number;
-  /** Runs of one connection and of all that wait or run; at most 4096 for one. */
+  /** Runs of one connection that wait or run; at most 4096. */
   runsPerConnection: number;
+  /** Runs of all connections that wait or run. */
   runs: number;
   /** Inputs and outputs of those runs. */
   runBytesPerConnection: number;
-  /** Loaded executables with their buffers, and uploads that are under way. */
+  /** Loaded executables of one connection with their buffers, and its uploads that are under way. */
   memoryPerConnection: number;
+  /** Bytes of loaded executables and uploads of all connections. */
   memory: number;
-  /** Rate of uploads of one connection and of all; 0 = not held back. */
+  /** Rate of uploads of one connection; 0 = not held back. */
   uploadBytesPerSecondPerConnection: number;
+  /** Rate of the uploads of all connections; 0 = not held back. */
   uploadBytesPerSecond: number;
   /** A connection has to say hello, with the right token, within this time. */
   helloMs: number;
@@ -34,12 +39,15 @@ export interface AgentLimits {
   uploadStallMs: number;
   /** A peer that takes less than `slowReaderBytes` of what waits for it in this time is dropped. */
   slowReaderMs: number;
+  /** What a peer has to take within slowReaderMs. */
   slowReaderBytes: number;
-  /** Clients that are remembered, and how long after their connection ended. */
+  /** Clients that are remembered. */
   clients: number;
+  /** How long a client is remembered after its connection ended. */
   clientMs: number;
 }
 
+/** Limits of an agent that is given none. */
 export const DEFAULT_LIMITS: AgentLimits = {
   frameBytes: 32 * MIB,
   connections: 64,

@@ -9,8 +9,14 @@ import { SubmitChecker } from "../../core-as/runtime/submit-check.ts";
 export class Prover {
   private checker: Promise<SubmitChecker> | null = null;
 
-  /** @param identity the transport's chip */
-  constructor(private readonly identity: ChipIdentity) {}
+  /**
+   * @param identity the transport's chip
+   * @param overlap jobs of NN and TP cores may overlap
+   */
+  constructor(
+    private readonly identity: ChipIdentity,
+    private readonly overlap = false,
+  ) {}
 
   /**
    * @throws ExecutableError TW_EXE_CHIP for another chip
@@ -21,7 +27,7 @@ export class Prover {
     const chip = chipByIdentity(this.identity);
     // A chip that the table does not have has no executables either; the transport says so.
     if (chip === undefined) return;
-    this.checker ??= SubmitChecker.create({ chip });
+    this.checker ??= SubmitChecker.create({ chip, parallel: this.overlap });
     checkExecutable(await this.checker, executable, chip);
   }
 }

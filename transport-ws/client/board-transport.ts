@@ -14,14 +14,19 @@ export interface BoardTransport extends Transport {
    * @throws TransportError TW_IO_LOST, TW_IO_CONNECT, TW_IO_CLOSED
    */
   ping(): Promise<number>;
+  /** What is under way now. */
   stats(): BoardClientStats;
 }
 
+/** What a client has under way. */
 export interface BoardClientStats {
-  /** Runs that wait here, and runs that were sent and not answered. */
+  /** Runs that wait here. */
   waiting: number;
+  /** Runs that were sent and not answered. */
   sent: number;
+  /** Loaded executables. */
   sessions: number;
+  /** Whether the connection stands. */
   connected: boolean;
   /** Connections after the first. */
   reconnects: number;

@@ -4,14 +4,17 @@ import type { ChipIdentity } from "../../core-as/hw/chips.ts";
 import type { Evidence } from "../../core-as/runtime/transport.ts";
 import type { Welcome } from "./link.ts";
 
+/** What a board says of itself. */
 export interface BoardCapabilities {
-  /** Version of the protocol that both speak, and all that the board speaks. */
+  /** Version of the protocol that both speak. */
   protocol: number;
+  /** Versions of the protocol that the board speaks. */
   protocolVersions: { min: number; max: number };
   /** Version of the agent's software. */
   agentVersion: string;
   /** Random, in hexadecimal; another one = the agent was started anew. */
   boot: string;
+  /** Ids of its NPU. */
   chip: ChipIdentity;
   /** Target name for compilation; empty when the chip is in no table of the board. */
   chipName: string;
@@ -21,6 +24,7 @@ export interface BoardCapabilities {
   device: string;
   /** What results are worth. */
   evidence: Evidence;
+  /** What it takes from one connection. */
   limits: {
     frameBytes: number;
     executableBytes: number;

@@ -8,10 +8,13 @@ import type { Clock } from "../clock.ts";
 export interface ReconnectOptions {
   /** Attempts in a row before giving up; 0 = never connect again. */
   attempts: number;
+  /** First wait in milliseconds. */
   baseMs: number;
+  /** Longest wait in milliseconds. */
   maxMs: number;
 }
 
+/** How a board is reached; every member is optional. */
 export interface ConnectOptions {
   /** Sent in the first frame; never part of the address. */
   token?: string;
@@ -19,6 +22,7 @@ export interface ConnectOptions {
   allowPlaintextToken?: boolean;
   /** Gives up connecting. */
   signal?: AbortSignal;
+  /** How a lost connection is opened again; default: 10 attempts, 250 ms to 10 s apart. */
   reconnect?: Partial<ReconnectOptions>;
   /** Longest time to connect and be welcomed; default 30 s. */
   connectMs?: number;
@@ -26,8 +30,9 @@ export interface ConnectOptions {
   keepAliveMs?: number;
   /** Called while an executable is uploaded; bytes that the board has taken. */
   onUploadProgress?: (sent: number, total: number) => void;
-  /** Runs that wait here when the board's credits are used up, and their bytes; more are refused. Default 4096, 256 MiB. */
+  /** Runs that wait here when the board's credits are used up; more are refused. Default 4096. */
   maxWaitingRuns?: number;
+  /** Bytes of those runs; default 256 MiB. */
   maxWaitingBytes?: number;
   /** Largest frame that is taken from the board; default 64 MiB. */
   maxFrameBytes?: number;
@@ -35,6 +40,7 @@ export interface ConnectOptions {
   openChannel?: ChannelOpener;
   /** This software in the board's texts. */
   software?: string;
+  /** Time source; default: the system's. For tests. */
   clock?: Clock;
 }
 

@@ -3,11 +3,13 @@
 import { UsageError } from "../../core-as/errors.ts";
 import { checkGroup, DEFAULT_GROUP } from "./subjects.ts";
 
+/** A pool on one or several queue servers. */
 export interface PoolAddress {
   /** host:port each. */
   servers: string[];
   /** True for tls://: a connection without encryption is refused. */
   tls: boolean;
+  /** Name of the pool. */
   group: string;
   /** For texts and logs. */
   text: string;

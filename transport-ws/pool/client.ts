@@ -32,32 +32,40 @@ export interface PoolOptions extends ConnectOptions, Partial<PoolTuning> {
   token?: string;
   /** Gives up opening. */
   signal?: AbortSignal;
+  /** Called while an executable is uploaded to a board; bytes that it has taken. */
   onUploadProgress?: (sent: number, total: number) => void;
 }
 
 /** What a client knows of one board that it uses. */
 export interface BoardUse {
+  /** The board's random id. */
   id: string;
+  /** Name chosen by whoever runs the board. */
   name: string;
-  /** Runs that it has now, and has answered. */
+  /** Runs that it has now. */
   outstanding: number;
+  /** Runs that it has answered. */
   answered: number;
   /** Times that it died or lost its device, as far as this client has seen. */
   failures: number;
 }
 
+/** What a client of a pool has under way, and counts since it was opened. */
 export interface PoolStats extends DispatcherStats {
+  /** Boards that the client has channels to. */
   boards: BoardUse[];
   /** Open subscriptions on the queue server; for leak checks. */
   subscriptions: number;
 }
 
 export interface PoolTransport extends Transport {
+  /** Address of the pool, without credentials. */
   readonly url: string;
   /** Asks all boards of the pool, of other chips too, how they are. @param timeoutMs for their answers; default 500 */
   boards(timeoutMs?: number): Promise<BoardHealth[]>;
   /** Resolves when the next run would be taken: what a producer waits for. @throws TransportError TW_IO_CLOSED */
   ready(): Promise<void>;
+  /** What is under way now. */
   stats(): PoolStats;
 }
 

@@ -13,6 +13,7 @@ export interface JoinOptions
   extends ConnectOptions, Partial<Pick<PoolTuning, "heartbeatMs" | "windowBytes">> {
   /** nats://host:4222/pool or tls://…, several servers separated by commas. */
   servers: string;
+  /** Agent that serves the pool's clients. */
   agent: Agent;
   /** Name of the pool, when the address has none. Default "boards". */
   group?: string;
@@ -20,6 +21,7 @@ export interface JoinOptions
   name?: string;
   /** Clients at a time. Default: as many as the agent takes. */
   maxConnections?: number;
+  /** Takes a line for people about each event. */
   log?: (line: string) => void;
 }
 

@@ -60,6 +60,7 @@ export interface MemberOptions {
 /** Answers to health requests in one second: whoever asks more often does not keep the board from its work. */
 const HEALTH_PER_SECOND = 100;
 
+/** A board in a pool. */
 export class PoolMember {
   /** Random, new with each joining. */
   readonly id = newToken();
@@ -119,10 +120,12 @@ export class PoolMember {
     return member;
   }
 
+  /** Channels of clients that stand. */
   get connections(): number {
     return this.channels.size;
   }
 
+  /** How the board is now, as its answers to clients say. */
   health(): BoardHealth {
     const { name, chip, device, evidence, version, protocol, patienceMs } = this.board;
     const { model, revision, productId, ecoId, customerId } = chip;

@@ -23,6 +23,7 @@ export const BOUNDS = {
   heartbeatMs: [20, 60_000],
 } as const;
 
+/** ready: takes clients; full: has as many as it takes; leaving: finishes what it has. */
 export type BoardState = "ready" | "full" | "leaving";
 
 /** What a board says about itself. Times are durations, because clocks differ. */
@@ -31,32 +32,41 @@ export interface BoardHealth {
   id: string;
   /** Chosen by whoever runs the board; not unique. */
   name: string;
+  /** Ids of its NPU. */
   chip: ChipIdentity;
   /** Name in the chip table, null for an unknown one. */
   chipName: string | null;
   /** "sim", or the path of the device on the board. */
   device: string;
+  /** What its results are worth. */
   evidence: Evidence;
+  /** Whether it takes clients. */
   state: BoardState;
   /** How long it may be silent because it computes. */
   patienceMs: number;
   /** Since it joined. */
   uptimeMs: number;
-  /** Channels of clients, and how many it takes. */
+  /** Channels of clients that stand. */
   connections: number;
+  /** Channels of clients that it takes. */
   maxConnections: number;
-  /** Runs that wait, are on the device, ended well, ended with an error. */
+  /** Runs that wait. */
   queued: number;
+  /** Runs on the device. */
   running: number;
+  /** Runs that ended well. */
   completed: number;
+  /** Runs that ended with an error. */
   failed: number;
   /** The last error's code and its age; null when there was none. */
   lastError: { code: string; msAgo: number } | null;
   /** Time on the transport of its last runs; null before the first. */
   latencyMs: { p50: number; p90: number; p99: number; runs: number } | null;
-  /** Tilewright's version on the board, and the versions of the two protocols it speaks. */
+  /** Tilewright's version on the board. */
   version: string;
+  /** Version of the board protocol. */
   protocol: number;
+  /** Version of the pool's protocol. */
   poolProtocol: number;
   /** Until the answer was here; only in listings. */
   roundTripMs?: number;

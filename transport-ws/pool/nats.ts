@@ -18,7 +18,9 @@ import { newToken, subjectsOf } from "./subjects.ts";
 
 /** How to be let in by the queue server; none of it ever appears in a text. All are contents, not paths. */
 export interface PoolCredentials {
+  /** User name on the queue server. */
   user?: string;
+  /** Its password. */
   password?: string;
   /** The queue server's token; the boards' own token is another. */
   serverToken?: string;

@@ -7,6 +7,7 @@ import {
 } from "../client.ts";
 import { createNodeOpener, type NodeChannelOptions } from "./ws-channel.ts";
 
+/** As ConnectOptions of tilewright/ws, with what only Node can do. */
 export interface NodeConnectOptions extends ConnectOptions, NodeChannelOptions {}
 
 /** As `connectBoard` of tilewright/ws, plus `ca`: certificates to trust instead of the system's. */

@@ -4,6 +4,7 @@ import { sha256Hex } from "../../core-as/inspect/canonical.ts";
 import { DirectoryStore } from "../../storage/directory-store.ts";
 import type { ExecutableCache } from "../agent/cache.ts";
 
+/** How much a cache directory may hold. */
 export interface DiskCacheOptions {
   /** Bytes of all files together; what was not used for longest goes first. */
   maxBytes: number;

@@ -20,6 +20,7 @@ import { GuardedChannel } from "./guarded-channel.ts";
 import { bracketed, refusalOf, type Refusal } from "./origin.ts";
 import { CLOSE_OPTIONS } from "./ws-channel.ts";
 
+/** What is served, where, and to whom. */
 export interface ServerOptions {
   /** Served; stays the caller's, who closes it after the server. */
   transport: Transport;
@@ -35,24 +36,33 @@ export interface ServerOptions {
   allowOrigins?: readonly string[];
   /** Default: in memory. */
   cache?: ExecutableCache;
+  /** See AgentOptions. */
   limits?: Partial<AgentLimits>;
   /** Connections from one address at a time; default: half of limits.connections. */
   connectionsPerAddress?: number;
   /** What the board is called and what its results are worth; see AgentOptions. */
   device?: string;
+  /** See AgentOptions. */
   evidence?: Evidence;
+  /** See AgentOptions. */
   software?: string;
   /** See AgentOptions; default: true. */
   check?: boolean;
+  /** See AgentOptions. */
   concurrentRuns?: number;
+  /** See AgentOptions. */
   patienceMs?: number;
+  /** See AgentOptions. */
   log?: (line: string) => void;
 }
 
+/** An agent on a port. */
 export interface BoardServer {
   /** ws:// or wss:// with the address and port that it listens on. */
   readonly url: string;
+  /** Port that it listens on. */
   readonly port: number;
+  /** The agent behind it. */
   readonly agent: Agent;
   /** Ends in order, as Agent.close; then frees the port. Idempotent. */
   close(graceMs?: number): Promise<void>;

@@ -55,6 +55,7 @@ export class WsChannel implements FrameChannel {
   }
 }
 
+/** What the `ws` package may be told beside the address. */
 export interface NodeChannelOptions {
   /** Certificates that are trusted instead of the system's, PEM: for boards with a certificate of their own. */
   ca?: string | Buffer;

@@ -79,6 +79,10 @@ export function checkCoefficients(shape: NnShape, version: u32, cores: u32): Sta
 /** Walks through all streams without keeping weights. */
 function decode(shape: NnShape, version: u32): Status {
   if (openCoefficients(version, request) != Status.OK) return refuseStreams();
+  // Zero runs of version 8 are written out, so a short stream can be long work.
+  work += request.workBytes;
+  if (work > WORK_MAX)
+    return refuse(Status.CHECK_LIMIT, CheckReason.COEFFICIENT_WORK, <u32>WORK_MAX);
   request.entries = 0;
   request.records = arenaAlloc(<usize>request.kernels * KERNEL_RECORD_BYTES);
   request.workspace = arenaAlloc(<usize>request.workBytes + 4);

@@ -38,16 +38,13 @@ export function checkSram(src: usize, coreVersion: u32, sramBytes: u32): Status 
   return status == Status.OK ? checkImageRange(sramBytes) : status;
 }
 
-/** Version 8 leaves both caches off. */
+/** Captures of version 8 leave both caches off; switched on, they must keep the same rules (docs/cost-model.md, Experimental). */
 function checkModes(): Status {
   const image = get(Nn.IMAGE_CACHING_MODE);
-  const imageMost = version == 8 ? NONE : FULL;
-  if (image > imageMost)
-    return refuseRange(BlockId.NN, Nn.IMAGE_CACHING_MODE, image, NONE, imageMost);
+  if (image > FULL) return refuseRange(BlockId.NN, Nn.IMAGE_CACHING_MODE, image, NONE, FULL);
   const kernel = get(Nn.KERNEL_CACHING_MODE);
-  const kernelMost = version == 8 ? NONE : PARTIAL;
-  if (kernel > kernelMost)
-    return refuseRange(BlockId.NN, Nn.KERNEL_CACHING_MODE, kernel, NONE, kernelMost);
+  if (kernel > PARTIAL)
+    return refuseRange(BlockId.NN, Nn.KERNEL_CACHING_MODE, kernel, NONE, PARTIAL);
   return Status.OK;
 }
 

@@ -25,8 +25,9 @@ const STREAM_BYTES_MAX: u32 = 0x20000;
 const NN_NEEDS: u32 = Given.REMAP_START | Given.REMAP_END | Given.NN_CONFIG;
 const TP_NEEDS: u32 = Given.REMAP_START | Given.REMAP_END | Given.TP_CONFIG | Given.UNK_03950;
 
-/** Tag of a TP descriptor that another one of the same job follows. */
+/** Tags of a TP descriptor that another one of the same job follows: of serial jobs, and of jobs that overlap. */
 const TAG_NOT_LAST: u32 = 1;
+const TAG_NOT_LAST_OVERLAP: u32 = 0x1f;
 
 const NOTHING: i32 = -1;
 
@@ -39,6 +40,8 @@ let open: i32 = NOTHING;
 let descriptors: u32 = 0;
 /** Tag of its last descriptor. */
 let tag: u32 = 0;
+/** A bit for each tag whose job was left running: the stream has not waited for it. */
+let running: u32 = 0;
 /** States that this stream has written: bits of Given. */
 let written: u32 = 0;
 /** A job has run since caches were flushed. */
@@ -58,6 +61,7 @@ export function checkStream(stream: usize, words: u32, cores: u32, allowParallel
   tpCores = cores;
   jobs = 0;
   open = NOTHING;
+  running = 0;
   written = 0;
   dirty = false;
   if (words == 0) return refuse(Status.CHECK_LIMIT, CheckReason.STREAM_EMPTY, 0);
@@ -71,6 +75,7 @@ export function checkStream(stream: usize, words: u32, cores: u32, allowParallel
   }
   setWord(words);
   if (open != NOTHING) return refuse(Status.CHECK_STREAM, CheckReason.NOT_ENDED, open);
+  if (running != 0) return refuse(Status.CHECK_STREAM, CheckReason.NOT_WAITED, lowestTag());
   if (dirty) return refuse(Status.CHECK_STREAM, CheckReason.NOT_FLUSHED, jobs);
   return Status.OK;
 }
@@ -115,17 +120,48 @@ function tagAllowed(block: i32, value: u32): bool {
   return block == BlockId.TP && value == TAG_NOT_LAST;
 }
 
+/** The lowest tag whose job was left running. */
+function lowestTag(): u32 {
+  return ctz(running);
+}
+
+/** Another descriptor of the open job: only TP jobs have several, and those that overlap say which one is the last. */
+function goesOn(block: i32): bool {
+  if (open != BlockId.TP || block != BlockId.TP) return false;
+  return !parallel || tag == 0 || tag == TAG_NOT_LAST || tag == TAG_NOT_LAST_OVERLAP;
+}
+
+/** The open job goes on while others begin: it has a tag that no other one has, so that the stream can wait for it. */
+function leaveRunning(value: u32): Status {
+  const isLast = open == BlockId.NN || (tag != TAG_NOT_LAST && tag != TAG_NOT_LAST_OVERLAP);
+  if (!parallel || tag == 0 || !isLast)
+    return refuse(Status.CHECK_STREAM, CheckReason.NESTED, value);
+  if ((running & (1 << tag)) != 0) return refuse(Status.CHECK_STREAM, CheckReason.TAG_TWICE, tag);
+  running |= 1 << tag;
+  closeJob();
+  return Status.OK;
+}
+
+function closeJob(): void {
+  open = NOTHING;
+  jobs++;
+  setPlace(-1, -1);
+}
+
 /** NN jobs have one descriptor, TP jobs one for each core that takes part. */
 function startJob(block: i32, value: u32): Status {
-  if (open != NOTHING && !(open == BlockId.TP && block == BlockId.TP))
-    return refuse(Status.CHECK_STREAM, CheckReason.NESTED, value);
+  const first = !goesOn(block);
+  if (open != NOTHING && first) {
+    const status = leaveRunning(value);
+    if (status != Status.OK) return status;
+  }
   const missing = (block == BlockId.NN ? NN_NEEDS : TP_NEEDS) & ~written;
   if (missing != 0) {
     note(CheckReport.STATE, stateOfBit(missing));
     return refuse(Status.CHECK_STREAM, CheckReason.NOT_SET, value);
   }
   setPlace(jobs, block);
-  if (open == NOTHING) {
+  if (first) {
     descriptors = 0;
     if (block == BlockId.TP) startTpJob();
   }
@@ -133,6 +169,8 @@ function startJob(block: i32, value: u32): Status {
     return refuse(Status.CHECK_LIMIT, CheckReason.TP_CORES, tpCores);
   tag = value & INST_ADDR_TAG_MASK;
   if (!tagAllowed(block, tag)) return refuse(Status.CHECK_STATE, CheckReason.TAG, tag);
+  if (tag == 0 && running != 0)
+    return refuse(Status.CHECK_STREAM, CheckReason.NOT_WAITED, lowestTag());
   open = block;
   descriptors++;
   dirty = true;
@@ -143,11 +181,25 @@ function startJob(block: i32, value: u32): Status {
   return block == BlockId.NN ? checkNn(descriptor) : checkTp(descriptor);
 }
 
+/** The stream waits for the job with a tag: the open one, or one that was left running. */
 function endJob(value: u32): Status {
-  if (open == NOTHING) return refuse(Status.CHECK_STREAM, CheckReason.NO_JOB, value);
-  if (tag != 0 && !parallel) return refuse(Status.CHECK_STATE, CheckReason.TAG_LAST, tag);
-  open = NOTHING;
-  jobs++;
-  setPlace(-1, -1);
+  if (open == NOTHING && running == 0)
+    return refuse(Status.CHECK_STREAM, CheckReason.NO_JOB, value);
+  if (open != NOTHING && tag != 0 && !parallel)
+    return refuse(Status.CHECK_STATE, CheckReason.TAG_LAST, tag);
+  // 0 serialises: whatever its tag, the job before it has ended.
+  if (open != NOTHING && (value == tag || value == 0)) {
+    if ((running & (1 << tag)) != 0) return refuse(Status.CHECK_STREAM, CheckReason.TAG_TWICE, tag);
+    closeJob();
+    return Status.OK;
+  }
+  if (open != NOTHING) {
+    const status = leaveRunning(value);
+    if (status != Status.OK) return status;
+  }
+  const bit: u32 = 1 << value;
+  if (value == 0 || (running & bit) == 0)
+    return refuse(Status.CHECK_STREAM, CheckReason.NO_JOB, value);
+  running &= ~bit;
   return Status.OK;
 }

@@ -5,9 +5,13 @@ import { Opcode, State } from "../gen/fields";
 import { member } from "../record";
 
 const NN_CONFIG_SMALL_BATCH: u32 = 0x10;
+/** Of jobs that overlap, as in the reference's parallel debug mode. */
+const NN_CONFIG_OVERLAP: u32 = 0;
 const FLUSH_ALL: u32 = 0xc23;
+const FLUSH_OVERLAP: u32 = 0x403;
 /** Tag of every TP descriptor but the last: the next one need not wait. */
 const TAG_NOT_LAST: u32 = 1;
+const TAG_NOT_LAST_OVERLAP: u32 = 0x1f;
 const LEADING_ZEROS = 8;
 const TRAILING_ZEROS = 2;
 
@@ -24,6 +28,11 @@ function word(value: u32): void {
 function writeState(state: State, value: u32): void {
   word(((<u32>Opcode.LOAD_STATE) << 27) | (1 << 16) | ((<u32>state) >> 2));
   word(value);
+}
+
+/** Waits for the job with a tag; 0 = for none. */
+function writeWait(tag: u32): void {
+  if (tag != 0) writeState(State.UNK_010A4, tag);
 }
 
 function writeZeros(count: i32): void {
@@ -51,28 +60,36 @@ export function emitCommands(jobs: usize, count: i32, target: usize, relocs: usi
   counting = target == 0;
   position = 0;
   let number: u32 = 0;
+  let flush = FLUSH_ALL;
   writeZeros(LEADING_ZEROS);
   for (let index = 0; index < count; index++) {
     const job = jobs + <usize>(index * CommandJob.WORDS * 4);
+    const tag = <u32>member(job, CommandJob.TAG);
     const descriptors = member(job, CommandJob.DESCRIPTORS);
     for (let core = 0; core < descriptors; core++) {
       const last = core == descriptors - 1;
       writeState(State.GL_OCB_REMAP_START, 0);
       writeState(State.GL_OCB_REMAP_END, 0);
       if (member(job, CommandJob.KIND) == 0) {
-        writeState(State.GL_NN_CONFIG, NN_CONFIG_SMALL_BATCH);
-        writeState(State.PS_NN_INST_ADDR, 0);
+        writeState(State.GL_NN_CONFIG, tag == 0 ? NN_CONFIG_SMALL_BATCH : NN_CONFIG_OVERLAP);
+        writeState(State.PS_NN_INST_ADDR, tag);
       } else {
         writeState(State.GL_TP_CONFIG, 0);
         writeState(State.UNK_03950, last ? 0 : member(job, CommandJob.UNK_03950));
-        writeState(State.PS_TP_INST_ADDR, last ? 0 : TAG_NOT_LAST);
+        writeState(
+          State.PS_TP_INST_ADDR,
+          last ? tag : tag == 0 ? TAG_NOT_LAST : TAG_NOT_LAST_OVERLAP,
+        );
       }
       noteReloc(relocs, number++, index, core);
     }
-    writeState(State.UNK_010A4, 0);
+    if (tag == 0) writeState(State.UNK_010A4, 0);
+    else flush = FLUSH_OVERLAP;
+    writeWait(member(job, CommandJob.WAIT_A));
+    writeWait(member(job, CommandJob.WAIT_B));
   }
-  writeState(State.GL_FLUSH_CACHE, FLUSH_ALL);
-  writeState(State.GL_FLUSH_CACHE, FLUSH_ALL);
+  writeState(State.GL_FLUSH_CACHE, flush);
+  writeState(State.GL_FLUSH_CACHE, flush);
   writeZeros(TRAILING_ZEROS);
   return position;
 }

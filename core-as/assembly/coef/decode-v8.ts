@@ -6,7 +6,7 @@ import { blockFieldCount, blockWords, declaredBits, fieldReset, readField } from
 import { zeroBits } from "../bits/reader";
 import { fail, noteFault } from "../fault";
 import { BlockId, COEF_ALIGN, COEF_V8_LENGTHS_OFFSET, CoefHeaderV8 } from "../gen/fields";
-import { pairsPosition, symbolMapValid, takePairs, useSymbolMap } from "./pairs-v8";
+import { pairsPosition, symbolMapValid, takePairs, takeRunPairs, useSymbolMap } from "./pairs-v8";
 import { CoefRequest, KERNEL_RECORD_BYTES, TAP_ENTRY_BYTES, Tap } from "./request";
 
 /** The captured header; room for the lengths of nine cores. */
@@ -21,6 +21,8 @@ const BIAS_BYTES: u32 = 4;
 /** Every pair starts with two codes of three bits; two more pairs flush the pipeline. */
 const PAIR_BITS_MIN: u64 = 6;
 const FLUSH_PAIRS: u64 = 2;
+/** No chip of the database has wider zero runs. */
+const RUN_BITS_MAX: u32 = 8;
 /** Part 0 of the flush after an odd number of bytes. */
 const FLUSH_ODD: u32 = 4;
 
@@ -30,6 +32,8 @@ let kernelTaps: u32 = 0;
 let blockLength: u32 = 0;
 let blocks: u32 = 0;
 let superblocks: u32 = 0;
+/** Width of run lengths; 0 = every byte stands in the stream. */
+let runBits: u32 = 0;
 let entry: usize = 0;
 
 function failAt(byte: u32, field: i32, value: i32): Status {
@@ -68,7 +72,7 @@ function dueBytes(request: CoefRequest, core: u32): u64 {
   return COUNT_BYTES + <u64>kernels * <u64>blocks * <u64>blockLength;
 }
 
-/** Reserved and unused parts of the header are zero, the version is 1, the map a permutation. */
+/** Reserved and unused parts of the header are zero, the version is 1, the map a permutation, runs no wider than any chip has them. */
 function checkHeader(request: CoefRequest): Status {
   if (request.bytes < HEADER_BYTES) return failAt(request.bytes, -1, HEADER_BYTES);
   for (let word = 0; word < blockWords(BlockId.COEF_HEADER_V8); word++) {
@@ -78,13 +82,21 @@ function checkHeader(request: CoefRequest): Status {
   }
   for (let field = 0; field < blockFieldCount(BlockId.COEF_HEADER_V8); field++) {
     const value = readField(BlockId.COEF_HEADER_V8, request.source, field, 8);
-    const good =
-      field == CoefHeaderV8.SYMBOL_MAP
-        ? symbolMapValid(value)
-        : value == fieldReset(BlockId.COEF_HEADER_V8, field);
-    if (!good) return failAt(0, field, value);
+    if (!headerValueGood(field, value)) return failAt(0, field, value);
   }
   return Status.OK;
+}
+
+function headerValueGood(field: i32, value: u32): bool {
+  if (field == CoefHeaderV8.SYMBOL_MAP) return symbolMapValid(value);
+  if (field == CoefHeaderV8.RUN_LENGTH_SIZE) return value <= RUN_BITS_MAX;
+  return value == fieldReset(BlockId.COEF_HEADER_V8, field);
+}
+
+/** The fewest bits of a stream that holds `due` bytes: a code stands for all zeros of its run and a byte. */
+function fewestBits(due: u64): u64 {
+  const codes = (due + ((<u64>1) << runBits) - 1) >> runBits;
+  return (((codes + 1) >> 1) + FLUSH_PAIRS) * (PAIR_BITS_MIN + 2 * <u64>runBits);
 }
 
 /** What the descriptor says about the order of weights (spec 5). */
@@ -116,6 +128,7 @@ export function openV8(request: CoefRequest): Status {
   request.coresUsed = used;
   request.kernels = request.outZ;
   planOrder(request);
+  runBits = readField(BlockId.COEF_HEADER_V8, request.source, CoefHeaderV8.RUN_LENGTH_SIZE, 8);
   // A superblock larger than every core's share was never captured and would change nothing.
   if (request.perCore > share(request.outZ, used, 0)) return failAt(header, -1, request.perCore);
 
@@ -126,8 +139,9 @@ export function openV8(request: CoefRequest): Status {
     const place = COEF_V8_LENGTHS_OFFSET + 4 * core;
     if (bits > STREAM_BITS_MAX || streamBytes(bits) > request.bytes - at)
       return failAt(place, -1, bits);
-    const pairs = (dueBytes(request, core) + 1) >> 1;
-    if (<u64>bits < (pairs + FLUSH_PAIRS) * PAIR_BITS_MIN) return failAt(place, -1, bits);
+    const due = dueBytes(request, core);
+    const pairs = (due + 1) >> 1;
+    if (<u64>bits < fewestBits(due)) return failAt(place, -1, bits);
     request.workBytes = max(request.workBytes, (pairs + FLUSH_PAIRS) * 2);
     store<u32>(
       request.stats + 4 * (<usize>CoefStats.CORE_KERNELS + core),
@@ -211,8 +225,12 @@ function decodeCore(request: CoefRequest, core: u32, at: u32, firstKernel: u32):
   const bits = streamBits(request, core);
   const source = request.source + at;
   const due = <u32>dueBytes(request, core);
-  const odd = due & 1;
-  const good = takePairs(source, bits, request.workspace, (due + 1) >> 1, odd * FLUSH_ODD);
+  // With runs, what fills the last pair is checked with it.
+  const odd = runBits == 0 ? due & 1 : 0;
+  const good =
+    runBits == 0
+      ? takePairs(source, bits, request.workspace, (due + 1) >> 1, odd * FLUSH_ODD)
+      : takeRunPairs(source, bits, request.workspace + 4, due, runBits);
   const used = pairsPosition();
   if (!good) return failAt(at + (used >> 3), -1, used);
   if (!zeroBits(source, bits, 8 * streamBytes(bits))) return failAt(at + (bits >> 3), -1, bits);
@@ -245,6 +263,7 @@ export function decodeV8(request: CoefRequest): Status {
     at += streamBytes(streamBits(request, core));
   }
   request.entryCount = <u32>((entry - request.entries) / TAP_ENTRY_BYTES);
+  store<u32>(request.stats + 4 * <usize>CoefStats.ZRL_BITS, runBits);
   store<u32>(request.stats + 4 * <usize>CoefStats.LITERALS, request.outZ * kernelTaps);
   return Status.OK;
 }

@@ -58,6 +58,10 @@ function pack(part0: u32, part1: u32, part1Bits: u32, part2: u32, part2Bits: u32
   return part0 | (part1 << 3) | (part1Bits << 5) | (part2Bits << 8) | (part2 << 12);
 }
 
+/** Zero runs: bits of a run length, 0 = none, and where the length lies in a waiting code. */
+let runWidth: u32 = 0;
+const RUN_SHIFT = 20;
+
 /** The byte that waits for its partner, and the codes of the last two pairs. */
 let waiting: u32 = 0;
 let hasWaiting: bool = false;
@@ -67,21 +71,24 @@ let last1: u32 = 0;
 let older0: u32 = 0;
 let older1: u32 = 0;
 
-/** Starts a core's pipeline. */
-export function startPipeline(): void {
+/** Starts a core's pipeline; `zrlBits` > 0: run lengths of so many bits follow the first parts of every pair. */
+export function startPipeline(zrlBits: u32): void {
+  runWidth = zrlBits;
   hasWaiting = false;
   pairs = 0;
 }
 
 function putPair(first: u32, second: u32): void {
   putBits((first & 7) | ((second & 7) << 3), 6);
+  if (runWidth > 0)
+    putBits((first >> RUN_SHIFT) | ((second >> RUN_SHIFT) << runWidth), 2 * runWidth);
   if (pairs >= 1) {
     putBits((last0 >> 3) & 3, (last0 >> 5) & 7);
     putBits((last1 >> 3) & 3, (last1 >> 5) & 7);
   }
   if (pairs >= 2) {
-    putBits(older0 >> 12, (older0 >> 8) & 15);
-    putBits(older1 >> 12, (older1 >> 8) & 15);
+    putBits((older0 >> 12) & 0x7f, (older0 >> 8) & 15);
+    putBits((older1 >> 12) & 0x7f, (older1 >> 8) & 15);
   }
   older0 = last0;
   older1 = last1;
@@ -90,9 +97,9 @@ function putPair(first: u32, second: u32): void {
   pairs++;
 }
 
-/** Codes one byte. */
-export function emitByteV8(byte: i32): void {
-  const entry = load<u32>(codes + ((<usize>byte) << 2));
+/** Codes one byte, behind a run of `run` zeros. */
+export function emitByteV8(byte: i32, run: u32): void {
+  const entry = load<u32>(codes + ((<usize>byte) << 2)) | (run << RUN_SHIFT);
   if (hasWaiting) putPair(waiting, entry);
   else waiting = entry;
   hasWaiting = !hasWaiting;
@@ -105,5 +112,6 @@ export function drainPipeline(odd: bool): void {
   putPair(filler, filler);
 }
 
-/** Bits that draining takes. */
+/** Bits that draining takes, and the codes of that, each with a run length where there are any. */
 export const DRAIN_BITS: u64 = 12;
+export const DRAIN_CODES: u64 = 4;

@@ -5,7 +5,7 @@ import { endBits, putBits, startBits } from "../bits/writer";
 import { fail, noteFault } from "../fault";
 import { COEF_ALIGN } from "../gen/fields";
 import { member, setMember } from "../record";
-import { countedBits, startCount } from "./count-v7";
+import { countedBits, startCount } from "./count-runs";
 import { startEmit } from "./emit-v7";
 import {
   copyPointwiseCore,

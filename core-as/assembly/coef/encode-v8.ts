@@ -1,12 +1,14 @@
 // Plans and writes the coefficient buffer of a job, NN core version 8 (spec/coefficients-v8.md 1, 2, 6).
 // SPDX-License-Identifier: MIT
-import { Fault, NnJob, QuirkFlag, Status } from "../abi";
+import { Experiment, Fault, NnJob, QuirkFlag, RunSearch, Status } from "../abi";
 import { bitsWritten, endBits, startBits } from "../bits/writer";
 import { fail, noteFault } from "../fault";
 import { COEF_ALIGN, COEF_V8_LENGTHS_OFFSET } from "../gen/fields";
 import { member, setMember } from "../record";
+import { countedPairs, startCount } from "./count-runs";
 import {
   DRAIN_BITS,
+  DRAIN_CODES,
   bitsOf,
   drainPipeline,
   lengthOf,
@@ -27,10 +29,18 @@ const LENGTHS = 8;
 /** Format version in the header's first byte. */
 const HEADER_BYTE: u32 = 0x10;
 const SYMBOL_MAP_OFFSET: usize = 20;
+/** Of the width of zero runs in the header's first word. */
+const RUN_LENGTH_SHIFT = 8;
+/** A stream begins with its number of kernels. */
+const COUNT_BYTES: u32 = 2;
+/** Run widths 0 to 8, with room. */
+const MAX_WIDTHS = 16;
 
 /** Times each length class is coded: per core, and in all. */
 const perCore = memory.data(MAX_CORES * LENGTHS * 4);
 const total = memory.data((LENGTHS + 1) * 8);
+/** Zeros in each core's stream with run width z, at [c][z]. */
+const zeros = memory.data(MAX_CORES * MAX_WIDTHS * 4);
 /** The exchanges of the reference's sorting network, pair by pair. */
 const NETWORK = memory.data<u8>([
   0, 2, 1, 3, 4, 6, 5, 7, 0, 4, 1, 5, 2, 6, 3, 7, 0, 1, 2, 3, 4, 5, 6, 7, 2, 4, 3, 5, 1, 4, 3, 6, 1,
@@ -47,20 +57,35 @@ function addCount(length: i32, times: u64): void {
   store<u64>(at, load<u64>(at) + times);
 }
 
-/** Length classes of what is coded, core by core. */
-function countCoded(): void {
+/** Length classes of what is coded, core by core; with runs, of what is not zero, and the zeros of every width. */
+function countCoded(runs: bool): void {
   memory.fill(perCore, 0, MAX_CORES * LENGTHS * 4);
   for (let core = 0; core < coresUsedV8(); core++) {
     clearHistogram();
-    walkCoreV8(core, false);
+    if (runs) startCount();
+    const coded = walkCoreV8(core, false, runs ? 1 : 0);
     for (let byte = 0; byte < 256; byte++) {
       const at = perCore + ((<usize>(core * LENGTHS + lengthOf(byte))) << 2);
       store<u32>(at, load<u32>(at) + codedTimes(byte));
     }
-    for (let length = 0; length < LENGTHS; length++) {
-      addCount(length, load<u32>(perCore + ((<usize>(core * LENGTHS + length)) << 2)));
-    }
+    if (runs) noteZeros(core, coded);
   }
+}
+
+/** Zeros that stand in the stream of a core, by width; `coded` = its other bytes, the number of kernels included. */
+function noteZeros(core: i32, coded: u32): void {
+  for (let z = 0; z < MAX_WIDTHS; z++) {
+    const codes = <u32>countedPairs(z) + COUNT_BYTES;
+    const even = (codes + 1) & ~1;
+    store<u32>(zeros + ((<usize>(core * MAX_WIDTHS + z)) << 2), even - coded);
+  }
+}
+
+/** Times a length class stands in a core's stream with run width `z`. */
+function timesOf(core: i32, length: i32, z: i32, runs: bool): u32 {
+  const times = load<u32>(perCore + ((<usize>(core * LENGTHS + length)) << 2));
+  if (!runs || length != 0) return times;
+  return times + load<u32>(zeros + ((<usize>(core * MAX_WIDTHS + z)) << 2));
 }
 
 /** The reference counts the bytes as they are stored, and 0xff as length 1 (Q11, Q12). */
@@ -93,39 +118,82 @@ function headerBytes(job: usize): u32 {
   return (needed + COEF_ALIGN - 1) & ~(COEF_ALIGN - 1);
 }
 
-function streamBits(core: i32): u64 {
+function streamBits(core: i32, z: i32, runs: bool): u64 {
+  let codes: u64 = DRAIN_CODES;
   let bits: u64 = DRAIN_BITS;
   for (let length = 0; length < LENGTHS; length++) {
-    const times = load<u32>(perCore + ((<usize>(core * LENGTHS + length)) << 2));
+    const times = timesOf(core, length, z, runs);
+    codes += <u64>times;
     bits += <u64>times * <u64>bitsOf(length);
   }
-  return bits;
+  return bits + codes * <u64>z;
+}
+
+/** Bytes of a core's stream in memory. */
+function streamBytes(core: i32, z: i32, runs: bool): u64 {
+  if (core >= coresUsedV8()) return 0;
+  const bytes = (streamBits(core, z, runs) + 7) >> 3;
+  return (bytes + <u64>(COEF_ALIGN - 1)) & ~(<u64>(COEF_ALIGN - 1));
+}
+
+/** Sets the best symbol map for run width `z`. */
+function chooseMap(job: usize, weights: usize, z: i32, runs: bool): void {
+  memory.fill(total, 0, (LENGTHS + 1) * 8);
+  if ((member(job, NnJob.QUIRKS) & QuirkFlag.COUNT_STORED) != 0) {
+    countStored(weights, member(job, NnJob.WEIGHT_BYTES));
+  } else {
+    for (let core = 0; core < coresUsedV8(); core++) {
+      for (let length = 0; length < LENGTHS; length++) {
+        addCount(length, timesOf(core, length, z, runs));
+      }
+    }
+  }
+  const map = sortedMap();
+  setSymbolMap(map);
+  setMember(job, NnJob.SYMBOL_MAP, <i32>map);
+}
+
+/** The run width with the least memory; the narrowest of equals. Leaves its symbol map. */
+function chooseWidth(job: usize, weights: usize, widest: i32): i32 {
+  let best = 0;
+  let least = u64.MAX_VALUE;
+  for (let z = 0; z <= widest; z++) {
+    chooseMap(job, weights, z, true);
+    let bytes: u64 = 0;
+    for (let core = 0; core < coresUsedV8(); core++) bytes += streamBytes(core, z, true);
+    if (bytes >= least) continue;
+    least = bytes;
+    best = z;
+  }
+  return best;
 }
 
 /** See versions.ts, planCoefs. */
 export function planCoefsV8(job: usize, weights: usize, biases: usize): Status {
-  if (member(job, NnJob.NN_CORES) > MAX_CORES) {
+  if (member(job, NnJob.NN_CORES) > MAX_CORES || member(job, NnJob.ZRL_MAX) >= MAX_WIDTHS) {
     noteFault(Fault.VALUE, member(job, NnJob.NN_CORES));
     noteFault(Fault.LIMIT, MAX_CORES);
     return fail(Status.COEFFICIENTS);
   }
   loadJobV8(job, weights);
-  memory.fill(total, 0, (LENGTHS + 1) * 8);
-  countCoded();
-  if ((member(job, NnJob.QUIRKS) & QuirkFlag.COUNT_STORED) != 0) {
-    memory.fill(total, 0, (LENGTHS + 1) * 8);
-    countStored(weights, member(job, NnJob.WEIGHT_BYTES));
+  // No capture has zero runs.
+  const runs =
+    (member(job, NnJob.EXPERIMENTS) & Experiment.ZERO_RUNS) != 0 &&
+    member(job, NnJob.RUN_SEARCH) != RunSearch.NONE;
+  countCoded(runs);
+  let width = 0;
+  if (runs) {
+    const widest = member(job, NnJob.ZRL_MAX);
+    width =
+      member(job, NnJob.RUN_SEARCH) == RunSearch.FIXED
+        ? min(member(job, NnJob.ZRL_BITS), widest)
+        : chooseWidth(job, weights, widest);
   }
-  const map = sortedMap();
-  setSymbolMap(map);
-  setMember(job, NnJob.SYMBOL_MAP, <i32>map);
+  chooseMap(job, weights, width, runs);
 
   let bytes: u64 = headerBytes(job);
   for (let core = 0; core < MAX_CORES; core++) {
-    let size: u64 = 0;
-    if (core < coresUsedV8()) {
-      size = (((streamBits(core) + 7) >> 3) + <u64>(COEF_ALIGN - 1)) & ~(<u64>(COEF_ALIGN - 1));
-    }
+    const size = streamBytes(core, width, runs);
     setMember(job, NnJob.CORE_BYTES + core, <i32>size);
     bytes += size;
   }
@@ -135,7 +203,7 @@ export function planCoefsV8(job: usize, weights: usize, biases: usize): Status {
     noteFault(Fault.LIMIT, 0x7ff);
     return fail(Status.COEFFICIENTS);
   }
-  setMember(job, NnJob.ZRL_BITS, 0);
+  setMember(job, NnJob.ZRL_BITS, width);
   setMember(job, NnJob.COEF_BYTES, <i32>bytes);
   setMember(job, NnJob.COEF_CACHE_BYTES, <i32>bytes);
   return Status.OK;
@@ -146,13 +214,14 @@ export function encodeCoefsV8(job: usize, weights: usize, biases: usize, dst: us
   loadJobV8(job, weights);
   setSymbolMap(<u32>member(job, NnJob.SYMBOL_MAP));
   memory.fill(dst, 0, <usize>member(job, NnJob.COEF_BYTES));
-  store<u32>(dst, HEADER_BYTE);
+  const width = member(job, NnJob.ZRL_BITS);
+  store<u32>(dst, HEADER_BYTE | ((<u32>width) << RUN_LENGTH_SHIFT));
   store<u32>(dst + SYMBOL_MAP_OFFSET, <u32>member(job, NnJob.SYMBOL_MAP));
   let stream = dst + <usize>headerBytes(job);
   for (let core = 0; core < coresUsedV8(); core++) {
     startBits(stream);
-    startPipeline();
-    const odd = (walkCoreV8(core, true) & 1) != 0;
+    startPipeline(width);
+    const odd = (walkCoreV8(core, true, width) & 1) != 0;
     drainPipeline(odd);
     const bits = bitsWritten(stream);
     store<u32>(dst + <usize>COEF_V8_LENGTHS_OFFSET + ((<usize>core) << 2), bits);

@@ -8,6 +8,8 @@ const EMPTY: u32 = 31;
 const KEYS: usize = 32;
 /** Values of part 2, the longest part. */
 const VALUES: u32 = 128;
+/** Part 0 of the flush after a last pair that was filled up. */
+const FILLED: u32 = 4;
 /** Part 0 that is followed by a part 1. */
 const LONG: u32 = 2;
 
@@ -104,6 +106,85 @@ export function takePairs(source: usize, bits: u32, dst: usize, pairs: u32, flus
     if (position > bits) return false;
     doneA = keyA;
     doneB = keyB;
+    keyA = first;
+    keyB = second;
+  }
+  return position == bits;
+}
+
+/**
+ * Decodes a stream with zero runs: the first parts of a pair are followed by two run lengths of `width` bits, the zeros before each of
+ * its bytes (an assumption: docs/cost-model.md, Experimental). `due` bytes go to `dst`, which has room for one more. What fills the last
+ * pair is a zero without a run.
+ * @returns false when the stream ends early or late, flushes otherwise, or a run goes beyond what is due
+ */
+export function takeRunPairs(source: usize, bits: u32, dst: usize, due: u32, width: u32): bool {
+  const longest: u32 = (1 << width) - 1;
+  memory.fill(dst, 0, <usize>due + 1);
+  let keyA = EMPTY;
+  let keyB = EMPTY;
+  let doneA = EMPTY;
+  let doneB = EMPTY;
+  // Where the bytes of the two pairs in the pipeline go; those that come out of an empty one are zeros in the last place.
+  let toA = due;
+  let toB = due;
+  let endA = due;
+  let endB = due;
+  let filled: u32 = 0;
+  let flushes: u32 = 0;
+  let flush: u32 = 0;
+  position = 0;
+  while (flushes < 2) {
+    let window = Bits.at(source, position);
+    const first = (<u32>window) & 7;
+    const second = ((<u32>window) >> 3) & 7;
+    window >>= 6;
+    const runA = (<u32>window) & longest;
+    const runB = ((<u32>window) >> width) & longest;
+    window >>= width << 1;
+    let nextA = due;
+    let nextB = due;
+    if (filled == due) {
+      if (first != flush || second != flush || (runA | runB) != 0) return false;
+      flushes++;
+    } else {
+      if (runA >= due - filled) return false;
+      nextA = filled + runA;
+      filled = nextA + 1;
+      if (filled == due) {
+        if (runB != 0) return false;
+        flush = FILLED;
+      } else {
+        if (runB >= due - filled) return false;
+        nextB = filled + runB;
+        filled = nextB + 1;
+      }
+    }
+
+    const longA = u32(keyA == LONG);
+    const longB = u32(keyB == LONG);
+    keyA |= ((<u32>window) & 3 & -longA) << 3;
+    window >>= longA << 1;
+    keyB |= ((<u32>window) & 3 & -longB) << 3;
+    window >>= longB << 1;
+    const widthA = <u32>load<u8>(widths + doneA);
+    const widthB = <u32>load<u8>(widths + doneB);
+    const valueA = (<u32>window) & (((<u32>1) << widthA) - 1);
+    const valueB = ((<u32>window) >> widthA) & (((<u32>1) << widthB) - 1);
+    store<u8>(dst + endA, load<u8>(byteOf + doneA * VALUES + valueA));
+    // Of the last pair: what stands in the place of a byte that is not due is a zero.
+    const byteB = load<u8>(byteOf + doneB * VALUES + valueB);
+    if (endB == due && byteB != 0) return false;
+    store<u8>(dst + endB, byteB);
+
+    position += 6 + (width << 1) + ((longA + longB) << 1) + widthA + widthB;
+    if (position > bits) return false;
+    doneA = keyA;
+    doneB = keyB;
+    endA = toA;
+    endB = toB;
+    toA = nextA;
+    toB = nextB;
     keyA = first;
     keyB = second;
   }

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: MIT
 import { CoefOrder, NnJob, QuirkFlag, WeightSource } from "../abi";
 import { member } from "../record";
-import { countFlush, countLiteral, countRun, countWord } from "./count-v7";
+import { countFlush, countLiteral, countRun, countWord } from "./count-runs";
 import { emitFlush, emitLiteral, emitWord } from "./emit-v7";
 
 /** The job's members that the inner loops need, loaded once by `loadJob`. */
@@ -31,6 +31,9 @@ let outPlane: i32 = 0;
 let isAdd: bool = false;
 let addWord: i32 = 0;
 let order: i32 = 0;
+
+/** Channels in the order in which they are dealt; 0 = in their own. */
+let kernelOrder: usize = 0;
 
 /** How the kernels are dealt to the cores. */
 let cores: i32 = 0;
@@ -73,6 +76,7 @@ export function loadJob(job: usize, weightsPtr: usize, biasPtr: usize): void {
   isAdd = member(job, NnJob.IS_ADD) != 0;
   addWord = member(job, NnJob.ADD_WORD);
   order = member(job, NnJob.ORDER);
+  kernelOrder = <usize>member(job, NnJob.KERNEL_ORDER);
 
   cores = min(kernels, member(job, NnJob.NN_CORES));
   superblocks = member(job, NnJob.SUPERBLOCKS);
@@ -83,7 +87,7 @@ export function loadJob(job: usize, weightsPtr: usize, biasPtr: usize): void {
 }
 
 /** Kernels that core `core` processes in superblock `sb`. */
-function dealt(core: i32, sb: i32): i32 {
+export function dealt(core: i32, sb: i32): i32 {
   if (sb < superblocks - 1) return perSuperblock;
   const before = perSuperblock * (superblocks - 1);
   if (pastEnd) return perCore - before;
@@ -91,11 +95,16 @@ function dealt(core: i32, sb: i32): i32 {
   return rest / cores + (core < rest % cores ? 1 : 0);
 }
 
-/** First channel of core `core` in superblock `sb`; cores take contiguous groups. */
-function firstChannel(core: i32, sb: i32): i32 {
+/** First place of core `core` in superblock `sb` among all kernels; cores take contiguous groups. */
+export function firstSlot(core: i32, sb: i32): i32 {
   let first = sb * perSuperblock * cores;
   for (let c = 0; c < core; c++) first += dealt(c, sb);
   return first;
+}
+
+/** Channel of the kernel at a place. */
+function channelAt(slot: i32): i32 {
+  return kernelOrder == 0 ? slot : load<i32>(kernelOrder + ((<usize>slot) << 2));
 }
 
 /** Kernels of a core over all superblocks: the second field of its stream. */
@@ -168,6 +177,16 @@ function byteAt(channel: i32, index: i32): i32 {
   return at < <i64>weightBytes ? load<u8>(weights + <usize>at) : 0;
 }
 
+/** Weights of a kernel that differ from the zero point, not counting the planes of other channels. */
+export function literalsOf(channel: i32): i32 {
+  const count = (depthwise ? storedPlanes : planes) * taps;
+  const from = weights + <usize>channel * <usize>count;
+  if (depthwise && (channel + 1) * count > weightBytes) return 0;
+  let zeros = 0;
+  for (let i = 0; i < count; i++) zeros += i32(load<u8>(from + <usize>i) == zeroPoint);
+  return count - zeros;
+}
+
 /** corrected bias of a channel: bias - inZp * sum(w - wZp) over all planes; 32-bit, wraps. */
 function correctedBias(channel: i32): i32 {
   const count = planes * taps;
@@ -215,7 +234,7 @@ function walkPointwise(first: i32, count: i32): void {
   for (let from = 0; from < planes; from += block) {
     const to = min(from + block, planes);
     for (let j = 0; j < count; j++) {
-      const channel = first + j;
+      const channel = channelAt(first + j);
       const kernel = weights + <usize>channel * <usize>planes;
       const exists = channel < kernels;
       for (let z = from; z < to; z++) {
@@ -266,11 +285,27 @@ function walkPlaneByIndex(channel: i32, z: i32): void {
   }
 }
 
+/** A plane that a depthwise kernel stores. */
+function walkOwnPlane(channel: i32, z: i32): void {
+  const plane = channel * storedPlanes + (z % storedPlanes);
+  if ((plane + 1) * taps <= weightBytes) walkPlane(weights + <usize>(plane * taps));
+  else pads(carried);
+}
+
 /** Plane z of all kernels of the superblock, when each is plainly stored and no bias is due. */
 function walkStoredPlane(z: i32, first: i32, count: i32): void {
   if (!depthwise) {
     for (let j = 0; j < count; j++) {
-      walkPlane(weights + (<usize>(first + j) * <usize>planes + <usize>z) * <usize>taps);
+      const channel = <usize>channelAt(first + j);
+      walkPlane(weights + (channel * <usize>planes + <usize>z) * <usize>taps);
+    }
+    return;
+  }
+  if (kernelOrder != 0) {
+    for (let j = 0; j < count; j++) {
+      const channel = channelAt(first + j);
+      if (channel / multiplier == z / storedPlanes) walkOwnPlane(channel, z);
+      else pads(carried);
     }
     return;
   }
@@ -279,11 +314,7 @@ function walkStoredPlane(z: i32, first: i32, count: i32): void {
   const from = min(max(owner, 0), count);
   const to = min(max(owner + multiplier, 0), count);
   pads(from * carried);
-  for (let j = from; j < to; j++) {
-    const plane = (first + j) * storedPlanes + (z % storedPlanes);
-    if ((plane + 1) * taps <= weightBytes) walkPlane(weights + <usize>(plane * taps));
-    else pads(carried);
-  }
+  for (let j = from; j < to; j++) walkOwnPlane(first + j, z);
   pads((count - to) * carried);
 }
 
@@ -293,8 +324,9 @@ function walkInterleaved(first: i32, count: i32, lastSuperblock: bool): void {
     const last = z == planes - 1;
     if (z == 0 || last || ragged) {
       for (let j = 0; j < count; j++) {
-        walkPlaneByIndex(first + j, z);
-        if (last) word(outputWord(first + j));
+        const channel = channelAt(first + j);
+        walkPlaneByIndex(channel, z);
+        if (last) word(outputWord(channel));
       }
     } else {
       walkStoredPlane(z, first, existing);
@@ -310,7 +342,7 @@ export function walkCore(core: i32, emit: bool): void {
   emitting = emit;
   gap = 0;
   for (let sb = 0; sb < superblocks; sb++) {
-    const first = firstChannel(core, sb);
+    const first = firstSlot(core, sb);
     const count = dealt(core, sb);
     if (order == CoefOrder.POINTWISE) walkPointwise(first, count);
     else walkInterleaved(first, count, sb == superblocks - 1);
@@ -327,13 +359,13 @@ export function isBytewise(zrlBits: i32): bool {
 export function copyPointwiseCore(core: i32, dst: usize): usize {
   const block = min(planes, BLOCK_CHANNELS);
   for (let sb = 0; sb < superblocks; sb++) {
-    const first = firstChannel(core, sb);
+    const first = firstSlot(core, sb);
     const count = dealt(core, sb);
     for (let from = 0; from < planes; from += block) {
       const length = min(block, planes - from);
       const last = from + length == planes;
       for (let j = 0; j < count; j++) {
-        const channel = first + j;
+        const channel = channelAt(first + j);
         const at = weights + <usize>channel * <usize>planes + <usize>from;
         const exists = channel < kernels;
         let start = 0;

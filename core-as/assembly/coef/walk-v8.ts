@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: MIT
 import { NnJob, WeightSource } from "../abi";
 import { ceilDiv, member } from "../record";
+import { countFlush, countLiteral, countRun } from "./count-runs";
 import { emitByteV8 } from "./emit-v8";
 
 /** Weights go in blocks of nine. */
@@ -24,7 +25,11 @@ let block: i32 = 0;
 /** How often each byte value is coded; 256 words. */
 const histogram = memory.data(256 * 4);
 let emitting: bool = false;
+/** Bytes coded so far; with zero runs, only those that stand in the stream. */
 let coded: u32 = 0;
+/** Zero runs: longest run of one code, or -1 without; and zeros that are due but not written yet. */
+let longest: i32 = -1;
+let gap: i32 = 0;
 
 export function coresUsedV8(): i32 {
   return cores;
@@ -70,14 +75,43 @@ function channelOf(core: i32, sb: i32, j: i32, first: i32): i32 {
   return row * chipCores + min(chipCores, kernels - row * chipCores) - 1 - core;
 }
 
-function code(byte: i32): void {
+/** Counts or emits a byte that stands in the stream. */
+function put(byte: i32, run: i32): void {
   coded++;
   if (emitting) {
-    emitByteV8(byte & 0xff);
+    emitByteV8(byte, run);
   } else {
-    const at = histogram + ((<usize>(byte & 0xff)) << 2);
+    const at = histogram + ((<usize>byte) << 2);
     store<u32>(at, load<u32>(at) + 1);
   }
+}
+
+function code(value: i32): void {
+  const byte = value & 0xff;
+  if (longest < 0) put(byte, 0);
+  else if (byte == 0) gap++;
+  else {
+    if (emitting) emitFullRuns();
+    else if (gap == 0) countLiteral();
+    else countRun(gap);
+    put(byte, gap);
+    gap = 0;
+  }
+}
+
+/** Runs of the full length, each closed by a zero that stands in the stream. */
+function emitFullRuns(): void {
+  for (; gap > longest; gap -= longest + 1) put(0, longest);
+}
+
+/** Zeros before the end: the last of them stands in the stream. */
+function flushZeros(): void {
+  if (gap > 0 && !emitting) countFlush(gap);
+  else if (gap > 0) {
+    emitFullRuns();
+    if (gap > 0) put(0, gap - 1);
+  }
+  gap = 0;
 }
 
 function codeBlock(channel: i32, from: i32): void {
@@ -90,13 +124,20 @@ function codeBlock(channel: i32, from: i32): void {
   }
 }
 
-/** Codes everything of one core; an odd number of bytes gets one more. Returns the number of bytes coded. */
-export function walkCoreV8(core: i32, emit: bool): u32 {
+/**
+ * Codes everything of one core; an odd number of bytes gets one more. Returns the number of bytes coded.
+ * @param zrlBits width of run lengths, 0 = without zero runs
+ * @param emit false: counts, with runs only bytes that are not zero and the runs of every width (count-runs.ts)
+ */
+export function walkCoreV8(core: i32, emit: bool, zrlBits: i32): u32 {
   emitting = emit;
   coded = 0;
+  gap = 0;
+  longest = zrlBits == 0 ? -1 : (1 << zrlBits) - 1;
   const total = kernelsOfCoreV8(core);
-  code(total & 0xff);
-  code(total >> 8);
+  // The number of kernels is never part of a run.
+  put(total & 0xff, 0);
+  put(total >> 8, 0);
   for (let sb = 0; sb < superblocks; sb++) {
     const count = dealt(core, sb);
     let first = sb * perSuperblock * cores;
@@ -105,8 +146,9 @@ export function walkCoreV8(core: i32, emit: bool): u32 {
       for (let j = 0; j < count; j++) codeBlock(channelOf(core, sb, j, first), from);
     }
   }
+  flushZeros();
   const bytes = coded;
-  if ((bytes & 1) != 0) code(0);
+  if ((bytes & 1) != 0 && (emit || zrlBits == 0)) put(0, 0);
   return bytes;
 }
 

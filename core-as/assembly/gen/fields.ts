@@ -395,7 +395,7 @@ export const enum CoefHeaderV8 {
   FP16 = 2,
   /** version of the format */
   VERSION = 3,
-  /** zero-run coding; never switched on */
+  /** width of a zero-run length in bits; never switched on, and what follows from it is an assumption (docs/cost-model.md) */
   RUN_LENGTH_SIZE = 4,
   /** nibble i = bit length that symbol i stands for */
   SYMBOL_MAP = 5,

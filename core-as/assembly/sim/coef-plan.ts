@@ -156,7 +156,7 @@ export function findPlan(
 function decode(nnVersion: u32): Status {
   let status = openCoefficients(nnVersion, request);
   if (status != Status.OK) return simFail(status);
-  status = spend(<u64>request.streamBytes * DECODE_WORK);
+  status = spend(<u64>request.streamBytes * DECODE_WORK + request.workBytes);
   if (status != Status.OK) return status;
   // One entry more: the place behind the last one is written before it is known to be needed.
   request.entries = scratch(Area.ENTRIES, (request.entriesMax + 1) * <u64>TAP_ENTRY_BYTES);

@@ -16,14 +16,21 @@ import { failAddress, setFaultJob, simFail } from "./faults";
 import { startWork } from "./limits";
 import { clearWritten, resolve } from "./memory";
 import { runNn } from "./nn";
-import { stateAllowed } from "./states";
+import {
+  anyRunning,
+  endRunning,
+  forgetRunning,
+  isRunning,
+  keepRunning,
+  startSpans,
+  touchSpan,
+} from "./overlap";
+import { stateAllowed, TAG_MAX } from "./states";
 import { runTp, startTpJob } from "./tp";
 
-/**
- * Sequence tags have five bits in captures (0x1f is the largest); the three above them must be
- * zero.
- */
-const TAG_BITS_USED: u32 = 0x1f;
+/** Tags of a TP descriptor that another one of the same job follows: of serial jobs, and of jobs that overlap. */
+const TAG_NOT_LAST: u32 = 1;
+const TAG_NOT_LAST_OVERLAP: u32 = 0x1f;
 
 const enum Open {
   NONE = 0,
@@ -36,8 +43,10 @@ let nnCores: u32 = 0;
 let rounding: Rounding = Rounding.HALF_EVEN;
 
 let jobs: i32 = 0;
-/** Kind of the job that was started and not yet ended by UNK_010A4. */
+/** Kind of the job that was started and not yet ended by UNK_010A4, nor left running. */
 let open: Open = Open.NONE;
+/** Tag of its last descriptor. */
+let tag: u32 = 0;
 /** A job has run since caches were flushed: its output may not be in memory yet. */
 let dirty: bool = false;
 
@@ -66,6 +75,7 @@ export function runStream(stream: usize, words: u32): Status {
   open = Open.NONE;
   dirty = false;
   setFaultJob(-1);
+  forgetRunning();
   startWork();
   let index: u32 = 0;
   while (index < words) {
@@ -86,7 +96,8 @@ export function runStream(stream: usize, words: u32): Status {
     }
     index = next;
   }
-  if (open != Open.NONE || dirty) return failWord(Status.SIM_BAD_COMMAND, words, -1);
+  if (open != Open.NONE || dirty || anyRunning())
+    return failWord(Status.SIM_BAD_COMMAND, words, -1);
   return Status.OK;
 }
 
@@ -124,15 +135,24 @@ function writeState(stream: usize, index: u32, i: u32): Status {
   }
 }
 
+/** A TP job goes on with the next descriptor unless its last one has a tag of its own. */
+function goesOn(kind: Open): bool {
+  if (open != Open.TP || kind != Open.TP) return false;
+  return tag == 0 || tag == TAG_NOT_LAST || tag == TAG_NOT_LAST_OVERLAP;
+}
+
 /**
  * A descriptor address was written: NN jobs have one descriptor, TP jobs one for each core that
- * takes part.
+ * takes part. A job before it that has a tag and was not waited for goes on.
  */
 function startJob(kind: Open, word: u32, value: u32): Status {
-  if (open != Open.NONE && !(open == Open.TP && kind == Open.TP))
-    return failWord(Status.SIM_BAD_COMMAND, word, value);
+  const first = !goesOn(kind);
+  if (open != Open.NONE && first) {
+    const status = leaveRunning(word, value);
+    if (status != Status.OK) return status;
+  }
   setFaultJob(jobs);
-  if ((value & INST_ADDR_TAG_MASK & ~TAG_BITS_USED) != 0)
+  if ((value & INST_ADDR_TAG_MASK & ~TAG_MAX) != 0)
     return failWord(Status.SIM_ALIGNMENT, word, value);
   const block = kind == Open.NN ? BlockId.NN : BlockId.TP;
   const bytes = 4 * (kind == Open.NN ? NN_WORDS : TP_WORDS);
@@ -142,19 +162,50 @@ function startJob(kind: Open, word: u32, value: u32): Status {
     noteFault(Fault.WORD_INDEX, word);
     return failAddress(block, -1, address);
   }
-  if (open == Open.NONE && kind == Open.TP) startTpJob();
+  tag = value & TAG_MAX;
+  // A job without a tag runs alone.
+  if (tag == 0 && anyRunning()) return failWord(Status.SIM_BAD_COMMAND, word, value);
+  if (first) startSpans();
+  if (first && kind == Open.TP) startTpJob();
   open = kind;
   dirty = true;
+  const status = touchSpan(<u64>address, <u64>address + bytes, false);
+  if (status != Status.OK) return status;
   return kind == Open.NN
     ? runNn(descriptor, nnVersion, nnCores, rounding)
     : runTp(descriptor, rounding);
 }
 
-function endJob(word: u32, value: u32): Status {
-  if (open == Open.NONE) return failWord(Status.SIM_BAD_COMMAND, word, value);
+/** The open job goes on while the stream does; only a job with a tag, which no other one has, can be waited for later. */
+function leaveRunning(word: u32, value: u32): Status {
+  const isLast = open == Open.NN || (tag != TAG_NOT_LAST && tag != TAG_NOT_LAST_OVERLAP);
+  if (tag == 0 || !isLast || isRunning(tag)) return failWord(Status.SIM_BAD_COMMAND, word, value);
+  keepRunning(tag, jobs);
+  closeJob();
+  return Status.OK;
+}
+
+/** No more descriptors of the open job follow. */
+function closeJob(): void {
   if (open == Open.TP) clearWritten();
   open = Open.NONE;
   jobs++;
   setFaultJob(-1);
+}
+
+/** The stream waits for the job with a tag: the open one, or one that was left running. */
+function endJob(word: u32, value: u32): Status {
+  // 0 serialises: whatever its tag, the job before it has ended. Others count as running all the same.
+  if (open != Open.NONE && (value == tag || value == 0)) {
+    if (isRunning(tag)) return failWord(Status.SIM_BAD_COMMAND, word, value);
+    closeJob();
+    return Status.OK;
+  }
+  if (open != Open.NONE) {
+    const status = leaveRunning(word, value);
+    if (status != Status.OK) return status;
+  }
+  if (value == 0 || !isRunning(value)) return failWord(Status.SIM_BAD_COMMAND, word, value);
+  endRunning(value);
   return Status.OK;
 }

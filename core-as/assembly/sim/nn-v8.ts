@@ -19,10 +19,6 @@ export function checkNnV8(job: NnJob, src: usize): Status {
   if (noZOffset != 1) return failField(BlockId.NN, Nn.NO_Z_OFFSET, noZOffset);
   const noFlush = readField(BlockId.NN, src, Nn.NO_FLUSH, 8);
   if (noFlush != 1) return failField(BlockId.NN, Nn.NO_FLUSH, noFlush);
-  const imageMode = readField(BlockId.NN, src, Nn.IMAGE_CACHING_MODE, 8);
-  if (imageMode != 0) return failField(BlockId.NN, Nn.IMAGE_CACHING_MODE, imageMode);
-  const kernelMode = readField(BlockId.NN, src, Nn.KERNEL_CACHING_MODE, 8);
-  if (kernelMode != 0) return failField(BlockId.NN, Nn.KERNEL_CACHING_MODE, kernelMode);
   // Output channel o reads input plane o: with other counts nobody knows what is read.
   if (job.depthwise && job.kernelZ != job.outZ)
     return failField(BlockId.NN, Nn.KERNEL_Z_SIZE, job.kernelZ);

@@ -6,6 +6,7 @@ import { findPlan, foundPlan } from "./coef-plan";
 import { failAddress, failField } from "./faults";
 import { spend } from "./limits";
 import { bufferAt, resolve, touchBuffer } from "./memory";
+import { touchSpan } from "./overlap";
 import { NnJob, nnJob, parseNn } from "./nn-job";
 import { runKernels } from "./nn-kernels";
 import { makeView, readBytes } from "./nn-view";
@@ -16,6 +17,16 @@ import { checkNn, nnVersionModelled, requantMultiplier, requantShift } from "./v
 /** Bytes from the output address to the end of the last pixel; all channels are written. */
 function writeBytes(job: NnJob): u64 {
   return <u64>(job.outZ - 1) * job.outPlane + <u64>(job.outY - 1) * <u64>job.outRow + <u64>job.outX;
+}
+
+/** Coefficients count whole, images from their first to their last byte. */
+function touchSpans(job: NnJob, reads: u64, writes: u64): Status {
+  const buffer = bufferAt(job.kernelAddr);
+  const end = <u64>buffer.address + <u64>buffer.bytes;
+  let status = touchSpan(<u64>job.kernelAddr, end, false);
+  if (status == Status.OK) status = touchSpan(<u64>job.inAddr, <u64>job.inAddr + reads, false);
+  if (status == Status.OK) status = touchSpan(<u64>job.outAddr, <u64>job.outAddr + writes, true);
+  return status;
 }
 
 /** Runs the job of the descriptor at `descriptor` (in WASM memory). */
@@ -42,6 +53,9 @@ export function runNn(descriptor: usize, version: u32, cores: u32, mode: Roundin
   const apart =
     <u64>job.inAddr + reads <= <u64>job.outAddr || <u64>job.outAddr + writes <= <u64>job.inAddr;
   if (!apart) return failAddress(BlockId.NN, Nn.OUT_IMAGE_ADDR, job.outAddr);
+
+  status = touchSpans(job, reads, writes);
+  if (status != Status.OK) return status;
 
   const plan = foundPlan();
   const pixels = <u64>job.outX * <u64>job.outY;

@@ -13,6 +13,7 @@ import {
   startAccess,
   touchRange,
 } from "./memory";
+import { resetOverlap } from "./overlap";
 import { resetScratch } from "./scratch";
 import { setShare } from "./share";
 
@@ -34,6 +35,7 @@ export function simCreate(nnCoreVersion: u32, nnCores: u32, rounding: Rounding):
   resetScratch();
   let status = resetMemory();
   if (status == Status.OK) status = resetPlans();
+  if (status == Status.OK) status = resetOverlap();
   return status == Status.OK ? status : fail(status);
 }
 

@@ -2,6 +2,9 @@
 // SPDX-License-Identifier: MIT
 import { State } from "../gen/fields";
 
+/** Sequence tags have five bits in captures (0x1f is the largest). */
+export const TAG_MAX: u32 = 0x1f;
+
 /**
  * False for unknown states and for values that NPU streams do not write; addresses are checked
  * where they are used.
@@ -21,8 +24,9 @@ export function stateAllowed(address: u32, value: u32): bool {
     case State.GL_OCB_REMAP_START:
     case State.GL_OCB_REMAP_END:
     case State.GL_TP_CONFIG:
-    case State.UNK_010A4:
       return value == 0;
+    case State.UNK_010A4:
+      return value <= TAG_MAX;
     case State.PS_NN_INST_ADDR:
     case State.PS_TP_INST_ADDR:
       return true;

@@ -7,6 +7,7 @@ import { noteFault } from "../fault";
 import { BlockId, Tp } from "../gen/fields";
 import { failAddress } from "./faults";
 import { resolve } from "./memory";
+import { touchSpan } from "./overlap";
 import { bad, field, tpJob } from "./tp-job";
 
 const TABLE_BYTES: u32 = 4096;
@@ -41,6 +42,12 @@ let entry: f64 = 0;
 export function tableMeets(from: u64, to: u64): bool {
   if (tpJob.lookup == 0) return false;
   return from < <u64>tableAddress + TABLE_BYTES && to > <u64>tableAddress;
+}
+
+/** Notes that the running descriptor reads its table. @returns as touchSpan */
+export function touchTable(): Status {
+  if (tpJob.lookup == 0) return Status.OK;
+  return touchSpan(<u64>tableAddress, <u64>tableAddress + TABLE_BYTES, false);
 }
 
 /** Sets tpJob.lookup for the descriptor that parseTp has read. */

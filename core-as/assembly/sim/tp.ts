@@ -9,7 +9,8 @@ import { failAddress, simFail } from "./faults";
 import { spend } from "./limits";
 import { SimBuffer, bufferAt, prepareWritten, resolve, touchBuffer } from "./memory";
 import { LOOP_BYTES, STEP_BYTES, TpLoop, TpStep, parseTp, tpJob } from "./tp-job";
-import { prepareLookup, tableMeets } from "./tp-lookup";
+import { touchSpan } from "./overlap";
+import { prepareLookup, tableMeets, touchTable } from "./tp-lookup";
 
 /** Work units per element: it costs more than a multiply-add. */
 const ELEMENT_WORK: u64 = 16;
@@ -62,7 +63,10 @@ export function runTp(descriptor: usize, rounding: Rounding): Status {
   // modelled.
   const apart = readTo <= writeFrom || writeTo <= readFrom;
   if (tableMeets(writeFrom, writeTo)) return failAddress(BlockId.TP, Tp.LUT_ADDR, writeFrom);
-  return apart ? Status.OK : failAddress(BlockId.TP, Tp.OUT_BASE_ADDR, writeFrom);
+  if (!apart) return failAddress(BlockId.TP, Tp.OUT_BASE_ADDR, writeFrom);
+  status = touchTable();
+  if (status == Status.OK) status = touchSpan(readFrom, readTo, false);
+  return status == Status.OK ? touchSpan(writeFrom, writeTo, true) : status;
 }
 
 function stepAt(index: i32): TpStep {

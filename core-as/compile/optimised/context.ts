@@ -2,15 +2,17 @@
 // SPDX-License-Identifier: MIT
 import { NnJob } from "../../assembly/abi.ts";
 import type { Chip } from "../../hw/chips.ts";
+import type { LayerAccuracy } from "../../executable/executable.ts";
 import { bytesOf, flatExtent, type Extent } from "../../ir/extent.ts";
 import type { Graph, Op, Tensor } from "../../ir/graph.ts";
-import type { BufferRef, Lowered, NnRecord, NnWork, TpProgram, TpWork } from "../jobs.ts";
+import type { BufferRef, Fold, Lowered, NnRecord, NnWork, TpProgram, TpWork } from "../jobs.ts";
 import { floatBits, partitionBorder, scaleOf, zp8 } from "../lower-shared.ts";
 import { padPrograms, transposeProgram } from "../tp-programs.ts";
 import type { ConvGeometry } from "../../legalise/conv-geometry.ts";
 import { RENAMINGS } from "../../legalise/npu-operators.ts";
 import { mergePadding, type MergedPadding } from "./merge-padding.ts";
 import { Placement } from "./placement.ts";
+import { NO_PLANS, type ChannelPlans } from "./per-channel/plan.ts";
 import { toNhwcProgram } from "./tp.ts";
 
 type Resolve = (node: number) => BufferRef;
@@ -32,15 +34,23 @@ export interface LoweringChoices {
   strides(geometry: ConvGeometry, weight: Tensor, fromNhwc: boolean): ConvGeometry;
   /** Layout and fold of an image in one pass. */
   mergeLayouts: boolean;
+  /** Two operators that reorder values as one. */
+  foldMovements: boolean;
 }
 
-const CAPTURED_CHOICES: LoweringChoices = { strides: (geometry) => geometry, mergeLayouts: false };
+const CAPTURED_CHOICES: LoweringChoices = {
+  strides: (geometry) => geometry,
+  mergeLayouts: false,
+  foldMovements: false,
+};
 
 /** One partition while it is lowered. Tensors are planar inside; layouts change only at its border. */
 export class LoweringContext {
   readonly placement = new Placement();
   /** Convolutions that pad their image themselves, by their ids. */
   readonly mergedPadding: ReadonlyMap<number, MergedPadding>;
+  /** Operators that lowering itself found to need no job. */
+  readonly folds: Fold[] = [];
   private readonly drafts: Draft[] = [];
   /** Nodes of tensors in planar and in NHWC order. */
   private readonly planar = new Map<number, number>();
@@ -49,7 +59,10 @@ export class LoweringContext {
   private readonly leaving: ReadonlySet<number>;
   /** Operators of the partition that read a tensor. */
   private readonly readers = new Map<number, Op[]>();
+  private readonly producers = new Map<number, Op>();
   private readonly ports = new Map<number, number>();
+  /** What layers with a scale for each channel do about their one multiplier. */
+  private readonly accuracies: LayerAccuracy[] = [];
 
   constructor(
     readonly graph: Graph,
@@ -58,12 +71,14 @@ export class LoweringContext {
     /** Layers may take more jobs to round as TFLite does. */
     readonly exactRounding: boolean,
     readonly choices: LoweringChoices = CAPTURED_CHOICES,
+    readonly channels: ChannelPlans = NO_PLANS,
   ) {
     this.mergedPadding = mergePadding(graph, ops, chip);
     const border = partitionBorder(graph, ops);
     this.entering = border.entering;
     this.leaving = new Set(border.leaving);
     for (const id of this.entering) this.nhwc.set(id, this.placement.add(this.bytes(id)));
+    for (const op of ops) for (const id of op.outputs) this.producers.set(id, op);
     for (const op of ops)
       for (const id of op.inputs) this.readers.set(id, [...(this.readers.get(id) ?? []), op]);
   }
@@ -80,7 +95,13 @@ export class LoweringContext {
     const inputs = this.entering.map((id) => port(id, this.nhwc.get(id)!));
     const outputs = [...this.ports].map(([id, node]) => port(id, node));
     const buffers = this.placement.allBuffers();
-    return { jobs, buffers, inputs, outputs, quirks: [], undefinedJobs: [] };
+    const { accuracies, folds } = this;
+    return { jobs, folds, buffers, inputs, outputs, quirks: [], undefinedJobs: [], accuracies };
+  }
+
+  /** Says how near to TFLite's a layer is. */
+  note(accuracy: LayerAccuracy): void {
+    this.accuracies.push(accuracy);
   }
 
   tensor(id: number): Tensor {
@@ -164,6 +185,11 @@ export class LoweringContext {
   /** Says where a tensor lies, in one of the orders. */
   define(id: number, node: number, planar: boolean): void {
     (planar ? this.planar : this.nhwc).set(id, node);
+  }
+
+  /** The operator of the partition that computes a tensor. */
+  producerOf(id: number): Op | undefined {
+    return this.producers.get(id);
   }
 
   isReadInside(id: number): boolean {

@@ -5,7 +5,9 @@ import type { Graph, Op } from "../../ir/graph.ts";
 import { LOOKUP_OPERATORS } from "../../legalise/lookup-functions.ts";
 import type { Lowered } from "../jobs.ts";
 import type { CompileSettings } from "../options.ts";
+import { systemOf } from "../../hw/systems.ts";
 import type { Steps } from "../steps.ts";
+import { planChannels } from "./per-channel/plan.ts";
 import { LoweringContext, type LoweringChoices } from "./context.ts";
 import { lowerAddition } from "./ops/addition.ts";
 import { lowerAlias } from "./ops/alias.ts";
@@ -56,10 +58,12 @@ const OPERATORS: Readonly<Record<string, LowerOperator>> = {
 export function* lowerOptimised(
   graph: Graph,
   ops: readonly Op[],
-  { chip, exactRounding }: Pick<CompileSettings, "chip" | "exactRounding">,
+  settings: Pick<CompileSettings, "chip" | "exactRounding" | "accuracy" | "system">,
   choices?: LoweringChoices,
 ): Steps<Lowered> {
-  const context = new LoweringContext(graph, ops, chip, exactRounding, choices);
+  const { chip, exactRounding, accuracy = "balanced", system = systemOf(chip.name) } = settings;
+  const channels = planChannels(graph, ops, { chip, system, accuracy });
+  const context = new LoweringContext(graph, ops, chip, exactRounding, choices, channels);
   for (const [index, op] of ops.entries()) {
     yield index / ops.length;
     const lower = OPERATORS[op.kind];

@@ -1,10 +1,8 @@
 // Memory of a partition: tensors that are not alive at the same time share addresses of one buffer.
 // SPDX-License-Identifier: MIT
 import type { BufferRef, Lowered, PortPlan, TensorBuffer, Work } from "../jobs.ts";
+import { accessesOf, BEFORE, segmentsOf, type Access } from "./accesses.ts";
 import { packBodies, type Body, type Piece } from "./packing.ts";
-
-/** Time before the first job: the host has written the inputs. */
-const BEFORE = -1;
 
 /**
  * Gives all tensor buffers of a partition a place in one buffer. Jobs, their order and the distances within each old buffer
@@ -39,42 +37,13 @@ function moveWork(work: Work, moved: (ref: BufferRef) => BufferRef): Work {
   return { ...work, ...places, input2: work.input2 && moved(work.input2) };
 }
 
-/** Bytes of a buffer in use at a moment. */
-interface Access {
-  start: number;
-  end: number;
-  time: number;
-  writes: boolean;
-}
-
-/** All accesses by buffer; the host writes inputs before the first job and reads outputs after the last. */
-function accessesOf({ jobs, buffers, inputs, outputs }: Lowered): Access[][] {
-  const found: Access[][] = buffers.map(() => []);
-  const note = ({ buffer, offset, bytes }: BufferRef, time: number, writes: boolean): void => {
-    const end = bytes === undefined ? buffer.bytes : Math.min(offset + bytes, buffer.bytes);
-    found[buffer.id]!.push({ start: offset, end, time, writes });
-  };
-  for (const { place } of inputs) note(place, BEFORE, true);
-  for (const [time, work] of jobs.entries()) {
-    note(work.input, time, false);
-    if (work.kind === "NN" && work.input2) note(work.input2, time, false);
-    note(work.output, time, true);
-  }
-  for (const { place } of outputs) note(place, jobs.length, false);
-  return found;
-}
-
-/** Cuts a buffer where accesses begin and end: operands of a concatenation are alive at different times. */
+/** Pieces of a buffer by their lifetimes: operands of a concatenation are alive at different times. */
 function bodyOf({ bytes }: TensorBuffer, accesses: readonly Access[], after: number): Body {
-  const cuts = new Set([0, bytes, ...accesses.flatMap(({ start, end }) => [start, end])]);
-  const borders = [...cuts].sort((a, b) => a - b);
-  const pieces: Piece[] = [];
-  for (let i = 0; i + 1 < borders.length; i++) {
-    const [start, end] = [borders[i]!, borders[i + 1]!];
-    const inside = accesses.filter((access) => access.start <= start && end <= access.end);
-    if (inside.length === 0) continue;
-    pieces.push({ start, end, ...lifetimeOf(inside, after) });
-  }
+  const pieces = segmentsOf(bytes, accesses).map(({ start, end, accesses: inside }): Piece => ({
+    start,
+    end,
+    ...lifetimeOf(inside, after),
+  }));
   return { bytes, pieces: mergeEqual(pieces) };
 }
 
@@ -83,7 +52,7 @@ function lifetimeOf(accesses: readonly Access[], after: number): Pick<Piece, "fr
   // Accesses are in order of time, and what a job reads comes before what it writes.
   const first = accesses[0]!;
   if (!first.writes) return { from: BEFORE, to: after };
-  return { from: first.time, to: accesses.at(-1)!.time };
+  return { from: first.time, to: Math.max(...accesses.map(({ until }) => until)) };
 }
 
 function mergeEqual(pieces: readonly Piece[]): Piece[] {

@@ -3114,7 +3114,7 @@ export const BLOCK_TABLES: readonly BlockTable[] = [
    },
    {
     "name": "RUN_LENGTH_SIZE",
-    "doc": "zero-run coding; never switched on",
+    "doc": "width of a zero-run length in bits; never switched on, and what follows from it is an assumption (docs/cost-model.md)",
     "kind": "plain",
     "shr": 0,
     "signed": false,

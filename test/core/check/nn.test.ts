@@ -130,12 +130,31 @@ const PASS: Fields[] = [
   { POOLING: 3, POOLING_XY_SIZE: 0, OUT_X_SIZE: 14, OUT_Y_SIZE: 12 },
 ];
 
+/** Version 8 with caches, which no capture has: inside the same limits they pass. */
+const PASS_V8: Fields[] = [
+  { IMAGE_CACHING_MODE: 1 },
+  { IMAGE_CACHING_MODE: 1, IMAGE_CACHE_START: 0xa00, IMAGE_CACHE_END: 0x40000 },
+  { KERNEL_CACHING_MODE: 1 },
+  { KERNEL_CACHING_MODE: 2, KERNEL_PATTERN_MSB: 6, KERNEL_PATTERN_LOW: 0x7e },
+];
+
 /** Version 8: fields, code, named field. */
 const V8: [Fields, string, string][] = [
   [{ NO_Z_OFFSET: 0 }, "DESCRIPTOR", "NO_Z_OFFSET"],
   [{ NO_FLUSH: 0 }, "DESCRIPTOR", "NO_FLUSH"],
-  [{ IMAGE_CACHING_MODE: 1 }, "DESCRIPTOR", "IMAGE_CACHING_MODE"],
-  [{ KERNEL_CACHING_MODE: 1 }, "DESCRIPTOR", "KERNEL_CACHING_MODE"],
+  [{ IMAGE_CACHING_MODE: 2 }, "DESCRIPTOR", "IMAGE_CACHING_MODE"],
+  [{ KERNEL_CACHING_MODE: 3 }, "DESCRIPTOR", "KERNEL_CACHING_MODE"],
+  [{ KERNEL_CACHING_MODE: 2 }, "DESCRIPTOR", "KERNEL_PATTERN_MSB"],
+  [
+    { IMAGE_CACHING_MODE: 1, IMAGE_CACHE_START: 0xa00, IMAGE_CACHE_END: 0x40080 },
+    "DESCRIPTOR",
+    "IMAGE_CACHE_END",
+  ],
+  [
+    { IMAGE_CACHING_MODE: 1, IMAGE_CACHE_START: 0x800, IMAGE_CACHE_END: 0xb00 },
+    "DESCRIPTOR",
+    "IMAGE_CACHE_START",
+  ],
   [{ DEPTHWISE: 1 }, "DESCRIPTOR", "KERNEL_Z_SIZE"],
   [{ OUT_Z_SIZE: 12 }, "ADDRESS", "OUT_IMAGE_ADDR"],
   [{ KERNEL_CACHE_END: 0x40080 }, "DESCRIPTOR", "KERNEL_CACHE_END"],
@@ -150,7 +169,9 @@ for (const build of BUILDS) {
       passes(v7, nnSubmit(fields));
       assert.is(await simulated(nnSubmit(fields)), "ok");
     }
-    for (const submit of [nnSubmitV8(), nnSubmitV8({}, { depthwise: true, kernelZ: 11 })]) {
+    const later = [{}, ...PASS_V8].map((fields) => nnSubmitV8(fields));
+    const runs = [0, 1, 3, 8].map((zrlBits) => nnSubmitV8({}, { zrlBits }));
+    for (const submit of [...later, ...runs, nnSubmitV8({}, { depthwise: true, kernelZ: 11 })]) {
       passes(v8, submit);
       assert.is(await simulated(submit), "ok");
     }

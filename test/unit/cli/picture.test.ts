@@ -2,10 +2,11 @@
 // SPDX-License-Identifier: MIT
 import { existsSync, readdirSync } from "node:fs";
 import { crc32, deflateSync } from "node:zlib";
+import { decode as decodeElsewhere, encode as encodeElsewhere } from "fast-bmp";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { decodePicture } from "../../../cli/picture.ts";
-import { resizeBilinear, toColour, toGrey, type Picture } from "../../../cli/resize.ts";
+import { resizeBilinear, toColour, toGrey, type Picture } from "../../../core-as/picture/index.ts";
 import { NpuError } from "../../../core-as/errors.ts";
 import { corpusBytes, corpusJson, corpusPath, needCorpus } from "../../helpers/corpus.ts";
 
@@ -132,6 +133,44 @@ test("BMP with 24 and 32 bits, bottom-up and top-down, and with a palette", asyn
     }
   const grey = await decodePicture(bmpGrey());
   assert.equal([...toGrey(grey).pixels], [252, 251, 254, 253]);
+});
+
+/** Pixels of any kind for the other implementation's encoder. */
+function noise(width: number, height: number, channels: number, bits: 1 | 8 | 24 | 32) {
+  let state = width * 31 + height * 7 + bits;
+  const data = Uint8Array.from({ length: width * height * channels }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return bits === 1 ? state >>> 31 : state >>> 24;
+  });
+  const components = channels === 4 ? 3 : channels;
+  return { width, height, channels, components, bitsPerPixel: bits, data };
+}
+
+test("BMP files of another implementation are read as it reads them", async () => {
+  for (const [bits, channels] of [
+    [1, 1],
+    [8, 1],
+    [24, 3],
+    [32, 4],
+  ] as const)
+    for (const width of [1, 2, 3, 7, 31, 32, 33, 65])
+      for (const height of [1, 2, 5]) {
+        const file = encodeElsewhere(noise(width, height, channels, bits));
+        const data = decodeElsewhere(file).data as Uint8Array;
+        const picture = await decodePicture(file);
+        const want = Array.from({ length: width * height }, (_, i) =>
+          [0, 1, 2].map((c) =>
+            bits === 1 ? 255 * data[i]! : data[i * channels + (channels === 1 ? 0 : c)]!,
+          ),
+        ).flat();
+        assert.equal([...picture.pixels], want, `${bits} bits, ${width} x ${height}`);
+      }
+});
+
+test("other colour masks are refused", async () => {
+  const file = encodeElsewhere(noise(3, 2, 4, 32));
+  assert.is((await decodePicture(withWord(file, 30, 3, true))).pixels.length, 18);
+  await refused(withWord(withWord(file, 30, 3, true), 54, 0xff, true), /colour mask 0xff/);
 });
 
 test("PNG", async () => {

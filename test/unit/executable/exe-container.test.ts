@@ -59,6 +59,7 @@ test("what is written is read", () => {
 test("executables without work, without contents, with a constant that the CPU reads", () => {
   const idle: Executable = { ...tinyExecutable(), partitions: [], steps: [], placements: [] };
   idle.graph.ops = [];
+  idle.accuracies = [];
   idle.graph.outputs = [0];
   idle.modelSha256 = "";
   assert.equal(parseExecutable(serialiseExecutable(idle)), {
@@ -164,13 +165,14 @@ test("another version, and another kind of file", () => {
 /** The file with a further section at the end. */
 function withSection(tag: string, flags: number): Uint8Array {
   const extra = new TextEncoder().encode("note");
-  // The table grows by half a step of the sections' alignment, so everything moves by one step.
+  // Sections begin at multiples of 64 behind the table: every second entry moves them.
   const tableEnd = HEADER_BYTES + ENTRY_BYTES * SECTIONS.length;
-  const moved = 64;
+  const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64;
+  const moved = aligned(tableEnd + ENTRY_BYTES) - aligned(tableEnd);
   const offset = Math.ceil((FILE.length + moved) / 64) * 64;
   const file = new Uint8Array(offset + extra.length);
   file.set(FILE.subarray(0, tableEnd));
-  file.set(FILE.subarray(tableEnd), tableEnd + moved);
+  file.set(FILE.subarray(aligned(tableEnd)), aligned(tableEnd) + moved);
   file.set(extra, offset);
   const view = new DataView(file.buffer);
   view.setUint32(HEADER.fileBytes, file.length, true);

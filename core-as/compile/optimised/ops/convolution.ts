@@ -8,6 +8,7 @@ import { scaleOf, zp8 } from "../../lower-shared.ts";
 import type { LoweringContext } from "../context.ts";
 import { biasesOf, lowestOf, requantisedSteps } from "../numerics.ts";
 import { fitOutputStage, plainStage, stageLimits } from "../output-stage.ts";
+import { draftChannels, reorderKernels } from "../per-channel/draft.ts";
 import { isExact } from "../ranges.ts";
 import { draftRanges } from "./ranges.ts";
 import { draftWindow } from "./window.ts";
@@ -38,9 +39,11 @@ export function draftConvolution(
   geometry: ConvGeometry,
   fromNhwc = false,
 ): void {
-  const [input, weight] = op.inputs.map((id) => context.tensor(id)) as [Tensor, Tensor];
+  if (draftChannels(context, op, name, from, geometry, fromNhwc)) return;
+  const [input, stored] = op.inputs.map((id) => context.tensor(id)) as [Tensor, Tensor];
   const output = context.tensor(op.outputs[0]!);
-  const biases = biasesOf(context.graph, op, geometry.out.c);
+  const unordered = { weight: stored, biases: biasesOf(context.graph, op, geometry.out.c) };
+  const { weight, biases } = reorderKernels(context, op, unordered);
   const weights = isGrouped(context.graph, op) ? fillGroups(weight, geometry.in.c) : weight;
   const window = { name, geometry, input, weight: weights, output, biases, from, fromNhwc };
   const job = { ...window, stage: null };

@@ -32,7 +32,8 @@ function dealtExtent({ s, f, c }: Extent, cores: number): Extent {
   return c < cores ? { s: 1, f, c: c * s } : { s, f, c };
 }
 
-function encodeTable(entries: Float64Array): Uint8Array {
+/** A table as the TP cores read it: 1024 words with FP21 numbers. */
+export function encodeTable(entries: Float64Array): Uint8Array {
   const bytes = new Uint8Array(TABLE_ENTRIES * 4);
   const view = new DataView(bytes.buffer);
   entries.forEach((entry, index) => view.setUint32(index * 4, encodeFp21(entry), true));
@@ -56,6 +57,16 @@ export function encodeFp21(value: number): number {
   // The sum carries a fraction that rounds up to 1 into the exponent.
   const fraction = roundHalfEven((size / 2 ** exponent - 1) * 2 ** FRACTION_BITS);
   return sign | (((exponent + BIAS) << FRACTION_BITS) + fraction);
+}
+
+/** The number of an FP21 code; NaN for codes whose meaning is not known. */
+export function decodeFp21(code: number): number {
+  const exponent = (code >>> FRACTION_BITS) & 31;
+  if (code >>> 21 !== 0 || exponent === 31) return NaN;
+  const fraction = (code & (2 ** FRACTION_BITS - 1)) / 2 ** FRACTION_BITS;
+  const size =
+    exponent === 0 ? fraction * SMALLEST_NORMAL : (1 + fraction) * 2 ** (exponent - BIAS);
+  return (code & SIGN) !== 0 ? -size : size;
 }
 
 function roundHalfEven(value: number): number {

@@ -11,17 +11,21 @@ import {
   walkOf,
   type Copy,
   type CopyGroup,
+  type Movement,
   type Walk,
 } from "../../../legalise/movement.ts";
 import type { TpProgram, TpRecord } from "../../jobs.ts";
 import { ceilDiv, zp8 } from "../../lower-shared.ts";
 import type { LoweringContext } from "../context.ts";
 
+const CANCELLED = "together with the transpositions before it, it moves nothing";
+
 /** Reads the form that exists and writes the one that is wanted: a change of layout comes for free. */
 export function lowerMovement(context: LoweringContext, op: Op): void {
-  const movement = movementOf(context.graph, op);
+  const folded = context.choices.foldMovements ? foldedTransposes(context, op) : null;
+  const movement = folded?.movement ?? movementOf(context.graph, op);
   if (typeof movement === "string") throw new GraphError(movement, { op: op.id }, "lower");
-  const input = context.tensor(op.inputs[0]!);
+  const input = context.tensor(folded?.input ?? op.inputs[0]!);
   const output = context.tensor(op.outputs[0]!);
   const planar = context.wantsPlanar(output.id);
   const source = context.formOf(input.id);
@@ -29,6 +33,7 @@ export function lowerMovement(context: LoweringContext, op: Op): void {
   const bytes = context.bytes(output.id);
   if (isContiguous(copy) && context.isReadInside(output.id)) {
     context.define(output.id, context.placement.addPiece(bytes, source.node, copy.from), planar);
+    if (folded) context.folds.push({ op: op.id, into: null, how: CANCELLED });
   } else {
     const target = context.placement.add(bytes);
     for (const programs of copyJobs(copy, zp8(input), context.chip.tpCores))
@@ -36,6 +41,46 @@ export function lowerMovement(context: LoweringContext, op: Op): void {
     context.define(output.id, target, planar);
   }
   context.publish(op);
+}
+
+/**
+ * A TRANSPOSE of transposed values reads what all of them together start from. Those before it lose their jobs where nobody else
+ * reads them.
+ */
+function foldedTransposes(
+  context: LoweringContext,
+  op: Op,
+): { movement: Movement; input: number } | null {
+  if (op.kind !== "TRANSPOSE") return null;
+  const movements: Movement[] = [];
+  let input = op.outputs[0]!;
+  for (let at: Op | undefined = op; at?.kind === "TRANSPOSE"; at = context.producerOf(input)) {
+    const movement = movementOf(context.graph, at);
+    if (typeof movement === "string") return null;
+    movements.unshift(movement);
+    input = at.inputs[0]!;
+  }
+  if (movements.length < 2) return null;
+  const movement = movements.reduce(thenTransposed);
+  const steps = [true, false].flatMap((from) =>
+    [true, false].map((to) => {
+      const shapes = [context.tensor(input).shape, context.tensor(op.outputs[0]!).shape] as const;
+      return copyOf(movement, stepsOf(shapes[0], from), stepsOf(shapes[1], to));
+    }),
+  );
+  return steps.every((copy) => walkOf(copy) !== null) ? { movement, input } : null;
+}
+
+/** Two transpositions, one after the other. */
+function thenTransposed(first: Movement, second: Movement): Movement {
+  return {
+    ...second,
+    loops: second.loops.map((loop) => {
+      // The first one writes dimension i from where its loop i reads.
+      const through = first.loops.find(({ to }) => to.dimension === loop.from.dimension)!;
+      return { ...loop, from: through.from };
+    }),
+  };
 }
 
 /** Programs of a copy, by job: as many as there are cores in each. */

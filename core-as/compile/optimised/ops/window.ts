@@ -27,25 +27,36 @@ export interface WindowJob {
   fromNhwc?: boolean;
   /** A fitted output stage, whose offset the biases hold already. */
   stage: OutputStage | null;
+  /** Jobs on groups of channels instead of one job, in the order of execution. */
+  parts?: WindowParts;
+}
+
+/** How several NN jobs compute a window. */
+export interface WindowParts {
+  /** Drafts them. */
+  draft(from: number, to: number): void;
 }
 
 /** Drafts the jobs of a sliding window and publishes its output. */
 export function draftWindow(context: LoweringContext, op: Op, job: WindowJob): void {
   const { geometry, output } = job;
   const { sampled, stacked } = geometry;
-  const { record, weights } = windowRecord(context, op, job);
-  const { name, biases } = job;
   const from = inputOf(context, op, job);
   if (stacked || sampled?.at === "output") {
     const to = context.placement.add(bytesOf(geometry.out));
-    context.nn(op, { op: name, record, weights, biases, from, to });
+    draftNn(context, op, job, from, to);
     if (stacked) draftUnstacking(context, op, stacked, to, output);
     else context.alias(output.id, draftSampling(context, op, geometry, to, output));
   } else {
-    const to = context.produce(output.id);
-    context.nn(op, { op: name, record, weights, biases, from, to });
+    draftNn(context, op, job, from, context.produce(output.id));
   }
   context.publish(op);
+}
+
+function draftNn(context: LoweringContext, op: Op, job: WindowJob, from: number, to: number): void {
+  if (job.parts) return job.parts.draft(from, to);
+  const { record, weights } = windowRecord(context, op, job);
+  context.nn(op, { op: job.name, record, weights, biases: job.biases, from, to });
 }
 
 /** Record and weights of the NN job. */

@@ -18,7 +18,7 @@ const MAX_GROUPS = 64;
  * which the time of one inference does not show. Smaller groups have fewer. Compared with the undivided job, a division may
  * cost the start of one job.
  */
-const MS_PER_MEGABYTE = 2.6;
+const MS_PER_MEGABYTE = 3.5;
 
 /** Splits a job where the cost model says that it pays; any other job stays as it is. */
 export function splitDepthwise(

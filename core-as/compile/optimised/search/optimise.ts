@@ -2,39 +2,64 @@
 // None of them changes a result.
 // SPDX-License-Identifier: MIT
 import type { Core } from "../../../core.ts";
+import type { ErrorLocation } from "../../../errors.ts";
+import { generationOf } from "../../../hw/chips.ts";
 import { systemOf, type System } from "../../../hw/systems.ts";
-import type { Tensor } from "../../../ir/graph.ts";
+import type { Graph, Op, Tensor } from "../../../ir/graph.ts";
 import type { ConvGeometry } from "../../../legalise/conv-geometry.ts";
+import type { GenerationChoices } from "../../generate.ts";
 import type { Lowered, NnWork, Work } from "../../jobs.ts";
 import { ALL_OPTIMISATIONS, type CompileSettings, type Optimisations } from "../../options.ts";
 import type { Steps } from "../../steps.ts";
 import type { LoweringChoices } from "../context.ts";
+import { withoutConstantChannels } from "./constant-channels.ts";
+import { foldJobs } from "../fold/fold-jobs.ts";
+import { orderJobs } from "../job-order.ts";
 import { chooseStrides } from "./dense-strides.ts";
 import { splitDepthwise } from "./depthwise-groups.ts";
+import { experimentsOf, withExperiments } from "./experiments.ts";
+import { dealKernels, type PlannedJob } from "./kernel-dealing.ts";
 import { PlanSearch } from "./plan-search.ts";
 import { reshapePointwise } from "./pointwise-shapes.ts";
 import { dealTranspose } from "./transpose-cores.ts";
 
+/** Transformations that `capturedOnly` leaves out. */
+const NEVER_CAPTURED: Partial<Optimisations> = {
+  transposeCores: false,
+  mergedLayouts: false,
+  kernelDealing: false,
+};
+
 /** The choices of one compilation. */
-export class Optimiser implements LoweringChoices {
+export class Optimiser implements LoweringChoices, GenerationChoices {
   /** Tiles and caches of NN jobs. */
   readonly plans: PlanSearch;
   private readonly switches: Optimisations;
   private readonly system: System;
+  /** Experiment bits of all NN jobs. */
+  private readonly experiments: number;
 
   constructor(
     core: Core,
     private readonly settings: CompileSettings,
   ) {
-    const { chip, system = systemOf(chip.name), optimisations, capturedOnly } = settings;
+    const { chip, system = systemOf(chip.name), optimisations } = settings;
+    const { capturedOnly, experimental } = settings;
     this.system = system;
     this.switches = {
       ...ALL_OPTIMISATIONS,
-      ...(capturedOnly ? { transposeCores: false, mergedLayouts: false } : {}),
+      ...(capturedOnly ? NEVER_CAPTURED : {}),
       ...optimisations,
     };
     const { tileSearch: tiles, cacheSplit: caches } = this.switches;
-    this.plans = new PlanSearch(core, chip, system, { tiles, caches });
+    const experiments = experimental && !capturedOnly ? experimentsOf(chip, this.switches) : 0;
+    this.experiments = experiments;
+    this.plans = new PlanSearch(core, chip, system, { tiles, caches, experiments });
+  }
+
+  /** The graph that a partition is lowered from. */
+  simplify(graph: Graph, ops: readonly Op[]): Graph {
+    return this.switches.constantChannels ? withoutConstantChannels(graph, ops) : graph;
   }
 
   /** How lowering computes strides. */
@@ -42,6 +67,12 @@ export class Optimiser implements LoweringChoices {
     return this.switches.denseStrides
       ? chooseStrides(geometry, weight, this.settings.chip, this.system, this.plans, fromNhwc)
       : geometry;
+  }
+
+  /** Orders the kernels of a planned job, while its coefficients are generated. */
+  dealKernels(core: Core, job: PlannedJob, where: ErrorLocation): void {
+    if (this.switches.kernelDealing && generationOf(this.settings.chip).kernelsAnywhere)
+      dealKernels(core, job, where);
   }
 
   get mergeLayouts(): boolean {
@@ -58,6 +89,20 @@ export class Optimiser implements LoweringChoices {
     return { ...lowered, jobs };
   }
 
+  /** Leaves out jobs whose work others do. */
+  fold(lowered: Lowered): Lowered {
+    return this.switches.foldJobs ? foldJobs(lowered, this.settings.chip) : lowered;
+  }
+
+  get foldMovements(): boolean {
+    return this.switches.foldJobs;
+  }
+
+  /** Brings jobs into the order that needs least memory. */
+  order(lowered: Lowered): Lowered {
+    return this.switches.jobOrder ? orderJobs(lowered) : lowered;
+  }
+
   private replace(work: Work): Work[] {
     const { switches, plans, system } = this;
     const { chip } = this.settings;
@@ -66,6 +111,9 @@ export class Optimiser implements LoweringChoices {
     const jobs: NnWork[] = switches.depthwiseGroups
       ? splitDepthwise(work, chip, system, plans)
       : [work];
-    return switches.pointwiseShapes ? jobs.map((job) => reshapePointwise(job, plans)) : jobs;
+    const shaped = switches.pointwiseShapes
+      ? jobs.map((job) => reshapePointwise(job, plans))
+      : jobs;
+    return shaped.map((job) => withExperiments(job, this.experiments));
   }
 }

@@ -1,6 +1,6 @@
 // Tile and cache plan of an NN job: the cheapest of those that the buffers allow (spec/cost-model.md, Limits on freedom).
 // SPDX-License-Identifier: MIT
-import { CacheSplit, NnJob, Status } from "../../../assembly/abi.ts";
+import { CacheSplit, Experiment, NnJob, Status } from "../../../assembly/abi.ts";
 import type { Core } from "../../../core.ts";
 import { jobTime } from "../../../cost/job-cost.ts";
 import { nnCost, type NnShape } from "../../../cost/nn-cost.ts";
@@ -13,6 +13,8 @@ export interface SearchSwitches {
   tiles: boolean;
   /** Other splits of the on-chip memory than the reference's. */
   caches: boolean;
+  /** Experiment bits of all jobs. */
+  experiments: number;
 }
 
 /** Record members that a search sets, and what the job then costs. */
@@ -26,6 +28,9 @@ export interface PlanChoice {
 
 /** Plans that are not better by this share are not worth leaving the reference's choice. */
 const WORTHWHILE = 0.002;
+
+/** Rows of the tallest tile that captures of version 8 have. */
+const CAPTURED_ROWS = 4;
 
 /** Modes of the caches in a record. */
 const OFF = 0;
@@ -77,6 +82,7 @@ export class PlanSearch {
     };
     // No tile is taller than the largest one: a narrow tile might be by the formulas, but no capture of a wide image has one.
     const tallest = considerTile(0, 0);
+    if ((this.switches.experiments & Experiment.TALL_TILES) !== 0) considerTile(0, CAPTURED_ROWS);
     if (!tiles) return best;
     const { columns, rows } = tileSides(words);
     for (const x of columns) {
@@ -111,6 +117,7 @@ export class PlanSearch {
     const { core } = this;
     core.writeWords(record + NnJob.TILE_LIMIT_X * 4, [limitX, limitY]);
     core.writeWords(record + NnJob.CACHE_SPLIT * 4, [split]);
+    core.writeWords(record + NnJob.EXPERIMENTS * 4, [this.switches.experiments]);
     if (core.invoke("planTiles", record) !== Status.OK) return null;
     core.invoke("planSram", record);
     // TILE_X is the first planned member.

@@ -1,0 +1,416 @@
+// Jobs of layers with a scale for each channel: one for each group, on planes that follow each other.
+// SPDX-License-Identifier: MIT
+import { NnJob, TpJob } from "../../../assembly/abi.ts";
+import type { Op, Tensor } from "../../../ir/graph.ts";
+import {
+  isGrouped,
+  pointwiseGeometry,
+  type ConvGeometry,
+} from "../../../legalise/conv-geometry.ts";
+import type { NnWork, TpProgram } from "../../jobs.ts";
+import { zp8 } from "../../lower-shared.ts";
+import { padPrograms } from "../../tp-programs.ts";
+import type { LoweringContext } from "../context.ts";
+import { biasesOf, lowestOf, requantisedSteps } from "../numerics.ts";
+import { encodable, fitOutputStage, stageLimits, type OutputStage } from "../output-stage.ts";
+import { draftWindow, windowRecord, type WindowJob } from "../ops/window.ts";
+import type { ChannelGroup } from "./grouping.ts";
+import { inputPlane, outputPlane, stepOf, type ChannelLayer } from "./layer.ts";
+import type { LayerPlan } from "./plan.ts";
+import { REMAINDER_STEPS } from "./requantise.ts";
+import { groupWeights, type GroupError, type GroupWeights, type InputOrder } from "./weights.ts";
+
+/**
+ * Drafts the jobs of a layer with a scale for each channel and publishes its output.
+ * @returns false, with nothing drafted, for a layer with one scale
+ */
+export function draftChannels(
+  context: LoweringContext,
+  op: Op,
+  name: NnWork["op"],
+  from: number,
+  geometry: ConvGeometry,
+  fromNhwc: boolean,
+): boolean {
+  const planned = context.channels.layers.get(op.id);
+  if (planned === undefined) return false;
+  // Strides may be done otherwise than the plan thought.
+  const step = stepOf(geometry, planned.layer.unit);
+  const layer = { ...planned.layer, geometry, step };
+  const [input, weight] = op.inputs.map((id) => context.tensor(id)) as [Tensor, Tensor];
+  const output = context.tensor(op.outputs[0]!);
+  const biases = biasesOf(context.graph, op, geometry.out.c);
+  const job: WindowJob = { name, geometry, input, weight, output, biases, from, stage: null };
+  const parts = new Parts(context, op, layer, planned.plan, job);
+  draftWindow(context, op, { ...job, fromNhwc, parts });
+  context.note(parts.accuracy());
+  return true;
+}
+
+/** Byte of a remainder of 0. */
+const REMAINDER_ZERO = 128;
+
+/** The NN jobs of one layer. */
+class Parts {
+  private readonly errors: GroupError[] = [];
+
+  constructor(
+    private readonly context: LoweringContext,
+    private readonly op: Op,
+    private readonly layer: ChannelLayer,
+    private readonly plan: LayerPlan,
+    private readonly job: WindowJob,
+  ) {}
+
+  draft(from: number, to: number): void {
+    const { context, op, layer, plan } = this;
+    const target = plan.reorders ? context.placement.add(context.placement.bytesOf(to)) : to;
+    const { copies, roomy } = this.sharedInputs(from);
+    // A group may begin at a channel of the one before it: what it writes there is overwritten by the job that follows.
+    for (const group of [...plan.groups].reverse())
+      this.draftGroup(
+        group,
+        group.copies > 1 ? copies : group.remainder > 0 ? roomy : from,
+        target,
+      );
+    if (plan.reorders) draftReorder(context, op, layer, plan, this.job.output, target, to);
+  }
+
+  /** The input several times, and with room for remainders behind it, as far as groups want that. */
+  private sharedInputs(from: number): { copies: number; roomy: number } {
+    const { layer, plan } = this;
+    const most = Math.max(...plan.groups.map(({ copies }) => copies));
+    const rooms = plan.groups.map((group) => (group.remainder > 0 ? this.room(group) : 0));
+    const room = Math.max(...rooms) * outputPlane(layer.geometry);
+    return {
+      // Groups of a depthwise convolution copy their own planes.
+      copies: most > 1 && !layer.geometry.depthwise ? this.copied(from, most) : from,
+      roomy: room > 0 ? this.roomBehind(from, room) : from,
+    };
+  }
+
+  private roomBehind(from: number, room: number): number {
+    const { placement } = this.context;
+    if (!placement.isFree(from)) return this.besides(from, room);
+    const all = placement.add(placement.bytesOf(from) + room);
+    placement.attach(from, all, 0);
+    return all;
+  }
+
+  /** Output channels of a group's jobs, those included that another one overwrites. */
+  private room({ first, count }: ChannelGroup): number {
+    return (first % this.layer.step) + count;
+  }
+
+  accuracy(): ReturnType<typeof accuracyOf> {
+    const { accuracy } = this.context.channels;
+    return accuracyOf(this.op, accuracy, this.layer, this.plan, this.errors);
+  }
+
+  private draftGroup(group: ChannelGroup, from: number, to: number): void {
+    const { context, layer, plan } = this;
+    const { unit, step } = layer;
+    const begin = group.first - (group.first % step);
+    const end = group.first + group.count;
+    const channels = Array.from({ length: (end - begin) * unit }, (_, i) => {
+      const place = begin + Math.floor(i / unit);
+      return place < group.first ? null : plan.order[place]! * unit + (i % unit);
+    });
+    const { biases, weight: template } = this.job;
+    const input = this.inputOrder();
+    const isRoomy = group.remainder > 0;
+    const span = isRoomy ? plan.order.length - begin : channels.length;
+    const made = groupWeights({ layer, group, channels, biases, input, span, template });
+    this.errors.push(made.error);
+    const out = outputPlane(layer.geometry) * unit;
+    const isWhole = begin === 0 && end === plan.order.length;
+    const target = isWhole ? to : context.placement.addPiece((end - begin) * out, to, begin * out);
+    const { depthwise } = layer.geometry;
+    const node = isRoomy
+      ? this.withRemainders(made.rest!, group, from, depthwise ? begin : 0, channels.length)
+      : depthwise
+        ? this.depthwiseInput(group, this.planesOf(from, begin, end - begin))
+        : this.denseInput(group, from);
+    this.draftJob(group, made, { outputs: channels.length, span }, node, target);
+  }
+
+  /** Some planes of a depthwise convolution's input. */
+  private planesOf(from: number, begin: number, count: number): number {
+    const { placement } = this.context;
+    const bytes = count * inputPlane(this.layer.geometry);
+    if (bytes === placement.bytesOf(from)) return from;
+    return placement.addPiece(bytes, from, begin * inputPlane(this.layer.geometry));
+  }
+
+  private depthwiseInput({ copies }: ChannelGroup, planes: number): number {
+    return copies > 1 ? this.copied(planes, copies) : planes;
+  }
+
+  private denseInput({ copies }: ChannelGroup, from: number): number {
+    const { placement } = this.context;
+    const bytes = copies * this.imageBytes();
+    return placement.bytesOf(from) === bytes ? from : placement.addPiece(bytes, from, 0);
+  }
+
+  private imageBytes(): number {
+    return inputPlane(this.layer.geometry) * this.layer.geometry.in.c;
+  }
+
+  /**
+   * Drafts the job of a group's remainders; its output lies behind the input's planes.
+   * @param begin first plane that the group reads
+   * @returns what the group's own job reads
+   */
+  private withRemainders(
+    { weight, biases }: NonNullable<GroupWeights["rest"]>,
+    { remainder }: ChannelGroup,
+    from: number,
+    begin: number,
+    outputs: number,
+  ): number {
+    const { context, op, layer, job } = this;
+    const { placement } = context;
+    const { geometry } = layer;
+    const plane = inputPlane(geometry);
+    const planes = geometry.depthwise ? outputs : geometry.in.c;
+    const part = {
+      ...job,
+      geometry: groupGeometry(geometry, planes, outputs, geometry.depthwise),
+      weight,
+      stage: { factor: 1 / (remainder * REMAINDER_STEPS), offset: 0, zeroPoint: REMAINDER_ZERO },
+    };
+    const { record, weights } = windowRecord(context, op, part);
+    const bytes = outputs * outputPlane(geometry);
+    context.nn(op, {
+      op: job.name,
+      record: { ...record, [NnJob.RELU]: 0 },
+      weights,
+      biases,
+      from: placement.addPiece(planes * plane, from, begin * plane),
+      to: placement.addPiece(bytes, from, this.imageBytes()),
+    });
+    const skipped = begin * plane;
+    return placement.addPiece(this.imageBytes() - skipped + bytes, from, skipped);
+  }
+
+  /** A copy of some planes with room behind them. */
+  private besides(from: number, room: number): number {
+    const { placement } = this.context;
+    const bytes = placement.bytesOf(from);
+    const all = placement.add(bytes + room);
+    this.copyTo(from, all, 1, bytes / inputPlane(this.layer.geometry));
+    return all;
+  }
+
+  private draftJob(
+    group: ChannelGroup,
+    made: GroupWeights,
+    { outputs, span }: { outputs: number; span: number },
+    from: number,
+    to: number,
+  ): void {
+    const { context, op, layer, job } = this;
+    const { depthwise, in: image } = layer.geometry;
+    const planes = group.copies * (depthwise ? span / layer.unit : image.c);
+    const isDepthwise = depthwise && group.copies === 1 && group.remainder === 0;
+    const all = group.remainder > 0 ? planes + outputs : planes;
+    const geometry = groupGeometry(layer.geometry, all, outputs, isDepthwise);
+    // All planes share a zero point: the remainders' own one goes into the biases.
+    const zero = group.remainder * (REMAINDER_ZERO - zp8(job.input));
+    const { stage, biases } = this.fitted(
+      group,
+      made.biases.map((bias) => bias - zero),
+      made.weight,
+    );
+    const { record, weights } = windowRecord(context, op, {
+      ...job,
+      geometry,
+      weight: made.weight,
+      stage,
+    });
+    const name = depthwise && !isDepthwise ? "conv" : job.name;
+    context.nn(op, { op: name, record, weights, biases, from, to });
+  }
+
+  /** The output stage for a group's multiplier, with its offset in the biases. */
+  private fitted(
+    { multiplier }: ChannelGroup,
+    biases: Int32Array,
+    weight: Tensor,
+  ): { stage: OutputStage; biases: Int32Array } {
+    const { context, op, job } = this;
+    const lowest = lowestOf(op, job.output);
+    const products = (weight.constant!.length / biases.length) * 255 * 128;
+    const largest = biases.reduce((most, bias) => Math.max(most, Math.abs(bias)), 0);
+    const limits = stageLimits(context.chip, lowest, products + largest);
+    const zeroPoint = zp8(job.output);
+    const steps = requantisedSteps(multiplier, zeroPoint, lowest);
+    const stage = (steps && fitOutputStage(steps, limits)) ?? {
+      factor: encodable(multiplier, limits.multiplierBits),
+      offset: 0,
+      zeroPoint,
+    };
+    return { stage, biases: biases.map((bias) => bias + stage.offset) };
+  }
+
+  private inputOrder(): InputOrder {
+    const { context, op, layer } = this;
+    const order = context.channels.orders.get(op.inputs[0]!);
+    const planes = layer.geometry.in.c;
+    if (order === undefined) return { places: null, planes };
+    const places = new Int32Array(planes);
+    order.forEach((channel, place) => (places[channel] = place));
+    return { places, planes };
+  }
+
+  /** The planes of a node several times behind each other. */
+  private copied(from: number, copies: number): number {
+    const { placement } = this.context;
+    const bytes = placement.bytesOf(from);
+    const all = placement.add(copies * bytes);
+    this.copyTo(from, all, copies, bytes / inputPlane(this.layer.geometry));
+    return all;
+  }
+
+  private copyTo(from: number, to: number, copies: number, channels: number): void {
+    const { context, op, layer, job } = this;
+    const { placement, chip } = context;
+    const { folded, in: image } = layer.geometry;
+    const extent = folded
+      ? { s: folded.rows, f: folded.columns, c: channels * folded.x * folded.y }
+      : { ...image, c: channels };
+    const zp = zp8(job.input);
+    const parts = Math.max(1, Math.min(Math.floor(chip.tpCores / copies), extent.c));
+    const programs: TpProgram[] = [];
+    for (let copy = 0; copy < copies; copy++)
+      for (const program of padPrograms(extent, 0, { in: zp, out: zp }, parts))
+        programs.push({
+          ...program,
+          outOffset: program.outOffset + copy * placement.bytesOf(from),
+        });
+    for (let at = 0; at < programs.length; at += chip.tpCores) {
+      const some = programs.slice(at, at + chip.tpCores).map((program, i, { length }) => ({
+        ...program,
+        record: { ...program.record, [TpJob.NO_FLUSH]: i < length - 1 ? 1 : 0 },
+      }));
+      context.tp("copy", op.id, from, to, some);
+    }
+  }
+}
+
+/** Geometry of a group's job. */
+function groupGeometry(
+  geometry: ConvGeometry,
+  planes: number,
+  outputs: number,
+  depthwise: boolean,
+): ConvGeometry {
+  const { in: image, out } = geometry;
+  const pointwise = geometry.kS === 1 && geometry.kF === 1;
+  return {
+    ...geometry,
+    in: { ...image, c: planes },
+    out: { ...out, c: outputs },
+    depthwise,
+    native: depthwise && geometry.native && planes > 1,
+    expanded: depthwise && geometry.expanded && planes > 1,
+    widen: pointwise && planes === 1,
+  };
+}
+
+/** Writes the channels of a tensor in another order: a 1x1 convolution with one weight of one for each. */
+function draftReorder(
+  context: LoweringContext,
+  op: Op,
+  { geometry, unit }: ChannelLayer,
+  { order }: LayerPlan,
+  output: Tensor,
+  from: number,
+  to: number,
+): void {
+  const { c } = geometry.out;
+  const image = { s: geometry.out.s, f: geometry.out.f, c };
+  const wanted = context.channels.orders.get(output.id);
+  const places = new Int32Array(c);
+  order.forEach((item, at) => {
+    for (let i = 0; i < unit; i++) places[item * unit + i] = at * unit + i;
+  });
+  const constant = new Uint8Array(c * c);
+  for (let place = 0; place < c; place++) {
+    const channel = wanted ? wanted[place]! : place;
+    constant[place * c + places[channel]!] = 1;
+  }
+  const weight: Tensor = {
+    ...output,
+    type: "int8",
+    shape: [c, 1, 1, c],
+    constant,
+    quant: { scales: Float32Array.of(1), zeroPoints: Int32Array.of(0), axis: 0 },
+  };
+  const stage = { factor: 1, offset: 0, zeroPoint: zp8(output) };
+  const job = { name: "pwconv" as const, geometry: pointwiseGeometry(image, c), weight, output };
+  const input = output;
+  const biases = new Int32Array(c);
+  const { record, weights } = windowRecord(context, op, { ...job, input, biases, from, stage });
+  context.nn(op, {
+    op: "pwconv",
+    record: { ...record, [NnJob.RELU]: 0 },
+    weights,
+    biases,
+    from,
+    to,
+  });
+}
+
+function accuracyOf(
+  op: Op,
+  accuracy: LoweringContext["channels"]["accuracy"],
+  { inputs, factors }: ChannelLayer,
+  { groups, reorders }: LayerPlan,
+  errors: readonly GroupError[],
+) {
+  const most = (member: keyof GroupError): number =>
+    errors.reduce((value, error) => Math.max(value, error[member]), 0);
+  const beyond = errors.reduce((sum, error) => sum + error.beyond, 0);
+  return {
+    op: op.id,
+    accuracy,
+    groups: groups.length,
+    copies: Math.max(...groups.map(({ copies }) => copies)),
+    remainders: groups.filter(({ remainder }) => remainder > 0).length,
+    reorders,
+    inputs: inputs.source,
+    // As the executable keeps them.
+    deviation: Math.fround(most("deviation")),
+    bound: Math.fround(most("bound")),
+    worst: Math.fround(most("worst")),
+    withinOne: Math.fround(1 - beyond / factors.length),
+  };
+}
+
+/** Weights and biases of a layer with one scale, in the orders that its input and its output have. */
+export function reorderKernels(
+  context: LoweringContext,
+  op: Op,
+  { weight, biases }: { weight: Tensor; biases: Int32Array },
+): { weight: Tensor; biases: Int32Array } {
+  const from = context.channels.orders.get(op.inputs[0]!);
+  const to = context.channels.orders.get(op.outputs[0]!);
+  if ((!from && !to) || isGrouped(context.graph, op)) return { weight, biases };
+  const stored = weight.constant!;
+  const constant = new Uint8Array(stored.length);
+  const last = weight.shape.at(-1)!;
+  const rows = stored.length / last;
+  const depthwise = op.kind === "DEPTHWISE_CONV_2D";
+  const each = depthwise ? rows : rows / weight.shape[0]!;
+  for (let row = 0; row < rows; row++) {
+    const kernel = Math.floor(row / each);
+    const source = to && !depthwise ? to[kernel]! * each + (row % each) : row;
+    for (let z = 0; z < last; z++)
+      constant[row * last + z] = stored[source * last + ((depthwise ? to : from)?.[z] ?? z)]!;
+  }
+  return {
+    weight: { ...weight, constant },
+    biases: to ? biases.map((_, place) => biases[to[place]!]!) : biases,
+  };
+}

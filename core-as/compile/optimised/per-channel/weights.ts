@@ -1,0 +1,253 @@
+// Weights and biases of one job of a layer with a scale for each channel.
+// SPDX-License-Identifier: MIT
+import type { Tensor } from "../../../ir/graph.ts";
+import type { ConvGeometry } from "../../../legalise/conv-geometry.ts";
+import { REMAINDER_RANGE, SIGMAS } from "./budget.ts";
+import type { ChannelGroup } from "./grouping.ts";
+import type { ChannelLayer } from "./layer.ts";
+import { shareBeyond } from "./normal.ts";
+import {
+  REMAINDER_STEPS,
+  requantiseChannel,
+  splitChannel,
+  type PlaneMoments,
+  type Requantised,
+} from "./requantise.ts";
+
+/** What a job's channels are off by, in output steps before rounding; each the worst of its channels. */
+export interface GroupError {
+  deviation: number;
+  /** SIGMAS deviations and the roundings of bias and TFLite. */
+  bound: number;
+  /** For any inputs within their range. */
+  worst: number;
+  /** Sum over the channels of the share of outputs that are more than one step off. */
+  beyond: number;
+}
+
+export interface GroupWeights {
+  weight: Tensor;
+  biases: Int32Array;
+  /** Of the job that computes the remainders first, if there is one. */
+  rest: { weight: Tensor; biases: Int32Array } | null;
+  error: GroupError;
+}
+
+/** Larger biases saturate the output all the same, and must not overflow the accumulator. */
+const LARGEST_BIAS = 2 ** 29;
+
+const limited = (bias: number): number =>
+  Math.min(Math.max(Math.round(bias), -LARGEST_BIAS), LARGEST_BIAS);
+
+/** What the input's order means for weights. */
+export interface InputOrder {
+  /** Place of each plane; null = the model's order. */
+  places: ArrayLike<number> | null;
+  planes: number;
+}
+
+/** What a group's weights are made of. */
+export interface GroupParts {
+  layer: ChannelLayer;
+  group: ChannelGroup;
+  /** Output channels in the order of the job; null stands for one that another job overwrites. */
+  channels: readonly (number | null)[];
+  biases: Int32Array;
+  input: InputOrder;
+  /** Planes of a depthwise group's input up to its remainders. */
+  span: number;
+  /** The layer's weights, for all that is not replaced. */
+  template: Tensor;
+}
+
+/** Weights of a group, requantised to its multiplier. */
+export function groupWeights(parts: GroupParts): GroupWeights {
+  const { layer, group, channels, input } = parts;
+  const { kernels, geometry } = layer;
+  const { taps } = kernels;
+  const count = channels.length;
+  const isDense = !geometry.depthwise || group.copies > 1 || group.remainder > 0;
+  const planes = geometry.depthwise ? parts.span : input.planes;
+  const all = planes * group.copies + (group.remainder > 0 ? count : 0);
+  const store = isDense ? denseStore(count, taps, all) : depthwiseStore(count, taps);
+  const rests = group.remainder > 0 ? restStore(parts) : null;
+  const biases = new Int32Array(count);
+  const restBiases = new Int32Array(count);
+  const error: GroupError = { deviation: 0, bound: 0, worst: 0, beyond: 0 };
+  for (const [at, channel] of channels.entries()) {
+    if (channel === null) continue;
+    const made = channelWeights(parts, channel);
+    biases[at] = limited(made.bias);
+    restBiases[at] = limited(made.restBias);
+    addError(error, made.error);
+    placeWeights(parts, at, channel, made.whole, store, planes, group.copies);
+    if (rests === null) continue;
+    placeWeights(parts, at, channel, made.rest, rests, planes, 1);
+    store.set(at, centreTap(geometry), planes + at, group.remainder);
+  }
+  const tensor = (of: WeightStore): Tensor => ({
+    ...parts.template,
+    shape: of.shape(parts.template.shape),
+    constant: of.bytes,
+    quant: { scales: Float32Array.of(1), zeroPoints: Int32Array.of(0), axis: 0 },
+  });
+  return {
+    weight: tensor(store),
+    biases,
+    rest: rests && { weight: tensor(rests), biases: restBiases },
+    error,
+  };
+}
+
+const restStore = ({ layer, channels, input }: GroupParts): WeightStore =>
+  layer.geometry.depthwise
+    ? depthwiseStore(channels.length, layer.kernels.taps)
+    : denseStore(channels.length, layer.kernels.taps, input.planes);
+
+/** The tap that lies on the output's pixel. */
+const centreTap = ({ padTop, padLeft, kF, dilationS, dilationF }: ConvGeometry): number =>
+  (padTop / dilationS) * ((kF - 1) / dilationF + 1) + padLeft / dilationF;
+
+interface ChannelWeights {
+  whole: Int16Array;
+  rest: Int16Array;
+  bias: number;
+  restBias: number;
+  error: GroupError;
+}
+
+/** Weights and bias of one channel. */
+function channelWeights({ layer, group, biases }: GroupParts, channel: number): ChannelWeights {
+  const { kernels, factors, border } = layer;
+  const { planes, taps } = kernels;
+  const { multiplier, copies, remainder } = group;
+  const ratio = factors[channel]! / multiplier;
+  const shape = { planes, taps, border };
+  const inputs = planeMoments(layer, kernels.firstPlane(channel));
+  const whole = new Int16Array(planes * taps);
+  const rest = new Int16Array(remainder > 0 ? planes * taps : 0);
+  const row = kernels.row(channel);
+  const bias = biases[channel]! * ratio;
+  const factor = factors[channel]!;
+  if (remainder === 0) {
+    const made = requantiseChannel(row, ratio, copies, shape, inputs, whole);
+    const error = errorOf(multiplier, factor, made, 0);
+    return { whole, rest, bias: bias - made.centre, restBias: 0, error };
+  }
+  const { first, left } = splitChannel(row, ratio, shape, inputs, whole, rest);
+  let centre = 0;
+  for (let k = 0; k < rest.length; k++) centre += rest[k]! * inputs.mean[k % planes]!;
+  return {
+    whole,
+    rest,
+    // Around the expected inputs, so that the remainder's byte is in the middle of its range.
+    bias: bias + centre / REMAINDER_STEPS,
+    restBias: -centre,
+    error: errorOf(multiplier, factor, withRemainder(first, left, remainder), remainder / 2),
+  };
+}
+
+/** The error that is left when remainders are added: what their own rounding and range leave. */
+function withRemainder(
+  { largest }: Requantised,
+  left: Requantised,
+  remainder: number,
+): Requantised {
+  // What does not fit the remainder's byte is missing.
+  const cut = Math.max(0, largest - REMAINDER_RANGE * remainder);
+  return { ...left, largest: left.largest + cut };
+}
+
+function placeWeights(
+  { layer, input }: GroupParts,
+  at: number,
+  channel: number,
+  weights: Int16Array,
+  store: WeightStore,
+  all: number,
+  copies: number,
+): void {
+  const { kernels, geometry } = layer;
+  const { planes, taps } = kernels;
+  const first = geometry.depthwise ? at : kernels.firstPlane(channel);
+  for (let tap = 0; tap < taps; tap++)
+    for (let z = 0; z < planes; z++) {
+      const place = geometry.depthwise || !input.places ? first + z : input.places[first + z]!;
+      let rest = weights[tap * planes + z]!;
+      for (let copy = 0; copy < copies; copy++) {
+        const share = Math.trunc(rest / (copies - copy));
+        store.set(at, tap, copy * all + place, share);
+        rest -= share;
+      }
+    }
+}
+
+function planeMoments({ inputs, kernels }: ChannelLayer, first: number): PlaneMoments {
+  const { mean, deviation } = inputs;
+  const last = first + kernels.planes;
+  return {
+    ...inputs,
+    mean: mean.subarray(first, last),
+    deviation: deviation.subarray(first, last),
+  };
+}
+
+/**
+ * Error of one channel in output steps.
+ * @param rounding accumulator steps that another rounding may be off
+ */
+function errorOf(
+  multiplier: number,
+  factor: number,
+  { deviation, extreme, largest, centre }: Requantised,
+  rounding: number,
+): GroupError {
+  // A channel with its own weights and multiplier differs by its output stage only.
+  const isExact = multiplier * (largest + Math.abs(centre)) < 1e-6;
+  const rest = isExact ? 0 : multiplier * (rounding + 0.5) + factor;
+  const own = multiplier * Math.hypot(deviation, rounding / Math.sqrt(3));
+  const worst = multiplier * largest + rest;
+  return {
+    deviation: own,
+    bound: Math.min(SIGMAS * multiplier * extreme + rest, worst),
+    worst,
+    beyond: worst <= 1 ? 0 : shareBeyond(1, own),
+  };
+}
+
+function addError(sum: GroupError, { deviation, bound, worst, beyond }: GroupError): void {
+  sum.deviation = Math.max(sum.deviation, deviation);
+  sum.bound = Math.max(sum.bound, bound);
+  sum.worst = Math.max(sum.worst, worst);
+  sum.beyond += beyond;
+}
+
+interface WeightStore {
+  bytes: Uint8Array;
+  set(kernel: number, tap: number, plane: number, value: number): void;
+  shape(of: readonly number[]): number[];
+}
+
+/** [o][s][f][z] */
+function denseStore(count: number, taps: number, planes: number): WeightStore {
+  const bytes = new Uint8Array(count * taps * planes);
+  return {
+    bytes,
+    set: (kernel, tap, plane, value) => {
+      bytes[(kernel * taps + tap) * planes + plane] = value;
+    },
+    shape: (of) => [count, ...of.slice(1, -1), planes],
+  };
+}
+
+/** [s][f][o] */
+function depthwiseStore(count: number, taps: number): WeightStore {
+  const bytes = new Uint8Array(count * taps);
+  return {
+    bytes,
+    set: (kernel, tap, _, value) => {
+      bytes[tap * count + kernel] = value;
+    },
+    shape: (of) => [...of.slice(0, -1), count],
+  };
+}

@@ -1,0 +1,170 @@
+// How a job cuts its output into tiles, what a tile reads, and how kernels are dealt to cores. Drawn to scale.
+// SPDX-License-Identifier: MIT
+import type { JSX } from "preact";
+import type { JobReport } from "../../../core-as/index.ts";
+import type { PanelProps } from "../panel-types.ts";
+import { bytesText, percentText, plural } from "../shell/format.ts";
+import { currentJob, Facts, JobChoice, Shown, useView, type Fact } from "./parts.tsx";
+import { TileDrawing } from "./tile-drawing.tsx";
+import type { NnTiles, TilesData, TpTiles } from "./tiles-data.ts";
+
+export function TilesPanel(props: PanelProps): JSX.Element {
+  const { compiled, selection, select } = props;
+  // Without a choice a job that has tiles comes first.
+  const fits = ({ kind }: JobReport): boolean => selection.job !== undefined || kind === "NN";
+  const job = currentJob(compiled.report, selection, fits) ?? compiled.report.jobs[0];
+  const view = useView<TilesData>(props, "tiles", job ? { partition: job.partition, job: job.job } : null); // prettier-ignore
+  if (!job) return <p class="notice">No operator runs on the NPU, so nothing is cut into tiles.</p>;
+  return (
+    <div class="hw-panel">
+      <JobChoice compiled={compiled} current={job} select={select} />
+      <Shown view={view}>
+        {(data) => (data.kind === "NN" ? <NnJob tiles={data} /> : <TpJob tiles={data} />)}
+      </Shown>
+    </div>
+  );
+}
+
+const sizes = ({ x, y, z }: { x: number; y: number; z: number }): string => `${x}×${y}×${z}`;
+
+function nnFacts(tiles: NnTiles): Fact[] {
+  const { shape, columns, rows, pooled, written, dealing, depthwise } = tiles;
+  const count = columns * rows;
+  const superblocks = dealing?.[0]?.length ?? 0;
+  return [
+    {
+      name: "Output",
+      value: sizes(shape.output),
+      note: pooled
+        ? `every second column and row is written: ${written.x}×${written.y}`
+        : "columns × rows × channels",
+    },
+    { name: "Input", value: sizes(shape.input), note: depthwise ? "a channel for each output channel" : `kernel ${sizes(shape.kernel)}` },
+    {
+      name: "Tiles",
+      value: `${columns}×${rows}`,
+      note: `${plural(count, "tile")} of ${shape.tile.x}×${shape.tile.y} pixels`,
+    },
+    {
+      name: "A tile reads",
+      value: bytesText(tiles.tileInputBytes),
+      note: `all tiles read ${percentText(tiles.overlap)} of the image`,
+    },
+    {
+      name: "Superblocks",
+      value: superblocks === 0 ? "not known" : String(superblocks),
+      note: `at most ${plural(tiles.kernelsPerSuperblock, "kernel")} a core at a time`,
+    },
+  ];
+} // prettier-ignore
+
+function NnJob({ tiles }: { tiles: NnTiles & { sourceOp: number; op: string } }): JSX.Element {
+  return (
+    <>
+      <Facts facts={nnFacts(tiles)} />
+      <TileDrawing key={`${tiles.sourceOp} ${sizes(tiles.shape.output)}`} tiles={tiles} />
+      <Dealing tiles={tiles} />
+    </>
+  );
+}
+
+/** Kernels by core and superblock; the blocks are as wide as their number of kernels. */
+function Dealing({ tiles }: { tiles: NnTiles }): JSX.Element {
+  const { dealing, kernelsPerSuperblock } = tiles;
+  if (dealing === null)
+    return <p class="notice">The format of the coefficients is not known for this chip.</p>;
+  const superblocks = dealing[0]?.length ?? 0;
+  return (
+    <section class="card">
+      <h2>Kernels by core and superblock</h2>
+      <p class="muted">
+        Every tile is computed superblock by superblock: each core takes its kernels of one superblock
+        at a time
+        {superblocks > 1
+          ? ", and the tile is read again for the next one unless the image cache holds it."
+          : "; here that is all of them."}
+      </p>
+      <div class="table-scroll fitting" role="region" aria-label="Kernels by core and superblock" tabIndex={0}>
+        <table class="plain dealing">
+          <caption class="hidden">Kernels by core and superblock</caption>
+          <thead>
+            <tr>
+              <th scope="col">Core, superblock</th>
+              {Array.from({ length: superblocks }, (_, i) => (
+                <th scope="col" class="number" key={i}>
+                  {i}
+                </th>
+              ))}
+              <th scope="col" class="number">
+                All
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {dealing.map((counts, core) => (
+              <tr key={core}>
+                <th scope="row">{core}</th>
+                {counts.map((count, i) => (
+                  <td class="number" key={i}>
+                    <span class="share-bar" aria-hidden="true">
+                      <span style={{ transform: `scaleX(${count / Math.max(kernelsPerSuperblock, 1)})` }} />
+                    </span>{" "}
+                    {count}
+                  </td>
+                ))}
+                <td class="number strong">{counts.reduce((a, b) => a + b, 0)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+} // prettier-ignore
+
+/** TP cores have no tiles of an output image: each walks a part of the input and writes by loops. */
+function TpJob({ tiles }: { tiles: TpTiles }): JSX.Element {
+  const place = (at: { buffer: number; offset: number } | null): string =>
+    at === null ? "not relocated" : `buffer ${at.buffer} + ${at.offset}`;
+  return (
+    <section class="card">
+      <h2>{plural(tiles.cores.length, "TP core")}</h2>
+      <p class="muted">
+        A TP job moves values: each core walks a window of its part of the input and writes where its
+        output loops lead.
+      </p>
+      <div class="table-scroll" role="region" aria-label="TP cores" tabIndex={0}>
+        <table class="plain">
+          <caption class="hidden">TP cores of the job</caption>
+          <thead>
+            <tr>
+              {["Core", "Input", "Window", "Reads from", "Writes to", "Output loops, innermost first"].map((name) => (
+                <th scope="col" key={name}>
+                  {name}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {tiles.cores.map(({ core, input, window, inputAt, outputAt, loops }) => (
+              <tr key={core}>
+                <th scope="row">{core}</th>
+                <td>{sizes(input)}</td>
+                <td>
+                  {window.width}×{window.height} at {window.x}, {window.y}
+                </td>
+                <td>{place(inputAt)}</td>
+                <td>{place(outputAt)}</td>
+                <td>
+                  {loops
+                    .map(({ count, step }) => `${count === null ? "rest" : `${count}×`} ${step} B`)
+                    .join(", ")}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+} // prettier-ignore

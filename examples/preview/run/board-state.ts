@@ -1,0 +1,140 @@
+// The connection to a board. It outlives the panel, not the page; the token is not kept beside it.
+// SPDX-License-Identifier: MIT
+import type { BoardCapabilities } from "../../../transport-ws/index.ts";
+import type { Compiled, PanelProps } from "../panel-types.ts";
+import { failureOf, type Failure } from "../shell/failure.ts";
+import type { BoardRun, BoardTransport, OutputDifference } from "./board-client.ts";
+import type { AnswerView } from "./run-data.ts";
+import { describeAnswer, inputBytes, runStore, simulate } from "./run-state.ts";
+import { Store } from "./store.ts";
+
+export interface BoardOutcome extends BoardRun {
+  /** The compilation and the inputs that ran. */
+  key: string;
+  inputs: readonly unknown[];
+  answer: AnswerView;
+  /** Beside the simulator's outputs. */
+  differences: OutputDifference[];
+}
+
+export interface BoardState {
+  url: string;
+  status: "closed" | "connecting" | "open" | "lost";
+  capabilities: BoardCapabilities | null;
+  /** Bytes of the executable that the board has taken, of how many; null while nothing is uploaded. */
+  upload: { sent: number; total: number } | null;
+  running: boolean;
+  outcome: BoardOutcome | null;
+  failure: BoardProblem | null;
+}
+
+/** What went wrong, and while what. */
+export interface BoardProblem {
+  about: "connection" | "run";
+  title: string;
+  failure: Failure;
+}
+
+export const boardStore = new Store<BoardState>({
+  url: "ws://127.0.0.1:9370",
+  status: "closed",
+  capabilities: null,
+  upload: null,
+  running: false,
+  outcome: null,
+  failure: null,
+});
+
+let board: BoardTransport | null = null;
+let attempt: AbortController | null = null;
+
+function failed(error: unknown, about: BoardProblem["about"], title: string): void {
+  const failure = { about, title, failure: failureOf(error) };
+  boardStore.set({ failure, running: false, upload: null });
+}
+
+/**
+ * Connects; nothing goes over the network before.
+ * @param token "" = none
+ * @param plaintext the reader allowed to send the token unencrypted
+ */
+export async function connect(url: string, token: string, plaintext: boolean): Promise<void> {
+  await disconnect();
+  const own = new AbortController();
+  attempt = own;
+  boardStore.set({ url, status: "connecting", failure: null, outcome: null });
+  try {
+    const { openBoard } = await import("./board-client.ts");
+    const opened = await openBoard(url, {
+      ...(token === "" ? {} : { token }),
+      allowPlaintextToken: plaintext,
+      signal: own.signal,
+      onUploadProgress: (sent, total) => boardStore.set({ upload: { sent, total } }),
+    });
+    if (attempt !== own) return void opened.close();
+    board = opened;
+    boardStore.set({ status: "open", capabilities: opened.capabilities });
+    void opened.disconnected.then(({ message }) => lost(opened, message));
+  } catch (error) {
+    if (attempt !== own) return;
+    boardStore.set({ status: "closed" });
+    if (!own.signal.aborted) failed(error, "connection", "No connection to the board");
+  }
+}
+
+/** The other side went away, or the network between. */
+function lost(which: BoardTransport, message: string): void {
+  if (board !== which) return;
+  board = null;
+  const failure = { message, code: "TW_IO_LOST", meaning: "", where: [] };
+  boardStore.set({
+    status: "lost",
+    capabilities: null,
+    running: false,
+    upload: null,
+    failure: { about: "connection", title: "Connection lost", failure },
+  });
+}
+
+/** Gives up connecting, or ends the connection. */
+export async function disconnect(): Promise<void> {
+  attempt?.abort();
+  attempt = null;
+  const open = board;
+  board = null;
+  boardStore.set({ status: "closed", capabilities: null, running: false, upload: null });
+  await open?.close();
+}
+
+/** Runs the chosen inputs on the board, and in the simulator where that was not done yet. */
+export async function runBoard(props: PanelProps, profile: boolean): Promise<void> {
+  const inputs = inputBytes(runStore.value);
+  const using = board;
+  if (using === null || inputs === null || boardStore.value.running) return;
+  const { key, twx } = props.compiled;
+  const chosen = runStore.value.inputs;
+  boardStore.set({ running: true, failure: null });
+  try {
+    const { differencesOf, runOnBoard } = await import("./board-client.ts");
+    const run = await runOnBoard(using, twx, inputs, profile);
+    const simulated = await simulatedOutputs(props);
+    const answer = await describeAnswer(props, run.outputs);
+    const differences = differencesOf(twx, run.outputs, simulated);
+    const outcome = { ...run, key, inputs: chosen, answer, differences };
+    boardStore.set({ outcome, running: false, upload: null });
+  } catch (error) {
+    // What ended with the connection was said when that was lost.
+    if (boardStore.value.status === "open") failed(error, "run", "The board did not run it");
+  }
+}
+
+/** Outputs of the simulator for the same inputs. */
+async function simulatedOutputs(props: PanelProps): Promise<Uint8Array[]> {
+  if (!isCurrent(props.compiled)) await simulate(props, false);
+  const { outcome, failure } = runStore.value;
+  if (outcome === null || !isCurrent(props.compiled))
+    throw new Error(`the simulator gave nothing to compare with: ${failure?.message ?? "stopped"}`);
+  return outcome.outputs;
+}
+
+const isCurrent = ({ key }: Compiled): boolean => runStore.value.outcome?.key === key;

@@ -1,0 +1,233 @@
+// The same model in both modes: totals and operators beside each other.
+// SPDX-License-Identifier: MIT
+import type { JSX } from "preact";
+import { useEffect, useMemo } from "preact/hooks";
+import type { CompileReport } from "../../../core-as/index.ts";
+import type { Compiled } from "../panel-types.ts";
+import type { Controller, State } from "../shell/controller.ts";
+import { bytesText, changeText, grouped, msText, percentText } from "../shell/format.ts";
+import { FailureBox } from "../shell/status.tsx";
+import { compressionOf } from "./compression.ts";
+import { PlaceTag } from "./table.tsx";
+
+interface Props {
+  controller: Controller;
+  state: State;
+}
+
+export function SideBySide({ controller, state }: Props): JSX.Element {
+  const { shown, other, otherFailure, source, work } = state;
+  useEffect(() => void controller.compileOther(), [shown, other, otherFailure, work === null]);
+  if (source?.kind === "twx")
+    return (
+      <p class="notice">
+        An executable was opened, and it was compiled in one mode. Open the model to compare both.
+      </p>
+    );
+  if (otherFailure)
+    return <FailureBox failure={otherFailure} title="The other mode does not compile" />;
+  if (!other) return <div class="waiting compare-waiting" aria-busy="true" />;
+  const [optimised, compatible] = shown!.mode === "optimised" ? [shown!, other] : [other, shown!];
+  return (
+    <div class="compare">
+      <p class="muted">
+        Compatible mode reproduces the reference driver; optimised mode is correct first, then fast.
+        Both are priced with the same figures, {state.settings.chip}.
+      </p>
+      <Totals optimised={optimised} compatible={compatible} />
+      <Operators optimised={optimised.report} compatible={compatible.report} />
+      <Notes compatible={compatible.report} />
+    </div>
+  );
+}
+
+interface Row {
+  name: string;
+  of(report: CompileReport): number | null;
+  text(value: number): string;
+  /** Which direction is good; 0 = neither. */
+  better: -1 | 0 | 1;
+}
+
+const ROWS: readonly Row[] = [
+  { name: "Predicted time", of: (r) => r.totals.predictedMs, text: msText, better: -1 },
+  { name: "Operators on the NPU", of: (r) => r.totals.operatorsOnNpu, text: grouped, better: 1 },
+  { name: "Arithmetic on the NPU", of: (r) => r.totals.npuMacShare, text: percentText, better: 1 },
+  { name: "Submits", of: (r) => r.totals.partitions, text: grouped, better: -1 },
+  { name: "Jobs", of: (r) => r.totals.jobs, text: grouped, better: 0 },
+  { name: "Cycles", of: (r) => r.totals.cycles, text: grouped, better: -1 },
+  { name: "DRAM traffic", of: (r) => r.totals.dramBytes, text: bytesText, better: -1 },
+  {
+    name: "Tensors at their peak",
+    of: (r) => r.totals.peakTensorBytes,
+    text: bytesText,
+    better: -1,
+  },
+  { name: "Coefficients", of: (r) => r.totals.coefficientBytes, text: bytesText, better: -1 },
+  {
+    name: "Bits a weight",
+    of: (r) => compressionOf(r.jobs)?.bitsPerWeight ?? null,
+    text: (value) => value.toFixed(2),
+    better: 0,
+  },
+  { name: "Multipliers at work", of: (r) => r.totals.utilisation, text: percentText, better: 1 },
+];
+
+function Totals({
+  optimised,
+  compatible,
+}: {
+  optimised: Compiled;
+  compatible: Compiled;
+}): JSX.Element {
+  return (
+    <div class="table-scroll" role="region" aria-label="Totals of both modes" tabIndex={0}>
+      <table class="plain">
+        <caption class="hidden">Totals of both modes</caption>
+        <thead>
+          <tr>
+            <th scope="col">Figure</th>
+            <th scope="col" class="number">
+              Optimised
+            </th>
+            <th scope="col" class="number">
+              Compatible
+            </th>
+            <th scope="col" class="number">
+              Change
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {ROWS.map(({ name, of, text, better }) => {
+            const [now, before] = [of(optimised.report), of(compatible.report)];
+            const known = now !== null && before !== null;
+            return (
+              <tr key={name}>
+                <th scope="row">{name}</th>
+                <td class="number strong">{now === null ? "–" : text(now)}</td>
+                <td class="number">{before === null ? "–" : text(before)}</td>
+                <td class={`number ${known ? verdict(now, before, better) : ""}`}>
+                  {known ? changeText(now, before) : "–"}
+                </td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+/** A class: the sign of the text already says the direction. */
+function verdict(now: number, before: number, better: Row["better"]): string {
+  const change = Math.sign(now - before) * better;
+  return change === 0 ? "" : change > 0 ? "good" : "bad";
+}
+
+function Operators({
+  optimised,
+  compatible,
+}: {
+  optimised: CompileReport;
+  compatible: CompileReport;
+}): JSX.Element {
+  const most = useMemo(
+    () =>
+      Math.max(
+        ...[optimised, compatible].flatMap(({ operators }) =>
+          operators.map(({ predictedMs }) => predictedMs ?? 0),
+        ),
+      ),
+    [optimised, compatible],
+  );
+  return (
+    <>
+      <h2>Operators</h2>
+      <div class="table-scroll" role="region" aria-label="Operators in both modes" tabIndex={0}>
+        <table class="plain compare-operators">
+          <caption class="hidden">Operators in both modes</caption>
+          <thead>
+            <tr>
+              <th scope="col" class="number">
+                #
+              </th>
+              <th scope="col">Operator</th>
+              <th scope="col" colSpan={2}>
+                Optimised
+              </th>
+              <th scope="col" colSpan={2}>
+                Compatible
+              </th>
+              <th scope="col" class="number">
+                Change
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {optimised.operators.map((operator, i) => {
+              const { op, name, predictedMs } = operator;
+              const before = compatible.operators[i]!;
+              const known = predictedMs !== null && before.predictedMs !== null;
+              return (
+                <tr key={op}>
+                  <td class="number">{op}</td>
+                  <th scope="row">{name}</th>
+                  <Side place={operator.place} ms={predictedMs} most={most} />
+                  <Side place={before.place} ms={before.predictedMs} most={most} />
+                  <td
+                    class={`number ${known ? verdict(predictedMs, before.predictedMs!, -1) : ""}`}
+                  >
+                    {known ? changeText(predictedMs, before.predictedMs!) : "–"}
+                  </td>
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </div>
+    </>
+  );
+}
+
+function Side({
+  place,
+  ms,
+  most,
+}: {
+  place: "npu" | "cpu";
+  ms: number | null;
+  most: number;
+}): JSX.Element {
+  return (
+    <>
+      <td class="side-place">
+        <PlaceTag place={place} />
+      </td>
+      <td class="side-time">
+        {ms !== null && (
+          <>
+            <span class="number">{msText(ms)}</span>
+            <span class="bar" aria-hidden="true">
+              <span style={{ transform: `scaleX(${most === 0 ? 0 : ms / most})` }} />
+            </span>
+          </>
+        )}
+      </td>
+    </>
+  );
+}
+
+function Notes({ compatible }: { compatible: CompileReport }): JSX.Element | null {
+  if (compatible.warnings.length === 0) return null;
+  return (
+    <section class="card warnings" aria-labelledby="notes-title">
+      <h2 id="notes-title">Warnings of compatible mode</h2>
+      <ul>
+        {compatible.warnings.map((text) => (
+          <li key={text}>{text}</li>
+        ))}
+      </ul>
+    </section>
+  );
+}
