@@ -18,6 +18,8 @@ const EXPORTS = Object.fromEntries(
     "ws-server": "transport-ws/server/index.ts",
     "ws-pool": "transport-ws/pool/index.ts",
     worker: "core-as/worker/index.ts",
+    "sim-thread": "core-as/worker/sim-thread.ts",
+    "sim-thread-node": "transport-node/sim-thread.ts",
   }).filter(([, path]) => existsSync(path)),
 );
 

@@ -60,7 +60,7 @@ export async function openPlace(
   });
   switch (place.kind) {
     case "sim":
-      return of(createSimTransport(chip), { evidence: "simulated" });
+      return of(await simulatorOf(chip, flags.threads), { evidence: "simulated" });
     case "null":
       return of(createNullTransport(chip), { evidence: "none" });
     case "replay": {
@@ -82,6 +82,12 @@ export async function openPlace(
       return of(transport, about);
     }
   }
+}
+
+async function simulatorOf(chip: Chip, threads = 1): Promise<Transport> {
+  if (threads === 1) return createSimTransport(chip);
+  const { nodeSimThreads } = await import("../transport-node/index.ts");
+  return createSimTransport(chip, { threads: nodeSimThreads(threads) });
 }
 
 /**

@@ -17,6 +17,7 @@ const variable = (
 export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   variable("TW_TRANSPORT", "default of --on, e.g. ws://board:9370 or drm"),
   variable("TW_CHIP", "default of --target; a board's own chip goes before it"),
+  variable("TW_THREADS", "default of --threads"),
   variable("TW_TOKEN_FILE", "default of --token-file"),
   variable("TW_RECORD", "default of run --record"),
   variable(

@@ -102,6 +102,8 @@ export interface TransportFlags extends AccessFlags {
   /** The device may be given jobs that overlap. */
   overlap?: boolean;
   record?: string;
+  /** Of the simulator. */
+  threads?: number;
 }
 
 /** Adds --on and what reaching it may take. */
@@ -114,6 +116,12 @@ export function addTransportFlags(command: Command): Command {
       .argParser(parsePlace)
       .default({ kind: "sim" }, "sim")
       .env("TW_TRANSPORT"),
+  );
+  command.addOption(
+    new Option("--threads <n>", "threads of the simulator; the results are the same")
+      .argParser(wholeNumber(1, 64))
+      .default(1)
+      .env("TW_THREADS"),
   );
   return addAccessFlags(command);
 }

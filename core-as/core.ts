@@ -26,10 +26,22 @@ type StatusExport = {
   [K in FunctionExport]: ReturnType<CoreExports[K]> extends number ? K : never;
 }[FunctionExport];
 
+/** How instances that simulate in step exchange what each has computed (assembly/sim/share.ts). */
+export interface SimExchange {
+  /** Keeps a copy of bytes for the others; `at` = their place in the running job's output. */
+  publish(at: number, bytes: Uint8Array): void;
+  /** Returns when all have published. */
+  meet(): void;
+  /** Fills `bytes` with what another one has published. */
+  collect(at: number, bytes: Uint8Array): void;
+}
+
 /** What a core is made from. */
 export interface CoreOptions {
   /** A compiled module or its bytes; default: the release build that this package carries. */
   wasm?: WebAssembly.Module | BufferSource;
+  /** Only for a simulator that shares its work. */
+  exchange?: SimExchange;
 }
 
 /** All that a module can address; arguments beyond it would wrap. */
@@ -42,6 +54,20 @@ function builtInModule(): Promise<WebAssembly.Module> {
     Uint8Array.from(atob(coreWasmBase64), (character) => character.charCodeAt(0)),
   );
   return builtIn;
+}
+
+type BytesAt = (ptr: number, length: number) => Uint8Array;
+
+/** What the simulator calls when it shares its work; alone it never does. */
+function exchangeImports(
+  exchange: SimExchange | undefined,
+  bytesAt: BytesAt,
+): Record<keyof SimExchange, (at: number, ptr: number, bytes: number) => void> {
+  return {
+    publish: (at, ptr, bytes) => exchange!.publish(at, bytesAt(ptr, bytes)),
+    meet: () => exchange!.meet(),
+    collect: (at, ptr, bytes) => exchange!.collect(at, bytesAt(ptr, bytes)),
+  };
 }
 
 type SimCode = Extract<ErrorCode, `TW_SIM_${string}`>;
@@ -80,7 +106,11 @@ export class Core {
     try {
       const module =
         source instanceof WebAssembly.Module ? source : await WebAssembly.compile(source);
-      return new Core(await instantiate(module, { env: {} }), options.wasm === undefined);
+      // The only views that others see, and only while they copy.
+      const bytes: BytesAt = (ptr, length) => new Uint8Array(wasm.memory.buffer, ptr, length);
+      const exchange = exchangeImports(options.exchange, bytes);
+      const wasm: CoreExports = await instantiate(module, { env: {}, exchange });
+      return new Core(wasm, options.wasm === undefined);
     } catch (cause) {
       throw new CoreBugError("the WASM core could not be instantiated", cause);
     }

@@ -42,6 +42,7 @@ export {
 } from "./runtime/record-transport.ts";
 export { createReplayTransport, type ReplayTransport } from "./runtime/replay-transport.ts";
 export { createSimTransport, type SimTransportOptions } from "./runtime/sim-transport.ts";
+export type { SimThread, SimThreads } from "./runtime/threads/team.ts";
 export { Simulator, type SimulatorOptions } from "./runtime/simulator.ts";
 export {
   checkPartition,

@@ -5,6 +5,7 @@ import { listCores, type DeviceInfo } from "./discovery.ts";
 import { openDrmAmong, type DrmOptions, type DrmTransport } from "./drm.ts";
 
 export { createDirectoryCache, type DirectoryCacheOptions } from "../storage/compile-cache.ts";
+export { nodeSimThreads } from "./sim-threads.ts";
 export type { BufferStats } from "./buffer-object.ts";
 export type { DeviceInfo } from "./discovery.ts";
 export type { DrmOptions, DrmTransport } from "./drm.ts";

@@ -3,6 +3,7 @@
 import { compilerId } from "../../build/compiler-id.js";
 import { parseVerified, serialiseExecutable } from "../executable/container.ts";
 import { sha256Hex } from "../inspect/canonical.ts";
+import { checksum } from "./checksum.ts";
 import type { CompileResult } from "./compile.ts";
 import type { CompileSettings } from "./options.ts";
 import { pack, unpack } from "./packed.ts";
@@ -54,7 +55,7 @@ export class CachedResult {
     const found = await this.attempt(() => this.cache.get(this.key));
     if (!found) return undefined;
     note("read cache");
-    const entry = await readEntry(found, model);
+    const entry = readEntry(found, model);
     if (entry === null) return undefined;
     note("load");
     // Not spread: that would unpack everything.
@@ -67,7 +68,7 @@ export class CachedResult {
    * @returns the bytes of its .twx file
    */
   async keep(result: CompileResult, model: Uint8Array): Promise<Uint8Array> {
-    const { bytes, twx } = await writeEntry(result, model);
+    const { bytes, twx } = writeEntry(result, model);
     await this.attempt(() => this.cache.put(this.key, bytes));
     return twx;
   }
@@ -104,11 +105,11 @@ function sorted(value: unknown): unknown {
 
 /** "TWC" and the version of this form. */
 const MAGIC = [0x54, 0x57, 0x43, 0x01];
-/** Digest (32 bytes) of all that follows it. */
-const DIGEST_AT = 4;
+/** Checksum (16 bytes) of all that follows it. */
+const SUM_AT = 4;
 /** What is packed, in order. Each has two little-endian words: bytes of its JSON and of its pool. */
 const PARTS = ["executable", "model", "report"] as const;
-const LENGTHS_AT = 36;
+const LENGTHS_AT = 20;
 const PARTS_AT = LENGTHS_AT + 8 * PARTS.length + 4;
 const ALIGNMENT = 8;
 
@@ -117,11 +118,11 @@ const alignUp = (offset: number): number => Math.ceil(offset / ALIGNMENT) * ALIG
 /** What an entry holds. */
 type CacheEntry = Required<Pick<CompileResult, "executable" | "model" | "report" | "twx">>;
 
-/** An entry's bytes: magic, digest, lengths, the packed parts, and the .twx file, to whose bytes the executable refers. */
-async function writeEntry(
+/** An entry's bytes: magic, checksum, lengths, the packed parts, and the .twx file, to whose bytes the executable refers. */
+function writeEntry(
   { executable, model, report }: CompileResult,
   file: Uint8Array,
-): Promise<{ bytes: Uint8Array; twx: Uint8Array }> {
+): { bytes: Uint8Array; twx: Uint8Array } {
   const twx = serialiseExecutable(executable);
   // Read back, so that its buffers are views of the file.
   const values = { executable: parseVerified(twx), model, report };
@@ -140,7 +141,8 @@ async function writeEntry(
   }
   bytes.set(twx, twxAt);
   bytes.set(MAGIC);
-  bytes.set(await digestOf(bytes.subarray(LENGTHS_AT)), DIGEST_AT);
+  for (const [i, word] of checksum(bytes.subarray(LENGTHS_AT)).entries())
+    view.setInt32(SUM_AT + 4 * i, word, true);
   return { bytes, twx };
 }
 
@@ -148,17 +150,15 @@ async function writeEntry(
  * Reads an entry; null when it is damaged or of another form. Model and report are unpacked when somebody asks for them. Buffers and
  * twx are views of `bytes`, the model's constants of `file`.
  */
-async function readEntry(bytes: Uint8Array, file: Uint8Array): Promise<CacheEntry | null> {
+function readEntry(bytes: Uint8Array, file: Uint8Array): CacheEntry | null {
   if (bytes.length < PARTS_AT || MAGIC.some((byte, i) => bytes[i] !== byte)) return null;
-  // Computed beside this thread, which reads meanwhile: nothing of a damaged entry gets out.
-  const digesting = digestOf(bytes.subarray(LENGTHS_AT));
-  const entry = unpackEntry(bytes, file);
-  const digest = await digesting;
-  return digest.every((byte, i) => bytes[DIGEST_AT + i] === byte) ? entry : null;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const sum = checksum(bytes.subarray(LENGTHS_AT));
+  const isWhole = sum.every((word, i) => view.getInt32(SUM_AT + 4 * i, true) === word);
+  return isWhole ? unpackEntry(bytes, view, file) : null;
 }
 
-function unpackEntry(bytes: Uint8Array, file: Uint8Array): CacheEntry | null {
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
+function unpackEntry(bytes: Uint8Array, view: DataView, file: Uint8Array): CacheEntry | null {
   let at = PARTS_AT;
   const pieces = Array.from({ length: 2 * PARTS.length }, (_, i) => {
     const start = at;
@@ -187,8 +187,4 @@ function unpackEntry(bytes: Uint8Array, file: Uint8Array): CacheEntry | null {
   } catch {
     return null;
   }
-}
-
-async function digestOf(bytes: Uint8Array): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>));
 }

@@ -54,7 +54,8 @@ export class Simulator {
    * @throws CoreBugError if the WASM module does not load
    */
   static async create(options: SimulatorOptions): Promise<Simulator> {
-    const core = await Core.create(options.wasm === undefined ? {} : { wasm: options.wasm });
+    const { wasm, exchange } = options;
+    const core = await Core.create({ wasm, exchange });
     const { nnCoreVersion, nnCores } = options.chip;
     const rounding = ROUNDINGS[options.rounding ?? "half-even"];
     if (rounding === undefined) throw new RangeError(`rounding ${options.rounding} is unknown`);
@@ -70,6 +71,14 @@ export class Simulator {
   /** Jobs that the last submit completed. */
   get jobCount(): number {
     return this.core.invoke("simJobCount");
+  }
+
+  /**
+   * From now on this is the `index`-th of `count` simulators that run the same submits in step and exchange what each has computed; 0
+   * and 1: alone.
+   */
+  share(index: number, count: number): void {
+    this.core.call("simShare", {}, index, count);
   }
 
   /**

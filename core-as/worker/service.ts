@@ -9,6 +9,7 @@ import { parseExecutable, serialiseExecutable } from "../executable/container.ts
 import { buildReport, type CompileReport } from "../inspect/report.ts";
 import { createSession, type Session } from "../runtime/session.ts";
 import { createSimTransport } from "../runtime/sim-transport.ts";
+import type { SimThreads } from "../runtime/threads/team.ts";
 import type { SubmitResult } from "../runtime/transport.ts";
 
 /** What can be chosen about a compilation and crosses to a worker. */
@@ -21,6 +22,8 @@ export type WorkerCompileOptions = Omit<
 export interface CompilerServiceOptions {
   /** Where results are kept, e.g. `createCacheStorageCache()`; default: nowhere. */
   cache?: CompileCache;
+  /** Threads that simulate together, e.g. `webSimThreads(2)`; default: one thread. */
+  threads?: SimThreads;
 }
 
 /**
@@ -133,7 +136,9 @@ export class CompilerService {
     await this.loaded?.close();
     this.loaded = undefined;
     const executable = parseExecutable(twx);
-    const transport = createSimTransport(targetChip(executable.chip.name));
+    const transport = createSimTransport(targetChip(executable.chip.name), {
+      threads: this.options.threads,
+    });
     const session = await createSession(executable, transport, { signal });
     const close = async (): Promise<void> => {
       await session.close();

@@ -7,6 +7,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { compilerId as builtId } from "../../build/compiler-id.js";
 import type { CompileCache } from "../../core-as/compile/cache.ts";
+import { checksum } from "../../core-as/compile/checksum.ts";
 import { compile, type CompileOptions } from "../../core-as/compile/compile.ts";
 import { pack, unpack } from "../../core-as/compile/packed.ts";
 import { Core } from "../../core-as/core.ts";
@@ -220,6 +221,21 @@ test("the build's name follows sources, core and versions", () => {
 
 test("the bundle names the sources that it was made of", () => {
   assert.match(readFileSync("dist/core.js", "utf8"), `"${compilerId()}"`);
+});
+
+test("the checksum sees every byte, and its number", () => {
+  const bytes = Uint8Array.from({ length: 75 }, (_, i) => i * 37);
+  for (const length of [0, 1, 15, 16, 17, 64, 75]) {
+    const seen = new Set([checksum(bytes.subarray(0, length)).join()]);
+    for (let at = 0; at < length; at++) {
+      const other = bytes.slice(0, length);
+      other[at]! ^= 1 << at % 8;
+      seen.add(checksum(other).join());
+    }
+    assert.is(seen.size, length + 1);
+    assert.not(seen.has(checksum(new Uint8Array(length + 1)).join()));
+  }
+  assert.equal(checksum(bytes.subarray(1)), checksum(bytes.slice(1)));
 });
 
 test("values come back as they were packed", () => {

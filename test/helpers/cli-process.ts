@@ -25,7 +25,7 @@ export interface ProcessOptions {
 function environment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   const { FORCE_COLOR: _, ...env } = process.env;
   for (const name of Object.keys(env))
-    if (/^TW_(TRANSPORT|CHIP|TOKEN_FILE|RECORD)$/.test(name)) delete env[name];
+    if (/^TW_(TRANSPORT|CHIP|THREADS|TOKEN_FILE|RECORD)$/.test(name)) delete env[name];
   return { ...env, NO_COLOR: "1", TW_CACHE: "off", ...extra };
 }
 

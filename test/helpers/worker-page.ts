@@ -71,9 +71,14 @@ async function failHere(path: string, length: number) {
 }
 
 async function simulateHere(path: string, input: number[]) {
+  let threads = 0;
+  const channel = new BroadcastChannel("threads");
+  channel.onmessage = () => void threads++;
   const { executable } = await compiler.compile(await bytesOf(path), {});
   const { outputs, evidence } = await compiler.simulate(executable, [Uint8Array.from(input)]);
-  return { outputs: outputs.map((output) => [...output]), evidence };
+  channel.close();
+  const isolated = crossOriginIsolated;
+  return { outputs: outputs.map((output) => [...output]), evidence, isolated, threads };
 }
 
 /** Which of some uses of a bounded cache find what they ask for. */

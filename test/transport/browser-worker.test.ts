@@ -25,13 +25,30 @@ const SAMPLE = "examples/sample/digits.tflite";
 const LARGE = corpusPath("models", "ssdlite_mobiledet_coco_qat_postprocess.tflite");
 const PATIENCE_MS = 60_000;
 
+/** Counts the threads that it starts, and tells by a broadcast. */
 const WORKER = `
-  import { CompilerService, createCacheStorageCache, exposeCompiler } from "./core-as/worker/index.ts";
-  exposeCompiler(globalThis, new CompilerService({ cache: createCacheStorageCache("results") }));
+  import {
+    CompilerService,
+    createCacheStorageCache,
+    exposeCompiler,
+    webSimThreads,
+  } from "./core-as/worker/index.ts";
+  const create = () => {
+    new BroadcastChannel("threads").postMessage("started");
+    return new Worker("/sim-thread.js", { type: "module" });
+  };
+  const cache = createCacheStorageCache("results");
+  exposeCompiler(globalThis, new CompilerService({ cache, threads: webSimThreads(2, create) }));
 `;
 const PAGE = `<!doctype html><title>Tilewright</title><link rel="icon" href="/icon">
   <script type="module" src="/page.js"></script>`;
-const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; object-src 'none'";
+const HEADERS = {
+  "content-security-policy":
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; object-src 'none'",
+  // Only an isolated page may share memory with its workers.
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-embedder-policy": "require-corp",
+};
 
 type Answer = [type: string, body: string | Uint8Array];
 
@@ -53,6 +70,7 @@ async function servePage(): Promise<{ origin: string; server: Server }> {
     ["/", ["text/html", PAGE]],
     ["/icon", ["image/png", ""]],
     ["/worker.js", [script, await bundle({ stdin: { contents: WORKER, resolveDir: "." } })]],
+    ["/sim-thread.js", [script, await bundle({ entryPoints: ["core-as/worker/sim-thread.ts"] })]],
     ["/page.js", [script, await bundle({ entryPoints: ["test/helpers/worker-page.ts"] })]],
     ["/sample", ["application/octet-stream", readFileSync(SAMPLE)]],
   ]);
@@ -61,7 +79,10 @@ async function servePage(): Promise<{ origin: string; server: Server }> {
     const answer = answers.get(request.url ?? "");
     if (answer === undefined) return void response.writeHead(404).end();
     const [type, body] = answer;
-    response.writeHead(200, { "content-type": type, "content-security-policy": POLICY }).end(body);
+    const isolated = !(request.headers.cookie ?? "").includes("alone");
+    const { "content-security-policy": policy } = HEADERS;
+    const headers = isolated ? HEADERS : { "content-security-policy": policy };
+    response.writeHead(200, { "content-type": type, ...headers }).end(body);
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, server };
@@ -168,19 +189,28 @@ if (needTool("browser worker", "Chromium", existsSync(CHROMIUM))) {
       assert.equal(found, [1, null, 1, 3, 1]);
     }));
 
-  test("simulates to the bytes of Node", () =>
-    inPage(async (page) => {
-      const { executable } = await compile(readFileSync(SAMPLE));
-      const transport = createSimTransport(chipByName("a311d")!);
-      const session = await createSession(executable, transport);
-      const input = inputBytes("page", 0, session.inputs[0]!.bytes);
-      const { outputs } = await session.run([input]);
-      await transport.close();
-      assert.equal(await call(page, "simulateHere", "/sample", [...input]), {
-        outputs: outputs.map((output) => [...output]),
-        evidence: "simulated",
+  test("simulates to the bytes of Node, with two threads where the page is isolated", async () => {
+    const { executable } = await compile(readFileSync(SAMPLE));
+    const transport = createSimTransport(chipByName("a311d")!);
+    const session = await createSession(executable, transport);
+    const input = inputBytes("page", 0, session.inputs[0]!.bytes);
+    const { outputs } = await session.run([input]);
+    await transport.close();
+    for (const isolated of [true, false])
+      await inPage(async (page) => {
+        if (!isolated) {
+          await page.context().addCookies([{ name: "alone", value: "1", url: host.origin }]);
+          await page.goto(host.origin);
+        }
+        const { threads, ...answer } = await call(page, "simulateHere", "/sample", [...input]);
+        assert.equal(answer, {
+          outputs: outputs.map((output) => [...output]),
+          evidence: "simulated",
+          isolated,
+        });
+        assert.is(threads, isolated ? 1 : 0);
       });
-    }));
+  });
 
   test("errors keep class, code and place", () =>
     inPage(async (page) => {

@@ -10,13 +10,11 @@ import { runMatrix } from "./nn-matrix";
 import { nnView } from "./nn-view";
 import { Area, scratch } from "./scratch";
 
-/** Runs a job whose view is made and whose output plane 0 is at `output`. */
+/** Runs this instance's channels of a job whose view is made and whose output plane 0 is at `output`. */
 export function runKernels(plan: CoefPlan, job: NnJob, output: usize): Status {
   const offsets = tapOffsets(plan, job);
   if (offsets == 0) return simFail(Status.NO_MEMORY);
-  return plan.matrixPairs != 0
-    ? runMatrix(plan, job, offsets, output)
-    : runLists(plan, job, offsets, output);
+  return plan.matrixPairs != 0 ? runMatrix(plan, offsets, output) : runLists(plan, offsets, output);
 }
 
 /** Tap -> offset from an output pixel's first input byte; one more entry, for an odd last tap. */

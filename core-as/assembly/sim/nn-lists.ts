@@ -4,17 +4,17 @@ import { Status } from "../abi";
 import { CoefPlan, PAIR_BYTES } from "./coef-plan";
 import { simFail } from "./faults";
 import { Lanes } from "./lanes";
-import { NnJob } from "./nn-job";
 import { nnView } from "./nn-view";
 import { Requant } from "./requant";
 import { Area, scratch } from "./scratch";
+import { endChannel, firstChannel } from "./share";
 
 /** Runs a job from lists of taps; `offsets`: tap -> offset from a pixel's first input byte. */
-export function runLists(plan: CoefPlan, job: NnJob, offsets: usize, output: usize): Status {
+export function runLists(plan: CoefPlan, offsets: usize, output: usize): Status {
   const longest = (<u64>plan.taps + 1) >> 1;
   const list = scratch(Area.TAPS, longest * <u64>PAIR_BYTES);
   if (list == 0) return simFail(Status.NO_MEMORY);
-  for (let channel: u32 = 0; channel < job.outZ; channel++) {
+  for (let channel = firstChannel; channel < endChannel; channel++) {
     const at = (<usize>channel) << 2;
     let pair = plan.pairs + <usize>load<u32>(plan.starts + at) * PAIR_BYTES;
     const last = plan.pairs + <usize>load<u32>(plan.starts + at, 4) * PAIR_BYTES;

@@ -6,10 +6,10 @@ import { Status } from "../abi";
 import { CoefPlan, GROUP } from "./coef-plan";
 import { simFail } from "./faults";
 import { Lanes } from "./lanes";
-import { NnJob } from "./nn-job";
 import { nnView } from "./nn-view";
 import { Requant } from "./requant";
 import { Area, scratch } from "./scratch";
+import { endChannel, firstChannel } from "./share";
 
 const PACKED_CHUNK: usize = 0x30000;
 const BLOCK_PIXELS: u32 = 8;
@@ -17,7 +17,7 @@ const BLOCK_PIXELS: u32 = 8;
 const BLOCK_PAIR_BYTES: usize = 32;
 
 /** Runs a job from the plan's matrix; `offsets`: tap -> offset from a pixel's first input byte. */
-export function runMatrix(plan: CoefPlan, job: NnJob, offsets: usize, output: usize): Status {
+export function runMatrix(plan: CoefPlan, offsets: usize, output: usize): Status {
   const pairs = <usize>plan.matrixPairs;
   const blockBytes = pairs * BLOCK_PAIR_BYTES;
   const rowBlocks = (nnView.columns + BLOCK_PIXELS - 1) / BLOCK_PIXELS;
@@ -36,7 +36,7 @@ export function runMatrix(plan: CoefPlan, job: NnJob, offsets: usize, output: us
       if (nnView.step == 1) packDense(block, source, offsets, pairs);
       else packStrided(block, source, offsets, pairs);
     }
-    for (let channel: u32 = 0; channel < job.outZ; channel += GROUP) {
+    for (let channel = firstChannel; channel < endChannel; channel += GROUP) {
       const weights = plan.matrix + <usize>(channel / GROUP) * pairs * 16;
       for (let i: u32 = 0; i < count; i++) {
         const row = (first + i) / rowBlocks;
@@ -44,7 +44,7 @@ export function runMatrix(plan: CoefPlan, job: NnJob, offsets: usize, output: us
         const pixel = output + row * nnView.outRow + column;
         const width = min(BLOCK_PIXELS, nnView.columns - column);
         const block = packed + <usize>i * blockBytes;
-        multiply(plan, block, weights, channel, job.outZ - channel, pixel, width);
+        multiply(plan, block, weights, channel, endChannel - channel, pixel, width);
       }
     }
   }

@@ -11,6 +11,7 @@ import { NnJob, nnJob, parseNn } from "./nn-job";
 import { runKernels } from "./nn-kernels";
 import { makeView, readBytes } from "./nn-view";
 import { startRequant } from "./requant";
+import { endShare, startShare } from "./share";
 import { checkNn, nnVersionModelled, requantMultiplier, requantShift } from "./versions";
 
 /** Bytes from the output address to the end of the last pixel; all channels are written. */
@@ -63,7 +64,9 @@ export function runNn(descriptor: usize, version: u32, cores: u32, mode: Roundin
   if (status != Status.OK) return status;
   const multiplier = requantMultiplier(version, job);
   startRequant(multiplier, requantShift(version, job), mode, job.outZp, job.relu);
+  startShare(plan, job);
   status = runKernels(plan, job, output);
+  if (status == Status.OK) endShare(job, output);
   touchBuffer(bufferAt(job.outAddr));
   return status;
 }

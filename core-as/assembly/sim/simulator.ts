@@ -15,6 +15,7 @@ import {
 } from "./memory";
 import { resetOverlap } from "./overlap";
 import { resetScratch } from "./scratch";
+import { setShare } from "./share";
 
 /** The most NN cores of any chip, with room. */
 const NN_CORES_MAX: u32 = 16;
@@ -30,6 +31,7 @@ export function simCreate(nnCoreVersion: u32, nnCores: u32, rounding: Rounding):
     return fail(Status.BAD_ARGUMENT);
   setFaultJob(-1);
   setChip(nnCoreVersion, nnCores, rounding);
+  setShare(0, 1);
   resetScratch();
   let status = resetMemory();
   if (status == Status.OK) status = resetPlans();
@@ -67,6 +69,17 @@ export function simSubmit(stream: usize, words: u32, list: usize, listed: u32): 
   const status = runStream(stream, words);
   clearWritten();
   return status;
+}
+
+/**
+ * From now on this instance is the `index`-th of `count` that run the same submits in step; 0 and 1:
+ * alone.
+ */
+export function simShare(index: u32, count: u32): Status {
+  clearFault();
+  if (count == 0 || index >= count) return fail(Status.BAD_ARGUMENT);
+  setShare(index, count);
+  return Status.OK;
 }
 
 /** Jobs that the last submit ended. */
