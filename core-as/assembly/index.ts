@@ -39,7 +39,14 @@ export { runReduce } from "./kernels/reduce";
 export { runGatherNd } from "./kernels/gather";
 export { runDetection } from "./kernels/detection";
 
-export { simCreate, simJobCount, simMapBuffer, simShare, simSubmit, simTouch } from "./sim/simulator";
+export {
+  simCreate,
+  simJobCount,
+  simMapBuffer,
+  simShare,
+  simSubmit,
+  simTouch,
+} from "./sim/simulator";
 export { decodeCoefs } from "./coef/decode";
 export { checkJobCount, checkSubmit } from "./check/checker";
 export { checkReport } from "./check/report";

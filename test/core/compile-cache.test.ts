@@ -229,7 +229,7 @@ test("the checksum sees every byte, and its number", () => {
     const seen = new Set([checksum(bytes.subarray(0, length)).join()]);
     for (let at = 0; at < length; at++) {
       const other = bytes.slice(0, length);
-      other[at]! ^= 1 << at % 8;
+      other[at]! ^= 1 << (at % 8);
       seen.add(checksum(other).join());
     }
     assert.is(seen.size, length + 1);
