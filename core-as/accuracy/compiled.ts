@@ -1,7 +1,7 @@
 // The compilations behind a comparison: the network for use, the same one with more outputs, operators that stand alone.
 // SPDX-License-Identifier: MIT
 import { compile, type CompileOptions } from "../compile/compile.ts";
-import { EncodeError, PlanError, UnsupportedError } from "../errors.ts";
+import { EncodeError, PlanError, TransportError, UnsupportedError } from "../errors.ts";
 import type { Executable } from "../executable/executable.ts";
 import type { OperatorReport } from "../inspect/report.ts";
 import type { Model, Op } from "../ir/graph.ts";
@@ -180,6 +180,7 @@ const MOST_SESSIONS = 12;
 /** Runs executables on one transport, and keeps them loaded for the next inputs. */
 export class Sessions {
   private readonly open = new Map<Executable, Session>();
+  private most = MOST_SESSIONS;
   /** What the answers are worth; null before the first. */
   evidence: Evidence | null = null;
 
@@ -191,8 +192,8 @@ export class Sessions {
   async run(executable: Executable, inputs: readonly Uint8Array[]): Promise<Uint8Array[]> {
     const options = this.signal === undefined ? {} : { signal: this.signal };
     const known = this.open.get(executable);
-    const session = known ?? (await createSession(executable, this.transport, options));
-    const isKept = known !== undefined || this.open.size < MOST_SESSIONS;
+    const session = known ?? (await this.load(executable, options));
+    const isKept = known !== undefined || this.open.size < this.most;
     if (isKept) this.open.set(executable, session);
     try {
       const { outputs, evidence } = await session.run(inputs, options);
@@ -200,6 +201,19 @@ export class Sessions {
       return outputs;
     } finally {
       if (!isKept) await session.close();
+    }
+  }
+
+  /** A board may take fewer than we keep: what is kept then makes room, and one place is left for what comes and goes. */
+  private async load(executable: Executable, options: { signal?: AbortSignal }): Promise<Session> {
+    try {
+      return await createSession(executable, this.transport, options);
+    } catch (error) {
+      if (!(error instanceof TransportError && error.code === "TW_IO_LIMIT")) throw error;
+      if (this.open.size === 0) throw error;
+      this.most = this.open.size - 1;
+      await this.close();
+      return createSession(executable, this.transport, options);
     }
   }
 
