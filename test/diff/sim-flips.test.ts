@@ -160,6 +160,8 @@ function streamBitHasEffect(words: Uint32Array, index: number, bit: number): boo
   const header = words[index - 1];
   if (header === 0x08010e4c) return bit !== 4;
   if (header === 0x08010e54) return bit !== 3;
+  // Of a TP descriptor that another one follows, a tag beyond 1 would end the job and leave it running, waited for by nobody.
+  if (header === 0x0801042e && (words[index]! & 1) === 1) return bit > 0;
   if (header === 0x08010428 || header === 0x0801042e) return bit > 4;
   return true;
 }
