@@ -24,6 +24,7 @@ export type {
   ExecutableBuffer,
   ExecutableJob,
   ExecutablePartition,
+  LayerBound,
   Placement,
   Port,
   Relocation,

@@ -1,7 +1,7 @@
 // What lowering produces: NN and TP jobs over tensor buffers, before a single bit is written.
 // SPDX-License-Identifier: MIT
 import type { NnJob, TpJob } from "../assembly/abi.ts";
-import type { LayerAccuracy } from "../executable/executable.ts";
+import type { LayerBound } from "../executable/executable.ts";
 
 /** A tensor buffer of a partition: plain bytes in GPU memory. */
 export interface TensorBuffer {
@@ -141,5 +141,5 @@ export interface Lowered {
   /** Jobs whose coefficients the reference reads past its arrays (Q1): defined only in a fresh buffer. */
   undefinedJobs: number[];
   /** Layers with a scale for each channel, in the order of their operators; left out: none. */
-  accuracies?: LayerAccuracy[];
+  accuracies?: LayerBound[];
 }

@@ -120,7 +120,7 @@ export interface Placement {
 }
 
 /** How near a layer with a scale for each channel comes to TFLite, whose accumulators have a multiplier for each channel. */
-export interface LayerAccuracy {
+export interface LayerBound {
   op: number;
   /** What was asked for. */
   accuracy: "exact" | "balanced" | "fast";
@@ -167,5 +167,5 @@ export interface Executable {
   /** Jobs whose coefficients the reference reads past its arrays, e.g. "0.1". */
   undefinedJobs: string[];
   /** Layers with a scale for each channel on the NPU. */
-  accuracies: LayerAccuracy[];
+  accuracies: LayerBound[];
 }

@@ -1,12 +1,6 @@
 // Numbers of the .twx container that its writer and its reader share (docs/formats.md has the whole layout).
 // SPDX-License-Identifier: MIT
-import type {
-  BufferRole,
-  ExecutableJob,
-  LayerAccuracy,
-  Placement,
-  Relocation,
-} from "./executable.ts";
+import type { BufferRole, ExecutableJob, LayerBound, Placement, Relocation } from "./executable.ts";
 
 /** 0x89 TWX, then the line ends that a transfer as text would change. */
 export const MAGIC: readonly number[] = [0x89, 0x54, 0x57, 0x58, 0x0d, 0x0a, 0x1a, 0x0a];
@@ -91,8 +85,8 @@ export const EVIDENCES: readonly Placement["evidence"][] = [
   "newer driver, not captured",
   "experimental: no capture shows this",
 ];
-export const ACCURACY_LEVELS: readonly LayerAccuracy["accuracy"][] = ["exact", "balanced", "fast"];
-export const INPUT_MODELS: readonly LayerAccuracy["inputs"][] = ["uniform", "propagated"];
+export const ACCURACY_LEVELS: readonly LayerBound["accuracy"][] = ["exact", "balanced", "fast"];
+export const INPUT_MODELS: readonly LayerBound["inputs"][] = ["uniform", "propagated"];
 export const MODES = ["compatible", "optimised"] as const;
 
 export const alignUp = (bytes: number, alignment: number): number =>

@@ -6,13 +6,7 @@ import type { Graph } from "../ir/graph.ts";
 import { verifyGraph } from "../ir/verify.ts";
 import { readModel } from "../model/read.ts";
 import { checkFlow } from "./check-flow.ts";
-import type {
-  Executable,
-  ExecutablePartition,
-  LayerAccuracy,
-  Placement,
-  Step,
-} from "./executable.ts";
+import type { Executable, ExecutablePartition, LayerBound, Placement, Step } from "./executable.ts";
 import {
   ACCURACY_LEVELS,
   EVIDENCES,
@@ -175,9 +169,9 @@ function readPlacements(section: Section, strings: Strings, ops: number): Placem
   return placements;
 }
 
-function readAccuracies(section: Section, ops: number): LayerAccuracy[] {
+function readAccuracies(section: Section, ops: number): LayerBound[] {
   const reader = new SectionReader(section);
-  const layers: LayerAccuracy[] = [];
+  const layers: LayerBound[] = [];
   const number = (what: string): number => {
     const value = new Float32Array(Uint32Array.of(reader.u32()).buffer)[0]!;
     if (!(value >= 0 && value < Infinity)) reader.fail(`${what} is ${value}`);

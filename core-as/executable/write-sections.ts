@@ -6,7 +6,7 @@ import type {
   Executable,
   ExecutableJob,
   ExecutablePartition,
-  LayerAccuracy,
+  LayerBound,
   Port,
 } from "./executable.ts";
 import {
@@ -172,7 +172,7 @@ function jobWords(job: ExecutableJob, strings: StringTable): number[] {
   ];
 }
 
-function accuracyWords(layer: LayerAccuracy): number[] {
+function accuracyWords(layer: LayerBound): number[] {
   return [
     layer.op,
     ACCURACY_LEVELS.indexOf(layer.accuracy),

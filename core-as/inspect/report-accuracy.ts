@@ -1,6 +1,6 @@
 // What a report says about layers with a scale for each channel: method and bound of every one.
 // SPDX-License-Identifier: MIT
-import type { LayerAccuracy } from "../executable/executable.ts";
+import type { LayerBound } from "../executable/executable.ts";
 
 /** Why no job has a multiplier for each channel. */
 export const ONE_MULTIPLIER =
@@ -10,7 +10,7 @@ const plural = (number: number, word: string): string =>
   `${number} ${word}${number === 1 ? "" : "s"}`;
 
 /** How a layer is computed, as a sentence. */
-export function methodText(layer: LayerAccuracy): string {
+export function methodText(layer: LayerBound): string {
   const { groups, copies, remainders, reorders } = layer;
   const parts = [
     groups === 1
@@ -30,7 +30,7 @@ export function methodText(layer: LayerAccuracy): string {
 }
 
 /** Bounds of a layer, as a sentence. */
-export function boundText({ bound, worst, withinOne, inputs }: LayerAccuracy): string {
+export function boundText({ bound, worst, withinOne, inputs }: LayerBound): string {
   const steps = (value: number): string => value.toFixed(2);
   const share = (100 * withinOne).toFixed(withinOne > 0.999 ? 3 : 1);
   return (

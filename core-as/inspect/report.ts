@@ -1,6 +1,6 @@
 // What a compilation did and why: placement, jobs, totals, warnings. Plain JSON values only.
 // SPDX-License-Identifier: MIT
-import type { Executable, LayerAccuracy, Placement } from "../executable/executable.ts";
+import type { Executable, LayerBound, Placement } from "../executable/executable.ts";
 import { chipByIdentity } from "../hw/chips.ts";
 import type { Model } from "../ir/graph.ts";
 import { countMacs } from "../ir/macs.ts";
@@ -33,7 +33,7 @@ export interface OperatorReport extends Placement {
 }
 
 /** A layer with a scale for each channel, with its method and its bounds in words. */
-export interface LayerReport extends LayerAccuracy {
+export interface LayerReport extends LayerBound {
   method: string;
   meaning: string;
 }

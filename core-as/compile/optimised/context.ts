@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 import { NnJob } from "../../assembly/abi.ts";
 import type { Chip } from "../../hw/chips.ts";
-import type { LayerAccuracy } from "../../executable/executable.ts";
+import type { LayerBound } from "../../executable/executable.ts";
 import { bytesOf, flatExtent, type Extent } from "../../ir/extent.ts";
 import type { Graph, Op, Tensor } from "../../ir/graph.ts";
 import type { BufferRef, Fold, Lowered, NnRecord, NnWork, TpProgram, TpWork } from "../jobs.ts";
@@ -68,7 +68,7 @@ export class LoweringContext {
   private readonly producers = new Map<number, Op>();
   private readonly ports = new Map<number, number>();
   /** What layers with a scale for each channel do about their one multiplier. */
-  private readonly accuracies: LayerAccuracy[] = [];
+  private readonly accuracies: LayerBound[] = [];
 
   constructor(
     readonly graph: Graph,
@@ -108,7 +108,7 @@ export class LoweringContext {
   }
 
   /** Says how near to TFLite's a layer is. */
-  note(accuracy: LayerAccuracy): void {
+  note(accuracy: LayerBound): void {
     this.accuracies.push(accuracy);
   }
 

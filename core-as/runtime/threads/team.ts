@@ -11,9 +11,11 @@ import { canShare, Mailbox, makeMailbox, ThreadLostError, type MailboxShape } fr
 
 /** A started thread in which `serveSimThread` listens. */
 export interface SimThread {
+  /** Sends it a message; shared memory in it stays shared. */
   postMessage(message: unknown): void;
   /** Resolves with its first message; rejects when it fails before. */
   readonly ready: Promise<unknown>;
+  /** Ends it at once. */
   terminate(): void;
 }
 
@@ -21,6 +23,7 @@ export interface SimThread {
 export interface SimThreads {
   /** 1 to 64, the calling one included. */
   count: number;
+  /** Starts one that runs the package's thread program. */
   start(): SimThread;
   /** A thread that does not answer for so long is lost, and the first one goes on alone. Default 20 000. */
   patienceMs?: number;
