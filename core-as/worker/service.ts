@@ -155,8 +155,15 @@ export class CompilerService {
   ): Promise<T> {
     const controller = new AbortController();
     this.running.add(controller);
-    const progress: WorkerProgress = (stage, done) => report(onProgress, stage, done);
-    const result = this.turn.then(() => work(controller.signal, progress));
+    let heard: Promise<void> = Promise.resolve();
+    const progress: WorkerProgress = (stage, done) =>
+      void (heard = report(onProgress, stage, done));
+    // A result never arrives before the progress that led to it.
+    const result = this.turn.then(async () => {
+      const answer = await work(controller.signal, progress);
+      if (onProgress) await Promise.race([heard, pause(LISTENER_MS)]);
+      return answer;
+    });
     const settled = (): void => {
       this.running.delete(controller);
       release(onProgress);
@@ -166,9 +173,18 @@ export class CompilerService {
   }
 }
 
-/** Nobody waits for a listener, and one that has gone away or throws changes nothing: it may live in another thread. */
-function report(onProgress: WorkerProgress | undefined, stage: string, done: number): void {
-  void (async () => onProgress?.(stage, done))().catch(() => {});
+const pause = (ms: number): Promise<void> => new Promise((end) => setTimeout(end, ms));
+
+/** A listener that has gone away does not hold up a result for longer. */
+const LISTENER_MS = 500;
+
+/** Resolves when the listener has heard; one that has gone away or throws changes nothing: it may live in another thread. */
+function report(
+  onProgress: WorkerProgress | undefined,
+  stage: string,
+  done: number,
+): Promise<void> {
+  return (async () => void (await onProgress?.(stage, done)))().catch(() => {});
 }
 
 /** A listener in another thread holds a port open until it is released. */
