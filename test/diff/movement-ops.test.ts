@@ -8,7 +8,7 @@ import { runGraph } from "../../core-as/runtime/cpu/index.ts";
 import { compileCase } from "../helpers/compile-case.ts";
 import { coreOf } from "../helpers/cores.ts";
 import { corpusBytes, needCorpus } from "../helpers/corpus.ts";
-import { graph, op, tensor } from "../helpers/make-graph.ts";
+import { PLAIN_CONV, graph, op, tensor } from "../helpers/make-graph.ts";
 import { rng } from "../helpers/prng.mjs";
 import { inputsOfCase, maxDifference, simulate } from "../helpers/simulate.ts";
 
@@ -59,15 +59,6 @@ function convolution(type: ByteType, name: string, inC: number, outC: number): T
   ];
 }
 
-const CONV = {
-  padding: "same",
-  strideW: 1,
-  strideH: 1,
-  dilationW: 1,
-  dilationH: 1,
-  activation: "none",
-};
-
 interface Case {
   name: string;
   graph(type: ByteType): Graph;
@@ -115,9 +106,9 @@ function moving(
         ...operands,
       ];
       const ops = [
-        op("CONV_2D", [0, 1, 2], [3], CONV),
+        op("CONV_2D", [0, 1, 2], [3], PLAIN_CONV),
         op(kind, [3, ...operands.map((_, i) => i + 8)], [4], options),
-        op("CONV_2D", [4, 5, 6], [7], CONV),
+        op("CONV_2D", [4, 5, 6], [7], PLAIN_CONV),
       ];
       return graph(tensors, ops, [0], [7]);
     },
@@ -405,9 +396,9 @@ CASES.push({
       bytes(type, [1, 90, 4], 0.2),
     ];
     const ops = [
-      op("CONV_2D", [0, 1, 2], [3], CONV),
+      op("CONV_2D", [0, 1, 2], [3], PLAIN_CONV),
       op("RESHAPE", [3], [4], { newShape: [1, 72, 4] }),
-      op("CONV_2D", [5, 6, 7], [8], CONV),
+      op("CONV_2D", [5, 6, 7], [8], PLAIN_CONV),
       op("RESHAPE", [8], [9], { newShape: [1, 18, 4] }),
       op("CONCATENATION", [4, 9], [10], { axis: 1, activation: "none" }),
     ];
@@ -542,7 +533,7 @@ const BYTES = (): Tensor => bytes("uint8", [1, 4, 4, 8], 0.1);
 /** Places of the operators of a chain: graph input, operators one behind the other, graph output. */
 function placesOf(...kinds: string[]): string {
   const options: Record<string, Op["options"]> = {
-    CONV_2D: CONV,
+    CONV_2D: PLAIN_CONV,
     RESHAPE: { newShape: null },
     TRANSPOSE: {},
     SOFTMAX: { beta: 1 },

@@ -3,18 +3,10 @@
 import type { Graph, Op, Tensor } from "../../core-as/ir/graph.ts";
 import { writeModel } from "../../core-as/model/write.ts";
 import { writeFloatModel } from "./float-model.ts";
-import { graph, op, relu, single, tensor, x, type TensorParts } from "./make-graph.ts";
+import { graph, op, relu, single, tensor, x, PLAIN_CONV, type TensorParts } from "./make-graph.ts";
 import { rawFlat, type RawTable } from "./raw-flat.ts";
 import { synthModel } from "./synth-model.mjs";
 
-const CONV = {
-  padding: "same",
-  strideW: 1,
-  strideH: 1,
-  dilationW: 1,
-  dilationH: 1,
-  activation: "none",
-};
 const ADD = { activation: "none" };
 
 /** Tensors get names, so that messages can be followed. */
@@ -39,7 +31,7 @@ function filled(shape: number[], parts: TensorParts = {}): Tensor {
 
 /** 1x1 convolution of 8 channels to 8, tensors weights and bias given. */
 const conv = (from: number, weights: number, bias: number, to: number): Op =>
-  op("CONV_2D", [from, weights, bias], [to], CONV);
+  op("CONV_2D", [from, weights, bias], [to], PLAIN_CONV);
 
 const weights = (): Tensor => filled([8, 1, 1, 8], { scales: [0.01] });
 const bias = (parts: TensorParts = {}): Tensor =>
@@ -48,7 +40,7 @@ const bias = (parts: TensorParts = {}): Tensor =>
 function withConv(changes: { input?: Tensor; weights?: Tensor; bias?: Tensor; output?: Tensor }) {
   const { input = x(), output = x() } = changes;
   const parts = [input, changes.weights ?? weights(), changes.bias ?? bias()];
-  return single("CONV_2D", parts, [output], CONV);
+  return single("CONV_2D", parts, [output], PLAIN_CONV);
 }
 
 /** A convolution, float numbers on the CPU, another convolution: two partitions. */

@@ -4,18 +4,10 @@ import type { Executable } from "../../core-as/executable/executable.ts";
 import { writeModel } from "../../core-as/model/write.ts";
 import { compileCase } from "./compile-case.ts";
 import { coreOf } from "./cores.ts";
-import { graph, op, tensor } from "./make-graph.ts";
+import { graph, op, PLAIN_CONV, tensor } from "./make-graph.ts";
 import { rng } from "./prng.mjs";
 import { inputsOfCase, simulate } from "./simulate.ts";
 
-const CONV = {
-  padding: "same",
-  strideW: 1,
-  strideH: 1,
-  dilationW: 1,
-  dilationH: 1,
-  activation: "none",
-};
 const CHANNELS = 4;
 
 /** A chain of 1x1 convolutions of one pixel; weights differ, so that a missing or repeated job shows. */
@@ -32,7 +24,7 @@ export function longModel(convolutions: number): Uint8Array {
     const weight = tensors.push(weights) - 1;
     const to = tensors.push({ ...activation() }) - 1;
     tensors[to]!.quant!.zeroPoints[0] = 128;
-    ops.push(op("CONV_2D", [now, weight, -1], [to], CONV));
+    ops.push(op("CONV_2D", [now, weight, -1], [to], PLAIN_CONV));
     now = to;
   }
   return writeModel({

@@ -11,6 +11,16 @@ import {
 } from "../../core-as/ir/graph.ts";
 import { checkOperatorShapes, verifyGraph } from "../../core-as/ir/verify.ts";
 
+/** Options of a convolution that does nothing out of the ordinary. */
+export const PLAIN_CONV = {
+  padding: "same",
+  strideW: 1,
+  strideH: 1,
+  dilationW: 1,
+  dilationH: 1,
+  activation: "none",
+} as const;
+
 export interface TensorParts {
   type?: ElementType;
   /** Values of an int32 constant, or "zeros" for a constant of any type. */

@@ -6,23 +6,26 @@ import * as assert from "uvu/assert";
 import type { ElementType, Tensor } from "../../../core-as/ir/graph.ts";
 import { windowOutputSize } from "../../../core-as/ir/shapes-window.ts";
 import { checkOperatorShapes, verifyGraph } from "../../../core-as/ir/verify.ts";
-import { accepts, refuses, single, tensor, x, type TensorParts } from "../../helpers/make-graph.ts";
+import {
+  PLAIN_CONV,
+  accepts,
+  refuses,
+  single,
+  tensor,
+  x,
+  type TensorParts,
+} from "../../helpers/make-graph.ts";
 
-const CONV = {
-  padding: "same",
-  strideW: 1,
-  strideH: 1,
-  dilationW: 1,
-  dilationH: 1,
-  activation: "none",
-};
 const weights = (shape: number[], parts: TensorParts = {}) =>
   tensor(shape, { value: "zeros", ...parts });
 const bias = (count: number) => tensor([count], { type: "int32", value: "zeros" });
 
 test("CONV_2D", () => {
   const conv = (w: Tensor, b: Tensor | null, out: number[], options = {}, input = x()) =>
-    single("CONV_2D", [input, w, b], [tensor(out, { type: input.type })], { ...CONV, ...options });
+    single("CONV_2D", [input, w, b], [tensor(out, { type: input.type })], {
+      ...PLAIN_CONV,
+      ...options,
+    });
   const w = () => weights([16, 3, 3, 8]);
   accepts(conv(w(), bias(16), [1, 4, 4, 16]));
   accepts(conv(w(), null, [1, 2, 2, 16], { padding: "valid" }));
@@ -54,9 +57,12 @@ test("CONV_2D", () => {
   refuses(conv(w(), null, [1, 4, 4, 16], { dilationH: -1 }), /dilationH is -1/);
   refuses(conv(weights([16, 5, 5, 8]), null, [1, 0, 0, 16], { padding: "valid" }), /empty/);
   refuses(conv(weights([16, 5, 5, 8]), null, [1, 1, 1, 16], { padding: "valid" }), /does not fit/);
-  refuses(single("CONV_2D", [x()], [x()], CONV), /1 inputs, not 2 to 3/);
-  refuses(single("CONV_2D", [x(), null], [x()], CONV), /input 1 is left out/);
-  refuses(single("CONV_2D", [x(), weights([8, 1, 1, 8])], [x(), x()], CONV), /2 outputs, not 1/);
+  refuses(single("CONV_2D", [x()], [x()], PLAIN_CONV), /1 inputs, not 2 to 3/);
+  refuses(single("CONV_2D", [x(), null], [x()], PLAIN_CONV), /input 1 is left out/);
+  refuses(
+    single("CONV_2D", [x(), weights([8, 1, 1, 8])], [x(), x()], PLAIN_CONV),
+    /2 outputs, not 1/,
+  );
 });
 
 test("types and scales of weights", () => {
@@ -70,7 +76,7 @@ test("types and scales of weights", () => {
       "CONV_2D",
       [tensor([1, 4, 4, 8], input), w, b],
       [tensor([1, 4, 4, 2], { ...input, ...output })],
-      CONV,
+      PLAIN_CONV,
     );
   const shape = [2, 1, 1, 8];
   accepts(conv(weights(shape, { type: "int8", scales: [1, 2] }), { type: "int8" }));
@@ -98,7 +104,7 @@ test("types and scales of weights", () => {
 test("DEPTHWISE_CONV_2D", () => {
   const dw = (w: Tensor, channels: number, depthMultiplier = 1, options = {}) =>
     single("DEPTHWISE_CONV_2D", [x(), w, bias(channels)], [tensor([1, 4, 4, channels])], {
-      ...CONV,
+      ...PLAIN_CONV,
       depthMultiplier,
       ...options,
     });
