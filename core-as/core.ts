@@ -179,8 +179,8 @@ export class Core {
 
   /**
    * Copies bytes into the core's memory.
-   * @param address from alloc, in bytes
-   * @throws CoreBugError for a range outside the memory
+   * @param ptr from alloc, in bytes
+   * @throws RangeError for a range outside the memory
    */
   write(ptr: number, bytes: Uint8Array): void {
     new Uint8Array(this.wasm.memory.buffer).set(bytes, ptr);
@@ -188,7 +188,7 @@ export class Core {
 
   /**
    * Copies 32-bit words into the core's memory, little-endian.
-   * @param address from alloc, in bytes, a multiple of 4
+   * @param ptr from alloc, in bytes, a multiple of 4
    */
   writeWords(ptr: number, words: ArrayLike<number>): void {
     new Int32Array(this.wasm.memory.buffer, ptr, words.length).set(words);
