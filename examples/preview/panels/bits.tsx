@@ -245,7 +245,7 @@ function Span({
     <>
       {skippedBits > 0 && (
         <span class="skipped" role="presentation">
-          {grouped(skippedBits)} other bits
+          {plural(skippedBits, "other bit")}
         </span>
       )}
       <span

@@ -179,7 +179,7 @@ function MapBoxes({
           return (
             <g key={i}>
               <rect
-                class={`tensor-box tensor-${i % FILLS}${box.width > 4 && box.height > 4 ? " framed" : ""}`}
+                class={`tensor-box tensor-${i % FILLS}${box.width > 4 && box.height > 4 ? " outlined" : ""}`}
                 {...box}
               />
               <BoxLabel label={label} box={box} />

@@ -121,7 +121,7 @@ function Time({ report }: { report: CompileReport }): JSX.Element {
     >
       {system.error === null
         ? "No time of this system was ever compared with a prediction. "
-        : "± is the r.m.s. error of the calibration. "}
+        : "± is the r.m.s. error against published times. "}
       {range && `${msText(range[0])} to ${msText(range[1])} with 0 to 20 µs a job. `}
       NPU jobs only; nothing is measured.
     </Figure>
