@@ -161,7 +161,7 @@ export class CompilerService {
     // A result never arrives before the progress that led to it.
     const result = this.turn.then(async () => {
       const answer = await work(controller.signal, progress);
-      if (onProgress) await Promise.race([heard, pause(LISTENER_MS)]);
+      if (onProgress) await atMost(LISTENER_MS, heard);
       return answer;
     });
     const settled = (): void => {
@@ -173,7 +173,12 @@ export class CompilerService {
   }
 }
 
-const pause = (ms: number): Promise<void> => new Promise((end) => setTimeout(end, ms));
+/** Waits for something, but not for longer; leaves no timer behind. */
+async function atMost(ms: number, something: Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  await Promise.race([something, new Promise((end) => (timer = setTimeout(end, ms)))]);
+  clearTimeout(timer);
+}
 
 /** A listener that has gone away does not hold up a result for longer. */
 const LISTENER_MS = 500;
