@@ -1,5 +1,6 @@
 // Executable -> bytes of each section of a .twx file.
 // SPDX-License-Identifier: MIT
+import { CoreBugError } from "../errors.ts";
 import { SCHEMA_VERSION } from "../model/schema.ts";
 import { writeModel } from "../model/write.ts";
 import type {
@@ -59,7 +60,7 @@ export function writeSections(
   const meta = [
     strings.add(executable.producer),
     strings.add(executable.chip.name),
-    MODES.indexOf(executable.mode),
+    memberIndex(MODES, executable.mode),
     strings.add(executable.modelSha256),
   ];
   const { buffers, contents } = writeBuffers(partitions);
@@ -80,23 +81,23 @@ export function writeSections(
         byteOffset,
         target,
         addend,
-        RELOCATION_KINDS.indexOf(kind),
+        memberIndex(RELOCATION_KINDS, kind),
       ]),
     ),
     JOBS: partitions.flatMap(({ jobs }) => jobs.flatMap((job) => jobWords(job, strings))),
     PORT: partitions.flatMap(({ inputs, outputs }) => [...inputs, ...outputs].flatMap(portWords)),
     STEP: executable.steps.flatMap((step) =>
       step.kind === "npu"
-        ? [STEP_KINDS.indexOf("npu"), step.partition]
-        : [STEP_KINDS.indexOf("cpu"), step.ops.length, ...step.ops],
+        ? [memberIndex(STEP_KINDS, "npu"), step.partition]
+        : [memberIndex(STEP_KINDS, "cpu"), step.ops.length, ...step.ops],
     ),
     PLAC: executable.placements.flatMap(({ op, name, place, constraint, reason, evidence }) => [
       op,
       strings.add(name),
-      PLACES.indexOf(place),
+      memberIndex(PLACES, place),
       strings.add(constraint),
       strings.add(reason),
-      EVIDENCES.indexOf(evidence),
+      memberIndex(EVIDENCES, evidence),
     ]),
     ACCU: executable.accuracies.flatMap(accuracyWords),
     QUIR: [
@@ -116,6 +117,16 @@ export function writeSections(
     STRS: strings.bytes(),
     ...(planar.length > 0 && { PLNR: wordBytes(planar) }),
   };
+}
+
+/** Place in a list of the format; a value that is missing there would be written as one that no reader takes. */
+function memberIndex<T>(list: readonly T[], value: T): number {
+  const index = list.indexOf(value);
+  if (index < 0)
+    throw new CoreBugError(
+      `the format's list ${JSON.stringify(list)} has no ${JSON.stringify(value)}`,
+    );
+  return index;
 }
 
 /** Partition, and index of the port, its inputs before its outputs: of every port in planar order. */
@@ -144,7 +155,7 @@ function writeBuffers(partitions: readonly ExecutablePartition[]): {
   let end = 0;
   for (const partition of partitions)
     for (const { role, access, bytes, contents } of partition.buffers) {
-      buffers.push(ROLES.indexOf(role) | (access << 8), bytes);
+      buffers.push(memberIndex(ROLES, role) | (access << 8), bytes);
       if (contents === null) {
         buffers.push(NONE, 0);
         continue;
@@ -160,7 +171,7 @@ function writeBuffers(partitions: readonly ExecutablePartition[]): {
 
 function jobWords(job: ExecutableJob, strings: StringTable): number[] {
   return [
-    JOB_KINDS.indexOf(job.kind),
+    memberIndex(JOB_KINDS, job.kind),
     strings.add(job.op),
     job.sourceOp,
     job.coefficients ?? NONE,
@@ -175,12 +186,12 @@ function jobWords(job: ExecutableJob, strings: StringTable): number[] {
 function accuracyWords(layer: LayerBound): number[] {
   return [
     layer.op,
-    ACCURACY_LEVELS.indexOf(layer.accuracy),
+    memberIndex(ACCURACY_LEVELS, layer.accuracy),
     layer.groups,
     layer.copies,
     layer.remainders,
     Number(layer.reorders),
-    INPUT_MODELS.indexOf(layer.inputs),
+    memberIndex(INPUT_MODELS, layer.inputs),
     ...new Uint32Array(
       Float32Array.of(layer.deviation, layer.bound, layer.worst, layer.withinOne).buffer,
     ),
