@@ -9,6 +9,7 @@ import { elementCount, type Graph } from "../../core-as/ir/graph.ts";
 import { runGraph } from "../../core-as/runtime/cpu/index.ts";
 import { compileCase } from "../helpers/compile-case.ts";
 import { coreOf } from "../helpers/cores.ts";
+import { corpusBytes, needCorpus } from "../helpers/corpus.ts";
 import { loadLiteRt } from "../helpers/litert.ts";
 import {
   caseName,
@@ -173,3 +174,24 @@ random("LiteRT agrees with the integer reference within its own rounding", async
 });
 
 random.run();
+
+if (needCorpus("per-channel models")) {
+  const models = suite("per channel, models");
+  for (const target of TARGETS)
+    for (const name of ["tf2_mobilenet_v2_1.0_224_ptq", "movenet_single_pose_lightning_ptq"])
+      models(
+        `${name}, ${target}: every layer that is balanced states a bound of three steps or less`,
+        () => {
+          const { executable } = compileCase(core, corpusBytes("models", `${name}.tflite`), {
+            target,
+            mode: "optimised",
+            accuracy: "balanced",
+          });
+          assert.ok(executable.accuracies.length > 40);
+          // Bounds are rounded to binary32 in the executable.
+          for (const { op, bound, withinOne } of executable.accuracies)
+            assert.ok(bound <= 3 + 1e-6 && withinOne >= 0.99, `#${op}: ${bound}, ${withinOne}`);
+        },
+      );
+  models.run();
+}

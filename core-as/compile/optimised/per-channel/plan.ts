@@ -71,8 +71,8 @@ export function planChannels(
   return { layers: planned, orders, accuracy };
 }
 
-/** Times that a class is planned anew when channels turn out worse than they were taken for. */
-const ATTEMPTS = 4;
+/** Times that a class is planned at most: some channels turn out worse than they were taken for, and few of the models seen need ten. */
+const ATTEMPTS = 16;
 
 /** Plans a class, rounds the weights of every group to see what they are really off by, and plans anew where that is too much. */
 function checkedClass(
