@@ -12,7 +12,7 @@ import {
   type PictureAccuracy,
 } from "../inspect/accuracy-report.ts";
 import type { Graph, Op } from "../ir/graph.ts";
-import { CpuProgram } from "../runtime/cpu/index.ts";
+import { CpuProgram, runOperator } from "../runtime/cpu/index.ts";
 import { FloatModel, realsOf, type Reals } from "../runtime/float/index.ts";
 import { createSimTransport } from "../runtime/sim-transport.ts";
 import { checkInputs } from "../runtime/tensor-info.ts";
@@ -95,6 +95,12 @@ export async function compareLayers(
   }
 }
 
+/** Outputs of one operator. */
+interface OwnResult {
+  got: readonly Uint8Array[];
+  expected: readonly Uint8Array[];
+}
+
 /** Bytes of tensors by id. */
 type Values = Map<number, Uint8Array>;
 
@@ -109,7 +115,7 @@ class Comparison {
   constructor(
     private readonly compilations: Compilations,
     private readonly sessions: Sessions,
-    core: Core,
+    private readonly core: Core,
     float: boolean,
     private readonly onTensors: CompareOptions["onTensors"],
   ) {
@@ -138,8 +144,8 @@ class Comparison {
     const chained = await this.chainedValues(inputs, reference, tallies);
     onProgress("operators alone", 0.4);
     const alone = await this.aloneValues(reference);
-    this.preferChained(reference, alone, chained);
-    for (const op of graph.ops) this.tally(op, reference, alone, chained, tallies);
+    const own = this.ownInputs(chained, inputs);
+    for (const op of graph.ops) this.tally(op, reference, alone, chained, own, tallies);
     if (this.floatModel !== null)
       this.compareFloat(reference, alone, chained, tallies, (op) =>
         onProgress(`operator ${op.id} ${op.kind} in float`, 0.6 + (0.4 * op.id) / graph.ops.length),
@@ -206,27 +212,38 @@ class Comparison {
   }
 
   /**
-   * An operator that is computed in another way when it is alone, and whose inputs in the network are the reference's anyway: the
-   * network's own value is what it gives when it is fed with the reference.
+   * Operators that are computed in another way when they are alone: what they give inside of the network, and what the integer reference
+   * makes of the same inputs.
    */
-  private preferChained(reference: Values, alone: Values, chained: Values): void {
-    const { differentAlone } = this.compilations;
-    const { graph } = this;
-    const isEqual = (id: number): boolean =>
-      id < 0 ||
-      graph.tensors[id]!.constant !== null ||
-      graph.inputs.includes(id) ||
-      (chained.has(id) && isSame(chained.get(id)!, reference.get(id)!));
-    for (const op of graph.ops.filter(({ id }) => differentAlone.has(id)))
-      if (op.inputs.every(isEqual) && op.outputs.every((id) => chained.has(id)))
-        for (const id of op.outputs) alone.set(id, chained.get(id)!);
+  private ownInputs(chained: Values, inputs: readonly Uint8Array[]): Map<number, OwnResult> {
+    const { graph, core } = this;
+    const given: Values = new Map(graph.inputs.map((id, i) => [id, inputs[i]!]));
+    const valueOf = (id: number): Uint8Array | undefined => chained.get(id) ?? given.get(id);
+    const found = new Map<number, OwnResult>();
+    for (const id of this.compilations.differentAlone) {
+      const op = graph.ops[id]!;
+      const read = op.inputs.filter((input) => input >= 0 && !graph.tensors[input]!.constant);
+      if (![...read, ...op.outputs].every((tensor) => valueOf(tensor) !== undefined)) continue;
+      const expected = runOperator(core, graph, op, (tensor) => valueOf(tensor)!);
+      found.set(id, { got: op.outputs.map((tensor) => valueOf(tensor)!), expected });
+    }
+    return found;
   }
 
-  private tally(op: Op, reference: Values, alone: Values, chained: Values, tallies: Tallies): void {
-    for (const id of op.outputs) {
+  private tally(
+    op: Op,
+    reference: Values,
+    alone: Values,
+    chained: Values,
+    ownResults: ReadonlyMap<number, OwnResult>,
+    tallies: Tallies,
+  ): void {
+    const result = ownResults.get(op.id);
+    for (const [i, id] of op.outputs.entries()) {
       const expected = reference.get(id)!;
       const [single, own] = [alone.get(id), chained.get(id)];
-      if (single !== undefined) tallies.alone.add(id, single, expected);
+      if (result !== undefined) tallies.alone.add(id, result.got[i]!, result.expected[i]!);
+      else if (single !== undefined) tallies.alone.add(id, single, expected);
       if (own !== undefined) tallies.chained.add(id, own, expected);
     }
     const singles = op.outputs.map((id) => alone.get(id));

@@ -11,13 +11,13 @@ export interface LayerMethod {
 
 type ChannelScales = Pick<
   LayerReport,
-  "op" | "groups" | "copies" | "remainders" | "reorders" | "bound"
+  "op" | "groups" | "fractions" | "remainders" | "reorders" | "bound"
 >;
 
-/** "3 groups, 2 copies, reordered": the report's own words are too long for a column. */
-function methodText({ groups, copies, remainders, reorders }: ChannelScales): string {
+/** "3 groups, 1 with fractions, reordered": the report's own words are too long for a column. */
+function methodText({ groups, fractions, remainders, reorders }: ChannelScales): string {
   const parts = [groups === 1 ? "1 group" : `${groups} groups`];
-  if (copies > 1) parts.push(`${copies} copies`);
+  if (fractions > 0) parts.push(`${fractions} with fractions`);
   if (remainders > 0) parts.push(remainders === 1 ? "1 remainder" : `${remainders} remainders`);
   if (reorders) parts.push("reordered");
   return parts.join(", ");
