@@ -16,6 +16,8 @@ import { explainFolds } from "./optimised/fold/explain.ts";
 import { lowerOptimised } from "./optimised/lower.ts";
 import { planMemory } from "./optimised/memory.ts";
 import { overlapJobs } from "./optimised/overlap.ts";
+import { isPerChannel } from "./optimised/per-channel/layer.ts";
+import { observeValues, type Observations } from "./optimised/per-channel/observed.ts";
 import { Optimiser } from "./optimised/search/optimise.ts";
 import type { CompileSettings } from "./options.ts";
 import { eachInTurn, finish, type Steps } from "./steps.ts";
@@ -28,6 +30,8 @@ interface Compilation {
   model?: Model;
   placements?: Placement[];
   groups?: OpGroup[];
+  /** What tensors around layers with a scale for each channel look like; null where nothing is known before they are seen. */
+  observed?: Observations | null;
   lowered?: Lowered[];
   /** Follows the cost model; none = the reference's choices. */
   optimiser?: Optimiser;
@@ -47,6 +51,7 @@ const PASSES: readonly Pass[] = [
   { name: "place", share: 1, run: place },
   { name: "refine placement", share: 1, run: refine },
   { name: "group", share: 1, run: group },
+  { name: "observe values", share: 10, run: observe },
   { name: "lower", share: 50, run: lower },
   { name: "refuse quirks", share: 1, run: refuseQuirks },
   { name: "fold jobs", share: 1, run: fold },
@@ -149,10 +154,20 @@ function group(compilation: Compilation): void {
   compilation.groups = groupOperators(compilation.model!.graph, compilation.placements!);
 }
 
+function* observe(compilation: Compilation): Steps<void> {
+  if (compilation.settings.mode !== "optimised") return;
+  const { graph } = compilation.model!;
+  const layers = graph.ops.filter((op) => isPerChannel(graph, op));
+  if (layers.length === 0) return;
+  const wanted = new Set(layers.flatMap(({ inputs, outputs }) => [inputs[0]!, outputs[0]!]));
+  compilation.observed = yield* observeValues(compilation.core, graph, wanted);
+}
+
 function* lower(compilation: Compilation): Steps<void> {
   const { core, settings } = compilation;
   const { graph } = compilation.model!;
   const { chip, mode } = settings;
+  const { observed } = compilation;
   const partitions = compilation.groups!.filter(({ place }) => place === "npu");
   if (mode === "compatible") {
     compilation.lowered = partitions.map(({ ops }) => lowerCompatible(graph, ops, chip));
@@ -164,7 +179,7 @@ function* lower(compilation: Compilation): Steps<void> {
   compilation.lowered = yield* eachInTurn(
     partitions,
     ({ ops }) => ops.length,
-    ({ ops }) => lowerOptimised(optimiser.simplify(graph, ops), ops, settings, optimiser),
+    ({ ops }) => lowerOptimised(optimiser.simplify(graph, ops), ops, settings, optimiser, observed),
   );
 }
 

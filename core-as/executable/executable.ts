@@ -126,17 +126,17 @@ export interface LayerBound {
   accuracy: "exact" | "balanced" | "fast";
   /** Channel groups, each an NN job with one multiplier. */
   groups: number;
-  /** Most times that the input is supplied to a group, so that a weight has several bytes. */
-  copies: number;
+  /** Groups whose weights have fractions of a step: a job of its own supplies each input plane a second time, at a fraction. */
+  fractions: number;
   /** Groups whose weights' remainders a job of its own computes first. */
   remainders: number;
   /** Another job brings the channels into the tensor's order. */
   reorders: boolean;
-  /** What inputs are expected: any byte alike, or as the layers before make them. */
-  inputs: "uniform" | "propagated";
+  /** What inputs are expected: any byte alike, as the layers before make them of such, or as they make them of synthetic pictures. */
+  inputs: "uniform" | "propagated" | "pictures";
   /** Standard deviation of the worst channel's error before rounding, in output steps. */
   deviation: number;
-  /** Error before rounding that 5.5 deviations and all roundings make, in output steps: outputs differ by at most this, rounded up. */
+  /** Error before rounding that 5 deviations and all roundings make, in output steps: outputs differ by at most this, rounded up. */
   bound: number;
   /** The same for any inputs whatever, however unlikely. */
   worst: number;

@@ -86,7 +86,7 @@ export const EVIDENCES: readonly Placement["evidence"][] = [
   "experimental: no capture shows this",
 ];
 export const ACCURACY_LEVELS: readonly LayerBound["accuracy"][] = ["exact", "balanced", "fast"];
-export const INPUT_MODELS: readonly LayerBound["inputs"][] = ["uniform", "propagated"];
+export const INPUT_MODELS: readonly LayerBound["inputs"][] = ["uniform", "propagated", "pictures"];
 export const MODES = ["compatible", "optimised"] as const;
 
 export const alignUp = (bytes: number, alignment: number): number =>

@@ -182,7 +182,7 @@ function readAccuracies(section: Section, ops: number): LayerBound[] {
       op: reader.index(ops, "an operator"),
       accuracy: reader.member(ACCURACY_LEVELS, "an accuracy"),
       groups: reader.u32(),
-      copies: reader.u32(),
+      fractions: reader.u32(),
       remainders: reader.u32(),
       reorders: reader.member([false, true], "a change of order"),
       inputs: reader.member(INPUT_MODELS, "an input model"),

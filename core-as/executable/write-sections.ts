@@ -188,7 +188,7 @@ function accuracyWords(layer: LayerBound): number[] {
     layer.op,
     memberIndex(ACCURACY_LEVELS, layer.accuracy),
     layer.groups,
-    layer.copies,
+    layer.fractions,
     layer.remainders,
     Number(layer.reorders),
     memberIndex(INPUT_MODELS, layer.inputs),

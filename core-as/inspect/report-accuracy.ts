@@ -11,12 +11,18 @@ const plural = (number: number, word: string): string =>
 
 /** How a layer is computed, as a sentence. */
 export function methodText(layer: LayerBound): string {
-  const { groups, copies, remainders, reorders } = layer;
+  const { groups, fractions, remainders, reorders } = layer;
   const parts = [
     groups === 1
       ? "one multiplier for all channels, weights requantised to it"
       : `${groups} groups of channels by scale, weights requantised to one multiplier each`,
-    ...(copies > 1 ? [`up to ${copies} bytes a weight by copies of the input`] : []),
+    ...(fractions > 0
+      ? [
+          fractions === groups
+            ? "weights have fractions, by inputs supplied at a fraction as well"
+            : `weights have fractions in ${plural(fractions, "group")}, by inputs supplied at a fraction as well`,
+        ]
+      : []),
     ...(remainders > 0
       ? [
           remainders === groups

@@ -130,7 +130,7 @@ export function tinyExecutable(type: "uint8" | "int8" = "uint8"): Executable {
         op: 0,
         accuracy: "balanced",
         groups: 3,
-        copies: 2,
+        fractions: 2,
         remainders: 1,
         reorders: true,
         inputs: "propagated",

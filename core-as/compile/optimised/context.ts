@@ -55,6 +55,8 @@ export class LoweringContext {
   readonly mergedPadding: ReadonlyMap<number, MergedPadding>;
   /** Operators that lowering itself found to need no job. */
   readonly folds: Fold[] = [];
+  /** By node of planes: node of these and, behind them, of those at a fraction (per-channel/supply.ts). */
+  readonly fractions = new Map<number, number>();
   private readonly drafts: Draft[] = [];
   /** Nodes of tensors in planar and in NHWC order. */
   private readonly planar = new Map<number, number>();
@@ -241,9 +243,32 @@ export class LoweringContext {
     return sameInBothLayouts(this.extent(id));
   }
 
-  /** Puts a tensor at `offset` of `container`, or a copy of it when it already lies elsewhere (Q46). */
-  place(op: Op, id: number, container: number, offset: number): void {
+  /** Makes room for a tensor at a fraction behind it; returns the node of both. */
+  withFractions(node: number): number {
+    const both = this.placement.add(2 * this.placement.bytesOf(node));
+    this.placement.attach(node, both, 0);
+    this.fractions.set(node, both);
+    return both;
+  }
+
+  /** Bytes that lie behind a tensor and can move with it. */
+  bytesBehind(id: number): number {
+    const node = this.planar.get(id);
+    const all = node === undefined ? undefined : this.fractions.get(node);
+    const moves = all !== undefined && this.placement.isFree(all) && this.placement.isIn(node!, all);
+    return moves ? this.placement.bytesOf(all) - this.placement.bytesOf(node!) : 0;
+  }
+
+  /**
+   * Puts a tensor at `offset` of `container`, or a copy of it when it already lies elsewhere (Q46).
+   * @param behind room for what lies behind it already, in bytes
+   */
+  place(op: Op, id: number, container: number, offset: number, behind = 0): void {
     const node = this.planarOf(op, id);
+    if (behind > 0) {
+      this.placement.attach(this.fractions.get(node)!, container, offset);
+      return;
+    }
     if (this.placement.isFree(node)) {
       this.placement.attach(node, container, offset);
       return;

@@ -7,6 +7,7 @@ import type { Lowered } from "../jobs.ts";
 import type { CompileSettings } from "../options.ts";
 import { systemOf } from "../../hw/systems.ts";
 import type { Steps } from "../steps.ts";
+import type { Observations } from "./per-channel/observed.ts";
 import { planChannels } from "./per-channel/plan.ts";
 import { LoweringContext, type LoweringChoices } from "./context.ts";
 import { lowerAddition } from "./ops/addition.ts";
@@ -54,15 +55,17 @@ const OPERATORS: Readonly<Record<string, LowerOperator>> = {
  * @param graph the verified graph
  * @param ops operators of the partition in plan order; all satisfy the optimised constraints
  * @param choices left out: those that captures show
+ * @param observed what values of the graph's tensors look like; null = not known
  */
 export function* lowerOptimised(
   graph: Graph,
   ops: readonly Op[],
   settings: Pick<CompileSettings, "chip" | "exactRounding" | "accuracy" | "system">,
   choices?: LoweringChoices,
+  observed: Observations | null = null,
 ): Steps<Lowered> {
   const { chip, exactRounding, accuracy = "balanced", system = systemOf(chip.name) } = settings;
-  const channels = planChannels(graph, ops, { chip, system, accuracy });
+  const channels = planChannels(graph, ops, { chip, system, accuracy, observed });
   const context = new LoweringContext(graph, ops, chip, exactRounding, choices, channels);
   for (const [index, op] of ops.entries()) {
     yield index / ops.length;

@@ -29,6 +29,11 @@ export class Placement {
     return this.nodes[node]!.parent === null;
   }
 
+  /** True for a tensor that was put into `parent` itself. */
+  isIn(node: number, parent: number): boolean {
+    return this.nodes[node]!.parent === parent;
+  }
+
   /** Puts a free tensor inside another one. */
   attach(node: number, parent: number, offset: number): void {
     this.nodes[node]!.parent = parent;

@@ -13,7 +13,8 @@ export type ByteTable = Uint8Array;
 /** What a job does to every byte; null when it does anything else, or when that is not known exactly. */
 export function byteTable(work: Work, chip: Chip): ByteTable | null {
   if (work.kind === "TP") return work.op === "lut" ? lookupTable(work) : null;
-  return work.op === "rescale" ? rescaleTable(work, chip) : null;
+  const isOne = work.op === "rescale" && work.record[NnJob.COEF_KERNELS] === 1;
+  return isOne ? rescaleTable(work, chip) : null;
 }
 
 function lookupTable({ programs, table }: TpWork): ByteTable | null {

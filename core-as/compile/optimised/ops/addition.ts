@@ -47,17 +47,22 @@ export function draftPair(context: LoweringContext, op: Op, choices: PairFactors
   const [a, b] = op.inputs.map((id) => context.tensor(id)) as [Tensor, Tensor];
   const output = context.tensor(op.outputs[0]!);
   const values = context.bytes(output.id);
-  // Both operands lie behind each other: one image with twice the planes.
-  const pair = context.placement.add(2 * values);
-  context.place(op, a.id, pair, 0);
-  context.place(op, b.id, pair, values);
+  // Both operands lie behind each other: one image with twice the planes. What lies behind one of them already stays there.
+  const isLast = context.bytesBehind(a.id) > context.bytesBehind(b.id);
+  const [first, second] = isLast ? [b, a] : [a, b];
+  const behind = context.bytesBehind(second.id);
+  const all = context.placement.add(2 * values + behind);
+  context.place(op, first.id, all, 0);
+  context.place(op, second.id, all, values, behind);
+  const pair = behind > 0 ? context.placement.addPiece(2 * values, all, 0) : all;
 
   const { factors, stage } = fitPair(context, op, choices);
-  const parts = addParts(context.chip, factors, [a, b], output);
+  const fraction = context.channels.supplied.get(output.id) ?? null;
+  const parts = addParts(context.chip, factors, [a, b], output, { isLast, fraction });
   parts.biases.forEach((bias, i) => (parts.biases[i] = bias + stage.offset));
   const record: NnRecord = {
     ...parts.record,
-    ...context.quantisation(a, output),
+    ...context.quantisation(first, output),
     ...stageRecord(stage, zp8(output), reluOf(op)),
   };
   const target = context.produce(output.id);
@@ -67,7 +72,7 @@ export function draftPair(context: LoweringContext, op: Op, choices: PairFactors
     weights: parts.weights,
     biases: parts.biases,
     from: pair,
-    to: target,
+    to: fraction === null ? target : context.withFractions(target),
   });
   context.publish(op);
 }
@@ -119,32 +124,47 @@ interface AddParts {
   biases: Int32Array;
 }
 
-/** acc = w0 (a - za) + addOff (b - zb); the operands lie behind each other, a first. */
+interface AddLayout {
+  /** The second operand lies before the first. */
+  isLast: boolean;
+  /** The sum is supplied a second time, behind the first: this part of it (per-channel/supply.ts). */
+  fraction: number | null;
+}
+
+/** acc = w0 (a - za) + addOff (b - zb); the operands lie behind each other. */
 function addParts(
   chip: Chip,
   factors: PairFactors,
   [a, b]: [Tensor, Tensor],
   output: Tensor,
+  { isLast, fraction }: AddLayout,
 ): AddParts {
   const { w0, addOff, zero, weightScale } = factors;
-  const { record, weights } = sumParts(chip, output, { weights: [w0, addOff], zero });
+  const [first, second] = isLast ? [addOff, w0] : [w0, addOff];
   // The encoder corrects both operands by the first one's zero point; the bias adds the difference.
-  const bias = addOff * (zp8(a) - zp8(b));
+  const difference = isLast ? zp8(b) - zp8(a) : zp8(a) - zp8(b);
+  const sums = (fraction === null ? [1] : [1, fraction]).map((part) => ({
+    weights: [Math.round(first / part), Math.round(second / part)],
+    bias: Math.round(second / part) * difference,
+  }));
+  const { record, weights } = sumParts(chip, output, { sums: sums.map((s) => s.weights), zero });
+  const kernels = record[NnJob.COEF_KERNELS]! / sums.length;
   return {
     record: { ...record, [NnJob.WEIGHT_SCALE]: floatBits(weightScale) },
     weights,
-    biases: new Int32Array(record[NnJob.COEF_KERNELS]!).fill(bias),
+    biases: Int32Array.from(sums.flatMap(({ bias }) => new Array<number>(kernels).fill(bias))),
   };
 }
 
-/** A weight for each operand; they are stored with `zero` added. */
+/** Weights are stored with `zero` added. */
 interface SumWeights {
-  weights: readonly number[];
+  /** For each sum that is computed, a weight for each operand. */
+  sums: readonly (readonly number[])[];
   zero: number;
 }
 
 /**
- * Record without scales, and weights, of a job that adds operands which lie behind each other.
+ * Record without scales, and weights, of a job that adds operands which lie behind each other; sums come to lie so as well.
  * @param output shape of each operand and of the result
  */
 export function sumParts(
@@ -172,44 +192,46 @@ export function sumParts(
 type Shape = { record: NnRecord; weights: Uint8Array };
 
 /** Each operand is one plane of a pseudo image; a 2x2 kernel uses only its first weight in each. */
-function addPlanes(chip: Chip, output: Tensor, { weights, zero }: SumWeights): Shape {
+function addPlanes(chip: Chip, output: Tensor, { sums, zero }: SumWeights): Shape {
   const [columns, rows] = addSides(bytesOf(flatExtent(output.shape)))!;
+  const operands = sums[0]!.length;
   return {
     record: {
       ...imageRecord(chip, {
-        in: { s: rows, f: columns, c: weights.length },
-        out: { s: rows, f: columns, c: 1 },
+        in: { s: rows, f: columns, c: operands },
+        out: { s: rows, f: columns, c: sums.length },
         kernelX: 2,
         kernelY: 2,
         doubled: 1,
       }),
-      [NnJob.COEF_PLANES]: weights.length,
-      [NnJob.COEF_KERNELS]: 1,
+      [NnJob.COEF_PLANES]: operands,
+      [NnJob.COEF_KERNELS]: sums.length,
     },
-    weights: Uint8Array.from(weights.flatMap((weight) => [zero + weight, zero, zero, zero])),
+    weights: Uint8Array.from(sums.flat().flatMap((weight) => [zero + weight, zero, zero, zero])),
   };
 }
 
 /** A 1x1 convolution over the channels of all operands: a diagonal for each. */
-function addChannels(chip: Chip, output: Tensor, { weights, zero }: SumWeights): Shape {
+function addChannels(chip: Chip, output: Tensor, { sums, zero }: SumWeights): Shape {
   const { s, f, c } = flatExtent(output.shape);
-  const planes = weights.length * c;
-  const stored = new Uint8Array(c * planes).fill(zero);
-  for (let channel = 0; channel < c; channel++)
-    weights.forEach((weight, k) => {
-      stored[channel * planes + k * c + channel] = zero + weight;
+  const planes = sums[0]!.length * c;
+  const kernels = sums.length * c;
+  const stored = new Uint8Array(kernels * planes).fill(zero);
+  for (let kernel = 0; kernel < kernels; kernel++)
+    sums[Math.floor(kernel / c)]!.forEach((weight, k) => {
+      stored[kernel * planes + k * c + (kernel % c)] = zero + weight;
     });
   return {
     record: {
       ...imageRecord(chip, {
         in: { s, f, c: planes },
-        out: { s, f, c },
+        out: { s, f, c: kernels },
         kernelX: 1,
         kernelY: 1,
         doubled: 1,
       }),
       [NnJob.COEF_PLANES]: planes,
-      [NnJob.COEF_KERNELS]: c,
+      [NnJob.COEF_KERNELS]: kernels,
     },
     weights: stored,
   };

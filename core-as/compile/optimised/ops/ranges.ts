@@ -92,7 +92,7 @@ function draftSum(
   from: number,
 ): void {
   const weights = ranges.map(({ weight }) => weight);
-  const { record, weights: stored } = sumParts(context.chip, output, { weights, zero: 0 });
+  const { record, weights: stored } = sumParts(context.chip, output, { sums: [weights], zero: 0 });
   const biases = new Int32Array(record[NnJob.COEF_KERNELS]!).fill(sum.offset);
   const to = context.produce(output.id);
   context.nn(op, {

@@ -1,6 +1,7 @@
 // Functions a x + b of every value as NN jobs: requantisation, RELU, arithmetic with a constant.
 // SPDX-License-Identifier: MIT
 import { CoefOrder, NnJob, WeightSource } from "../../../assembly/abi.ts";
+import type { Chip } from "../../../hw/chips.ts";
 import type { Op, Tensor } from "../../../ir/graph.ts";
 import {
   channelArithmetic,
@@ -86,8 +87,6 @@ export function draftLinear(
   target: number,
 ): void {
   const { from, to, linear, relu } = job;
-  const [columns, rows] = addSides(job.values)!;
-  const image = { s: rows, f: columns, c: 1 };
   const zero = linear.factor < 0 ? SIGNED_ZERO : 0;
   const weight = closestWeight(from, to, Math.abs(linear.factor), zero);
   const weightScale = Math.fround(Math.abs(linear.factor) / weight);
@@ -95,17 +94,10 @@ export function draftLinear(
   const bias = Math.round(linear.offset / (scaleOf(from) * weightScale));
   const stage = fitBytes(context, job, first - zero, bias);
   const record: NnRecord = {
-    ...imageRecord(context.chip, { in: image, out: image, kernelX: 2, kernelY: 2, doubled: 1 }),
+    ...onePlaneRecord(context.chip, job.values, 1),
     ...context.quantisation(from, to),
     [NnJob.WEIGHT_ZP]: zero,
     [NnJob.WEIGHT_SCALE]: floatBits(weightScale),
-    [NnJob.STRIDE]: 1,
-    [NnJob.ORDER]: CoefOrder.INTERLEAVED,
-    [NnJob.SOURCE]: WeightSource.DENSE,
-    [NnJob.DW_PLANES]: 1,
-    [NnJob.DW_MULTIPLIER]: 1,
-    [NnJob.COEF_PLANES]: 1,
-    [NnJob.COEF_KERNELS]: 1,
     [NnJob.PAD_BYTE]: zero,
     ...stageRecord(stage, zp8(to), relu),
   };
@@ -117,6 +109,27 @@ export function draftLinear(
     from: source,
     to: target,
   });
+}
+
+/**
+ * Members of a job that reads values as one plane and computes as many planes from it, each pixel from its own: kernels of 2x2
+ * with only their first weight.
+ * @param values for which addSides finds sides
+ */
+export function onePlaneRecord(chip: Chip, values: number, planes: number): NnRecord {
+  const [columns, rows] = addSides(values)!;
+  const image = { s: rows, f: columns, c: 1 };
+  const out = { ...image, c: planes };
+  return {
+    ...imageRecord(chip, { in: image, out, kernelX: 2, kernelY: 2, doubled: 1 }),
+    [NnJob.STRIDE]: 1,
+    [NnJob.ORDER]: CoefOrder.INTERLEAVED,
+    [NnJob.SOURCE]: WeightSource.DENSE,
+    [NnJob.DW_PLANES]: 1,
+    [NnJob.DW_MULTIPLIER]: 1,
+    [NnJob.COEF_PLANES]: 1,
+    [NnJob.COEF_KERNELS]: planes,
+  };
 }
 
 /** The output stage nearest to TFLite's bytes for acc = weight (x - zx) + bias. */

@@ -6,8 +6,10 @@ import { shareBeyond } from "./normal.ts";
 export interface Budget {
   /** Error before rounding that SIGMAS deviations must not exceed. */
   largest: number;
-  /** Share of a channel's outputs that may be more than one step off. */
+  /** Share of a layer's outputs that may be more than one step off. */
   beyondOne: number;
+  /** The same of a single channel: others are better, mostly. */
+  beyondInChannel: number;
 }
 
 /** Deviations that a bound covers: one output in two million of a normal distribution lies outside, and not by much. */
@@ -15,76 +17,63 @@ export const SIGMAS = 5;
 
 /** An output is within n of TFLite's when the error before rounding is at most n. */
 export const BUDGETS: Readonly<Record<Accuracy, Budget>> = {
-  exact: { largest: 1, beyondOne: 1 },
-  balanced: { largest: 3, beyondOne: 0.008 },
-  fast: { largest: Infinity, beyondOne: 1 },
+  exact: { largest: 1, beyondOne: 1, beyondInChannel: 1 },
+  balanced: { largest: 3, beyondOne: 0.008, beyondInChannel: 0.02 },
+  fast: { largest: Infinity, beyondOne: 1, beyondInChannel: 1 },
 };
 
 /** A channel as grouping sees it. */
 export interface ChannelDemand {
   /** Output steps for each step of TFLite's accumulator. */
   factor: number;
-  /** Smallest multiplier with which all weights fit a byte. */
+  /** Multiplier with which all weights fit a byte and none is rounded; about the smallest of those. */
   floor: number;
-  /** Deviation of the sum when weights are rounded, in accumulator steps: the multiplier times this is that of the output. */
-  rounding: number;
-  /** The same where it is worst, at the border of a padded image. */
-  extreme: number;
+  /** Multipliers, about, up to which rounded weights stay inside the budget. */
+  ceiling: Record<Rounding, number>;
   /** Share of the outputs that no end of the output's range hides. */
   seen: number;
-  /** Largest multiplier with which rounded weights stay inside the budget, however they are rounded. */
-  ceiling: number;
   /** Accumulator steps that a step of a remainder must stand for, so that its byte holds the error of rounded weights. */
   remainder: number;
-  /** Deviation of the whole sum in TFLite's accumulator steps: an error of the factor is a share of it. */
-  signal: number;
 }
 
-/** A share by which a channel's factor may be off costs at most this many steps, at the far end of the output's range. */
-const reachOf = (zeroPoint: number, lowest: number): number =>
-  Math.max(255 - zeroPoint, zeroPoint - lowest);
+/** What weights are rounded to: whole numbers, or parts of a step (supply.ts). */
+export type Rounding = "whole" | "fractions";
 
 export class ErrorBudget {
-  private readonly reach: number;
+  constructor(private readonly budget: Budget) {}
 
-  constructor(
-    private readonly budget: Budget,
-    zeroPoint: number,
-    lowest: number,
-  ) {
-    this.reach = reachOf(zeroPoint, lowest);
+  /** The same for layers in which too many channels make use of what one may. */
+  get even(): ErrorBudget {
+    return new ErrorBudget({ ...this.budget, beyondInChannel: this.budget.beyondOne });
+  }
+
+  /**
+   * Whether a layer has too many outputs that are more than one step off.
+   * @param beyond share of its outputs
+   */
+  isExceeded(beyond: number): boolean {
+    return beyond > this.budget.beyondOne * (1 + 1e-9);
   }
 
   get largest(): number {
     return this.budget.largest;
   }
 
-  /** See ChannelDemand. */
-  ceiling(demand: Pick<ChannelDemand, "factor" | "rounding" | "extreme" | "seen">): number {
-    const { factor, rounding, extreme } = demand;
-    const bounded = (this.budget.largest - factor) / (SIGMAS * extreme + 0.5);
-    return Math.max(0, Math.min(bounded, this.deviation(demand) / rounding));
+  /**
+   * The multiplier up to which errors of a sum stay inside, about.
+   * @param deviation of the sum, in accumulator steps
+   */
+  ceiling({ factor, seen }: Pick<ChannelDemand, "factor" | "seen">, deviation: number): number {
+    const bounded = (this.budget.largest - factor) / (SIGMAS * deviation + 0.5);
+    return Math.max(0, Math.min(bounded, this.deviation(seen) / deviation));
   }
 
-  /** Whether a channel's error stays inside when it shares this multiplier. */
-  allows(demand: ChannelDemand, multiplier: number): boolean {
-    const { factor, rounding, extreme, signal, ceiling } = demand;
-    if (multiplier <= ceiling) return true;
-    const { largest } = this.budget;
-    const ratio = factor / multiplier;
-    const whole = Math.round(ratio);
-    const distance = Math.abs(ratio - whole);
-    if (distance * multiplier * 255 * 128 < 1e-6) return true;
-    const gained = distance * signal;
-    const isGain = gained < rounding;
-    const error = multiplier * Math.min(gained, rounding);
-    if (error > this.deviation(demand)) return false;
-    // TFLite's second rounding, and that of the bias.
-    const rest = isGain && whole > 0 ? multiplier / 2 : multiplier / 2 + factor;
-    const worst = isGain ? error : multiplier * extreme;
-    if (SIGMAS * worst + rest > largest) return false;
-    // What is proportional to the output is known at its far end, however the inputs conspire.
-    return !isGain || whole === 0 || (distance / ratio) * this.reach <= 0.9 * largest;
+  /**
+   * Whether a channel's errors are allowed.
+   * @param seen see ChannelDemand
+   */
+  allows({ bound, beyond }: { bound: number; beyond: number }, seen: number): boolean {
+    return bound <= this.budget.largest && beyond * seen <= this.budget.beyondInChannel;
   }
 
   /**
@@ -98,8 +87,8 @@ export class ErrorBudget {
   }
 
   /** Largest deviation that leaves as many outputs within one step as it must. */
-  private deviation({ seen }: Pick<ChannelDemand, "seen">): number {
-    const most = this.budget.beyondOne / seen;
+  private deviation(seen: number): number {
+    const most = this.budget.beyondInChannel / seen;
     if (!(most < 1)) return Infinity;
     // Shares rise with the deviation.
     let [low, high] = [0, SHARES_BEYOND.length];

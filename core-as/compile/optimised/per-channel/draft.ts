@@ -1,13 +1,13 @@
 // Jobs of layers with a scale for each channel: one for each group, on planes that follow each other.
 // SPDX-License-Identifier: MIT
-import { NnJob, TpJob } from "../../../assembly/abi.ts";
+import { NnJob } from "../../../assembly/abi.ts";
 import type { Op, Tensor } from "../../../ir/graph.ts";
 import {
   isGrouped,
   pointwiseGeometry,
   type ConvGeometry,
 } from "../../../legalise/conv-geometry.ts";
-import type { NnWork, TpProgram } from "../../jobs.ts";
+import type { NnWork } from "../../jobs.ts";
 import { zp8 } from "../../lower-shared.ts";
 import { padPrograms } from "../../tp-programs.ts";
 import type { LoweringContext } from "../context.ts";
@@ -18,6 +18,7 @@ import type { ChannelGroup } from "./grouping.ts";
 import { inputPlane, outputPlane, stepOf, type ChannelLayer } from "./layer.ts";
 import type { LayerPlan } from "./plan.ts";
 import { REMAINDER_STEPS } from "./requantise.ts";
+import { supplyFractions } from "./supply.ts";
 import { groupWeights, type GroupError, type GroupWeights, type InputOrder } from "./weights.ts";
 
 /**
@@ -65,28 +66,30 @@ class Parts {
   draft(from: number, to: number): void {
     const { context, op, layer, plan } = this;
     const target = plan.reorders ? context.placement.add(context.placement.bytesOf(to)) : to;
-    const { copies, roomy } = this.sharedInputs(from);
+    const { both, roomy } = this.sharedInputs(from);
     // A group may begin at a channel of the one before it: what it writes there is overwritten by the job that follows.
     for (const group of [...plan.groups].reverse())
       this.draftGroup(
         group,
-        group.copies > 1 ? copies : group.remainder > 0 ? roomy : from,
+        group.rounding === "fractions" ? both : group.remainder > 0 ? roomy : from,
         target,
       );
     if (plan.reorders) draftReorder(context, op, layer, plan, this.job.output, target, to);
   }
 
-  /** The input several times, and with room for remainders behind it, as far as groups want that. */
-  private sharedInputs(from: number): { copies: number; roomy: number } {
-    const { layer, plan } = this;
-    const most = Math.max(...plan.groups.map(({ copies }) => copies));
+  /** The input with its planes at a fraction, and with room for remainders behind it, as far as groups want that. */
+  private sharedInputs(from: number): { both: number; roomy: number } {
+    const { context, op, layer, plan, job } = this;
+    const inParts = plan.groups.some(({ rounding }) => rounding === "fractions");
     const rooms = plan.groups.map((group) => (group.remainder > 0 ? this.room(group) : 0));
     const room = Math.max(...rooms) * outputPlane(layer.geometry);
-    return {
-      // Groups of a depthwise convolution copy their own planes.
-      copies: most > 1 && !layer.geometry.depthwise ? this.copied(from, most) : from,
-      roomy: room > 0 ? this.roomBehind(from, room) : from,
-    };
+    const roomy = room > 0 ? this.roomBehind(from, room) : from;
+    // Groups of a depthwise convolution have those of their own planes.
+    const both =
+      inParts && !layer.geometry.depthwise
+        ? supplyFractions(context, op, job.input, layer.parts, from)
+        : from;
+    return { both, roomy };
   }
 
   private roomBehind(from: number, room: number): number {
@@ -142,13 +145,16 @@ class Parts {
     return placement.addPiece(bytes, from, begin * inputPlane(this.layer.geometry));
   }
 
-  private depthwiseInput({ copies }: ChannelGroup, planes: number): number {
-    return copies > 1 ? this.copied(planes, copies) : planes;
+  private depthwiseInput({ rounding }: ChannelGroup, planes: number): number {
+    const { context, op, layer, job } = this;
+    return rounding === "whole"
+      ? planes
+      : supplyFractions(context, op, job.input, layer.parts, planes);
   }
 
-  private denseInput({ copies }: ChannelGroup, from: number): number {
+  private denseInput({ rounding }: ChannelGroup, from: number): number {
     const { placement } = this.context;
-    const bytes = copies * this.imageBytes();
+    const bytes = (rounding === "whole" ? 1 : 2) * this.imageBytes();
     return placement.bytesOf(from) === bytes ? from : placement.addPiece(bytes, from, 0);
   }
 
@@ -198,7 +204,7 @@ class Parts {
     const { placement } = this.context;
     const bytes = placement.bytesOf(from);
     const all = placement.add(bytes + room);
-    this.copyTo(from, all, 1, bytes / inputPlane(this.layer.geometry));
+    this.copyTo(from, all, bytes / inputPlane(this.layer.geometry));
     return all;
   }
 
@@ -211,8 +217,9 @@ class Parts {
   ): void {
     const { context, op, layer, job } = this;
     const { depthwise, in: image } = layer.geometry;
-    const planes = group.copies * (depthwise ? span / layer.unit : image.c);
-    const isDepthwise = depthwise && group.copies === 1 && group.remainder === 0;
+    const inParts = group.rounding === "fractions";
+    const planes = (inParts ? 2 : 1) * (depthwise ? span / layer.unit : image.c);
+    const isDepthwise = depthwise && !inParts && group.remainder === 0;
     const all = group.remainder > 0 ? planes + outputs : planes;
     const geometry = groupGeometry(layer.geometry, all, outputs, isDepthwise);
     // All planes share a zero point: the remainders' own one goes into the biases.
@@ -263,38 +270,15 @@ class Parts {
     return { places, planes };
   }
 
-  /** The planes of a node several times behind each other. */
-  private copied(from: number, copies: number): number {
-    const { placement } = this.context;
-    const bytes = placement.bytesOf(from);
-    const all = placement.add(copies * bytes);
-    this.copyTo(from, all, copies, bytes / inputPlane(this.layer.geometry));
-    return all;
-  }
-
-  private copyTo(from: number, to: number, copies: number, channels: number): void {
+  private copyTo(from: number, to: number, channels: number): void {
     const { context, op, layer, job } = this;
-    const { placement, chip } = context;
     const { folded, in: image } = layer.geometry;
     const extent = folded
       ? { s: folded.rows, f: folded.columns, c: channels * folded.x * folded.y }
       : { ...image, c: channels };
     const zp = zp8(job.input);
-    const parts = Math.max(1, Math.min(Math.floor(chip.tpCores / copies), extent.c));
-    const programs: TpProgram[] = [];
-    for (let copy = 0; copy < copies; copy++)
-      for (const program of padPrograms(extent, 0, { in: zp, out: zp }, parts))
-        programs.push({
-          ...program,
-          outOffset: program.outOffset + copy * placement.bytesOf(from),
-        });
-    for (let at = 0; at < programs.length; at += chip.tpCores) {
-      const some = programs.slice(at, at + chip.tpCores).map((program, i, { length }) => ({
-        ...program,
-        record: { ...program.record, [TpJob.NO_FLUSH]: i < length - 1 ? 1 : 0 },
-      }));
-      context.tp("copy", op.id, from, to, some);
-    }
+    const parts = Math.max(1, Math.min(context.chip.tpCores, extent.c));
+    context.tp("copy", op.id, from, to, padPrograms(extent, 0, { in: zp, out: zp }, parts));
   }
 }
 
@@ -376,7 +360,7 @@ function accuracyOf(
     op: op.id,
     accuracy,
     groups: groups.length,
-    copies: Math.max(...groups.map(({ copies }) => copies)),
+    fractions: groups.filter(({ rounding }) => rounding === "fractions").length,
     remainders: groups.filter(({ remainder }) => remainder > 0).length,
     reorders,
     inputs: inputs.source,

@@ -1,14 +1,18 @@
 // Which channels share a job: runs of an order of channels, each with one multiplier, for the least predicted time.
 // SPDX-License-Identifier: MIT
-import type { ChannelDemand, ErrorBudget } from "./budget.ts";
+import type { ChannelDemand, ErrorBudget, Rounding } from "./budget.ts";
 
 /** Channels that stay together: one, or all that a plane of a depthwise convolution has. */
 export interface ChannelItem {
   /** Largest of its channels. */
   floor: number;
-  /** Smallest of its channels. */
-  ceiling: number;
   demands: readonly ChannelDemand[];
+  /** Whether its channels stay inside the budget in a job with this multiplier. */
+  fits(multiplier: number, rounding: Rounding): boolean;
+  /** A multiplier up to which they do; rises when `fits` found out more. */
+  sure(rounding: Rounding): number;
+  /** Looks closely whether they really do, and remembers where not. */
+  tighten(multiplier: number, rounding: Rounding): void;
 }
 
 /** Items that one job computes. */
@@ -16,8 +20,8 @@ export interface ChannelGroup {
   /** Range of the order. */
   first: number;
   count: number;
-  /** Times that each input plane is supplied: weights then have so many bytes to be shared out over. */
-  copies: number;
+  /** fractions: another job supplies each input plane a second time, at a fraction (supply.ts). */
+  rounding: Rounding;
   /**
    * Another job computes what rounding the weights leaves, and this one reads it with so much weight: 0 = there is none.
    */
@@ -32,8 +36,8 @@ export type GroupCost = (group: Omit<ChannelGroup, "multiplier">) => number;
 export interface GroupingLimits {
   /** The multiplier must be less (spec/hardware.md 7). */
   maxFactor: number;
-  /** Numbers of copies to try, smallest first. */
-  copies: readonly number[];
+  /** Weights may have fractions of a step. */
+  fractions: boolean;
   /** Remainders lie beside the input's planes, so they must have their sides. */
   remainders: boolean;
 }
@@ -42,33 +46,19 @@ export interface GroupingLimits {
 export const LEAST_MULTIPLIER = 2 ** -19;
 
 /**
- * An order in which few groups suffice: the channels with the largest factors last, each before what fits its multiplier.
+ * An order in which few groups of one kind suffice: the channels with the largest factors last, each before what fits its multiplier.
  */
-export function orderByScale(items: readonly ChannelItem[], budget: ErrorBudget): number[] {
+export function orderByScale(items: readonly ChannelItem[], rounding: Rounding): number[] {
   let left = [...items.keys()].sort((a, b) => items[b]!.floor - items[a]!.floor || a - b);
   const order: number[] = [];
   while (left.length > 0) {
     const multiplier = Math.max(items[left[0]!]!.floor, LEAST_MULTIPLIER);
     const others: number[] = [];
     for (const [i, item] of left.entries())
-      (i === 0 || fits(items[item]!, budget, multiplier) ? order : others).push(item);
+      (i === 0 || items[item]!.fits(multiplier, rounding) ? order : others).push(item);
     left = others;
   }
   return order.reverse();
-}
-
-const fits = (item: ChannelItem, budget: ErrorBudget, multiplier: number): boolean =>
-  multiplier <= item.ceiling || item.demands.every((demand) => budget.allows(demand, multiplier));
-
-function allFit(
-  items: readonly ChannelItem[],
-  first: number,
-  end: number,
-  budget: ErrorBudget,
-  multiplier: number,
-): boolean {
-  for (let i = first; i < end; i++) if (!fits(items[i]!, budget, multiplier)) return false;
-  return true;
 }
 
 export type Places = "few" | "ends" | "anywhere";
@@ -77,6 +67,7 @@ export type Places = "few" | "ends" | "anywhere";
 const PLACES = 24;
 /** Places where the fewest groups end that are tried as well. */
 const MOST_ENDS = 160;
+const FRACTION_ENDS = 8;
 
 /**
  * The cheapest groups, or null when a channel fits no job.
@@ -90,12 +81,13 @@ export function groupChannels(
   limits: GroupingLimits,
   where: Places,
 ): { groups: ChannelGroup[]; ms: number } | null {
-  const places = placesOf(items, budget, limits, where);
+  const runs = new Runs(items, limits.maxFactor);
+  const places = placesOf(runs, limits, where);
   const times = new Float64Array(places.length).fill(Infinity);
   const best = new Array<{ group: ChannelGroup; next: number } | undefined>(places.length);
   times[places.length - 1] = 0;
   for (let at = places.length - 2; at >= 0; at--)
-    for (const option of groupsFrom(items, budget, places, at, limits)) {
+    for (const option of groupsFrom(runs, budget, places, at, limits)) {
       const rest = times[option.next]!;
       if (rest === Infinity) continue;
       const ms = cost(option.group) + rest;
@@ -110,19 +102,20 @@ export function groupChannels(
 }
 
 /** Where groups may begin and end, in rising order. */
-function placesOf(
-  items: readonly ChannelItem[],
-  budget: ErrorBudget,
-  { maxFactor }: GroupingLimits,
-  where: Places,
-): number[] {
-  const { length } = items;
+function placesOf(runs: Runs, { fractions }: GroupingLimits, where: Places): number[] {
+  const { length } = runs.items;
   const grid = where === "anywhere" ? 1 : Math.max(1, Math.ceil(length / PLACES));
   const places = new Set([0, length]);
   for (let place = grid; place < length; place += grid) places.add(place);
   if (where === "ends")
     for (let place = 0, count = 0; place < length && count < MOST_ENDS; count++) {
-      place += Math.max(1, longestRun(items, budget, place, 1, maxFactor));
+      place += Math.max(1, runs.longest(place, "whole"));
+      places.add(place);
+    }
+  // Few groups have fractions, and theirs end where the rest begins.
+  if (where === "ends" && fractions)
+    for (let place = 0, count = 0; place < length && count < FRACTION_ENDS; count++) {
+      place += Math.max(1, runs.longest(place, "fractions"));
       places.add(place);
     }
   return [...places].sort((a, b) => a - b);
@@ -134,43 +127,51 @@ interface Option {
   next: number;
 }
 
+/** Items that groups with fractions may have at least: their jobs read twice the planes of all of them. */
+const SHORT_RUNS = [8, 16, 32, 64];
+
 /** Groups that may begin at a place. */
 function groupsFrom(
-  items: readonly ChannelItem[],
+  runs: Runs,
   budget: ErrorBudget,
   places: readonly number[],
   at: number,
-  { maxFactor, copies, remainders }: GroupingLimits,
+  { maxFactor, fractions, remainders }: GroupingLimits,
 ): Option[] {
+  const { items } = runs;
   const found: Option[] = [];
   const first = places[at]!;
-  /** The last place that a run reaches, and one half way there. */
-  const ends = (longest: number): number[] => {
+  /** Index of the last place that a run reaches. */
+  const reached = (longest: number): number => {
     let last = at;
     while (last + 1 < places.length && places[last + 1]! <= first + longest) last++;
+    return last;
+  };
+  /** The last place that a run reaches, and one half way there. */
+  const ends = (longest: number): number[] => {
+    const last = reached(longest);
     return [...new Set([last, (at + last + 1) >> 1])].filter((next) => next > at);
   };
-  let reached = 0;
-  for (const times of copies) {
-    if (first + reached === items.length) break;
-    const longest = longestRun(items, budget, first, times, maxFactor);
-    // More copies must be good for something.
-    if (longest <= reached) continue;
-    reached = longest;
-    for (const next of ends(reached)) {
-      const count = places[next]! - first;
-      const multiplier = Math.max(LEAST_MULTIPLIER, largestFloor(items, first, count) / times);
-      found.push({ group: { first, count, copies: times, remainder: 0, multiplier }, next });
-    }
+  const add = (next: number, rounding: Rounding, remainder: number): void => {
+    const count = places[next]! - first;
+    const multiplier = Math.max(LEAST_MULTIPLIER, largestFloor(items, first, count));
+    found.push({ group: { first, count, rounding, remainder, multiplier }, next });
+  };
+  const whole = runs.longest(first, "whole");
+  for (const next of ends(whole)) add(next, "whole", 0);
+  if (first + whole === items.length) return found;
+  if (fractions) {
+    const longest = runs.longest(first, "fractions");
+    const short = SHORT_RUNS.filter((run) => run > whole && run < longest).map(reached);
+    for (const next of new Set([...short, ...ends(longest)]))
+      if (next > at) add(next, "fractions", 0);
   }
   if (!remainders) return found;
   for (const next of ends(remainderRun(items, budget, first, maxFactor))) {
-    const count = places[next]! - first;
-    const multiplier = Math.max(LEAST_MULTIPLIER, largestFloor(items, first, count));
     let remainder = 1;
-    for (let i = first; i < first + count; i++)
+    for (let i = first; i < places[next]!; i++)
       for (const demand of items[i]!.demands) remainder = Math.max(remainder, demand.remainder);
-    found.push({ group: { first, count, copies: 1, remainder, multiplier }, next });
+    add(next, "whole", remainder);
   }
   return found;
 }
@@ -202,24 +203,70 @@ function remainderRun(
   return items.length - first;
 }
 
-/** Items of the longest run from a place on whose weights are only rounded. */
+/** The longest runs of one order whose weights are only rounded. */
+class Runs {
+  private readonly known: Readonly<Record<Rounding, Map<number, number>>> = {
+    whole: new Map(),
+    fractions: new Map(),
+  };
+
+  constructor(
+    readonly items: readonly ChannelItem[],
+    private readonly maxFactor: number,
+  ) {}
+
+  /** Items of the longest one from a place on. */
+  longest(first: number, rounding: Rounding): number {
+    let found = this.known[rounding].get(first);
+    if (found === undefined)
+      this.known[rounding].set(
+        first,
+        (found = longestRun(this.items, first, rounding, this.maxFactor)),
+      );
+    return found;
+  }
+}
+
 function longestRun(
   items: readonly ChannelItem[],
-  budget: ErrorBudget,
   first: number,
-  copies: number,
+  rounding: Rounding,
   maxFactor: number,
 ): number {
-  let [multiplier, ceiling] = [0, Infinity];
+  let multiplier = 0;
+  // Items of the run that are not sure to fit, and the multiplier up to which all others are.
+  let unsure: ChannelItem[] = [];
+  let sure = Infinity;
   for (let i = first; i < items.length; i++) {
     const item = items[i]!;
-    const wanted = Math.max(item.floor / copies, LEAST_MULTIPLIER, multiplier);
-    if (wanted >= maxFactor || !fits(item, budget, wanted)) return i - first;
-    // A larger multiplier is another one for all channels before.
-    if (wanted > multiplier && wanted > ceiling && !allFit(items, first, i, budget, wanted))
-      return i - first;
+    const wanted = Math.max(item.floor, LEAST_MULTIPLIER, multiplier);
+    if (wanted >= maxFactor || !item.fits(wanted, rounding)) return i - first;
+    if (wanted > multiplier) {
+      // A larger multiplier is another one for all channels before.
+      const doubtful = wanted > sure ? items.slice(first, i) : unsure;
+      if (!doubtful.every((before) => before.fits(wanted, rounding))) return i - first;
+      unsure = doubtful.filter((before) => before.sure(rounding) < wanted);
+      if (wanted > sure) sure = sureOf(items, first, i, wanted, rounding);
+    }
     multiplier = wanted;
-    ceiling = Math.min(ceiling, item.ceiling);
+    if (item.sure(rounding) < multiplier) unsure.push(item);
+    else sure = Math.min(sure, item.sure(rounding));
   }
   return items.length - first;
+}
+
+/** The multiplier up to which those items are sure to fit that fit this one for sure. */
+function sureOf(
+  items: readonly ChannelItem[],
+  first: number,
+  end: number,
+  multiplier: number,
+  rounding: Rounding,
+): number {
+  let sure = Infinity;
+  for (let i = first; i < end; i++) {
+    const own = items[i]!.sure(rounding);
+    if (own >= multiplier) sure = Math.min(sure, own);
+  }
+  return sure;
 }

@@ -1,5 +1,5 @@
-// What the values of a tensor look like before any was seen: mean and deviation of every channel, from uniform bytes at the
-// graph's inputs through the layers' own weights (docs/accuracy.md, Scales per channel).
+// What the values of a tensor are expected to look like: mean and deviation of every channel. From synthetic pictures, where the graph
+// reads pictures; otherwise from uniform bytes at its inputs through the layers' own weights (docs/accuracy.md, Scales per channel).
 // SPDX-License-Identifier: MIT
 import { readInts } from "../../../ir/constants.ts";
 import { convolutionFactor } from "../../../ir/fixed-point.ts";
@@ -7,7 +7,8 @@ import type { Graph, Op, Tensor } from "../../../ir/graph.ts";
 import { zp8 } from "../../lower-shared.ts";
 import { lowestOf } from "../numerics.ts";
 import { channelKernels, type ChannelKernels } from "./kernels.ts";
-import { clippedNormal } from "./normal.ts";
+import { clippedNormal, shareAbove } from "./normal.ts";
+import type { Observation, Observations } from "./observed.ts";
 
 /** Values of a tensor without their zero point, in its steps. */
 export interface Moments {
@@ -18,18 +19,13 @@ export interface Moments {
   least: number;
   most: number;
   /**
-   * How much neighbouring pixels have in common: 0 = nothing, 1 = they are equal; null = not known, whatever is worse counts.
+   * How much neighbouring pixels have in common, by channel: 0 = nothing, 1 = they are equal; null = not known, whatever is worse
+   * counts.
    */
-  correlation: number | null;
-  /** uniform: every byte is as likely as any other; propagated: computed from the layers before. */
-  source: "uniform" | "propagated";
+  correlation: Float64Array | null;
+  /** uniform: every byte is as likely as any other; propagated: computed from the layers before; pictures: seen on synthetic ones. */
+  source: "uniform" | "propagated" | "pictures";
 }
-
-/** Neighbouring pixels of a picture, and of what layers make of one. */
-const PICTURE = 0.9;
-const FEATURES = 0.6;
-/** Sides from which on an image of one or three channels is taken for a picture. */
-const PICTURE_SIDE = 64;
 
 /** Standard deviation of a uniform byte. */
 const UNIFORM = Math.sqrt((256 ** 2 - 1) / 12);
@@ -39,7 +35,10 @@ export class InputModel {
   private readonly known = new Map<number, Moments>();
   private readonly before = new Map<number, Moments>();
 
-  private constructor(private readonly graph: Graph) {
+  private constructor(
+    private readonly graph: Graph,
+    private readonly observed: Observations | null,
+  ) {
     // Plan order: whatever an operator reads is known.
     for (const op of graph.ops)
       for (const id of op.outputs) {
@@ -50,22 +49,65 @@ export class InputModel {
 
   private static readonly models = new WeakMap<Graph, InputModel>();
 
-  /** The model of a graph; computed once, however many compilations ask. */
-  static of(graph: Graph): InputModel {
+  /** The model of a graph; computed once, however many partitions ask. */
+  static of(graph: Graph, observed: Observations | null): InputModel {
     let model = InputModel.models.get(graph);
-    if (model === undefined) InputModel.models.set(graph, (model = new InputModel(graph)));
+    if (model === undefined || model.observed !== observed)
+      InputModel.models.set(graph, (model = new InputModel(graph, observed)));
     return model;
   }
 
-  moments(id: number): Moments {
+  /**
+   * What to expect of a tensor, with what is kept for being wrong about it.
+   * @param planes that a kernel reads: with many, those that are wrong one way and the other make up for each other
+   */
+  expected(id: number, planes: number): Moments {
+    const computed = this.moments(id);
+    const { mean, deviation } = computed;
+    const seen = this.observedAt(id, mean.length);
+    if (seen === null) {
+      if (computed.source === "uniform") return computed;
+      return { ...computed, deviation: withCommon(deviation, COMPUTED, COMMON) };
+    }
+    const { isLocal, correlation } = seen;
+    if (isLocal) {
+      const found = withCommon(seen.deviation, LOCAL, LOCAL_COMMON);
+      return { ...computed, mean: seen.mean, deviation: found, correlation, source: "pictures" };
+    }
+    // Objects may move channels that synthetic pictures leave alone.
+    const { observed, others, common } = planes >= MANY ? TOGETHER : ALONE;
+    const missing = 1 / Math.max(seen.reach, LEAST_REACH);
+    const ownShare = observed * missing ** 0.6;
+    const otherShare = Math.min(MOST_OTHERS, others * missing ** 1.2);
+    const found = withCommon(seen.deviation, ownShare, common).map((value, c) =>
+      Math.max(value, otherShare * deviation[c]!),
+    );
+    return { ...computed, mean: seen.mean, deviation: found, correlation, source: "pictures" };
+  }
+
+  /** Share of a tensor's values, by channel, that lie inside its range, at most; null where nothing is known. */
+  inside(id: number): Float64Array | null {
+    const before = this.before.get(id) ?? null;
+    const seen = before && this.observedAt(id, before.mean.length);
+    if (seen?.isLocal) return seen.inside;
+    if (before === null) return null;
+    const { mean, deviation, least, most } = before;
+    return mean.map((middle, c) => {
+      const spread = Math.max(deviation[c]!, 1e-9);
+      const [low, high] = [(least - 1 - middle) / spread, (most + 1 - middle) / spread];
+      return Math.max(0, shareAbove(low) - shareAbove(high), seen?.inside[c] ?? 0);
+    });
+  }
+
+  private observedAt(id: number, channels: number): Observation | null {
+    const found = this.observed?.get(id);
+    return found?.mean.length === channels ? found : null;
+  }
+
+  private moments(id: number): Moments {
     let found = this.known.get(id);
     if (found === undefined) this.known.set(id, (found = this.uniform(id)));
     return found;
-  }
-
-  /** Moments of a tensor before its range cut off both ends; null where that is not known. */
-  unclipped(id: number): Moments | null {
-    return this.before.get(id) ?? null;
   }
 
   private uniform(id: number): Moments {
@@ -77,7 +119,7 @@ export class InputModel {
       deviation: new Float64Array(channels).fill(UNIFORM),
       least: -zero,
       most: 255 - zero,
-      correlation: this.graph.inputs.includes(id) && isPicture(tensor) ? PICTURE : null,
+      correlation: null,
       source: "uniform",
     };
   }
@@ -118,7 +160,7 @@ export class InputModel {
     const from = this.moments(input.id);
     const biases = biasesOrZeros(this.graph, op, kernels.count);
     const scales = weight.quant!.scales;
-    return this.clipped(op, output, from.correlation, (c) => {
+    return this.clipped(op, output, (c) => {
       const factor = convolutionFactor(op.kind, input, weight, scales[c] ?? scales[0]!, output);
       const { mean, deviation } = sumMoments(kernels, c, from);
       return [factor * (biases[c]! + mean), factor * deviation];
@@ -133,7 +175,7 @@ export class InputModel {
     const to = output.quant!.scales[0]!;
     const [ra, rb] = [a.quant!.scales[0]! / to, b.quant.scales[0]! / to];
     const sign = op.kind === "SUB" ? -1 : 1;
-    return this.clipped(op, output, first.correlation ?? second.correlation, (c) => [
+    return this.clipped(op, output, (c) => [
       ra * first.mean[c]! + sign * rb * second.mean[c]!,
       Math.hypot(ra * first.deviation[c]!, rb * second.deviation[c]!),
     ]);
@@ -146,17 +188,13 @@ export class InputModel {
     const ratio = input.quant!.scales[0]! / output.quant!.scales[0]!;
     if (ratio === 1 && zp8(input) === zp8(output) && op.kind !== "RELU") return from;
     // Averages are less spread than what they are taken of; how much less depends on the picture.
-    return this.clipped(op, output, from.correlation, (c) => [
-      ratio * from.mean[c]!,
-      ratio * from.deviation[c]!,
-    ]);
+    return this.clipped(op, output, (c) => [ratio * from.mean[c]!, ratio * from.deviation[c]!]);
   }
 
   /** Moments of what an operator's output range leaves of normally distributed values. */
   private clipped(
     op: Op,
     output: Tensor,
-    from: number | null,
     before: (channel: number) => [mean: number, deviation: number],
   ): Moments {
     const channels = channelsOf(output);
@@ -173,8 +211,7 @@ export class InputModel {
       mean[c] = clip.mean;
       deviation[c] = clip.deviation;
     }
-    const correlation = from === null ? null : FEATURES;
-    const common = { least, most, correlation, source: "propagated" as const };
+    const common = { least, most, correlation: null, source: "propagated" as const };
     this.before.set(output.id, { ...whole, ...common });
     return { mean, deviation, ...common };
   }
@@ -198,21 +235,51 @@ function widen(
     for (let c = 0; c < deviation.length; c++) deviation[c]! *= factor;
 }
 
-function isPicture({ shape }: Tensor): boolean {
-  const [, rows = 0, columns = 0, channels = 0] = shape;
-  return (
-    shape.length === 4 &&
-    Math.min(rows, columns) >= PICTURE_SIDE &&
-    channels % 2 === 1 &&
-    channels <= 3
-  );
+/** Deviations that were computed may be too small: by a tenth everywhere, and by much in single channels. */
+const COMPUTED = 1.1;
+/** Share of the tensor's common deviation that every channel is thought to have at least. */
+const COMMON = 0.2;
+/** Deviations in small windows of photographs for each one in synthetic pictures, which have more contrast. */
+const LOCAL = 0.85;
+/** What these leave alone there, photographs leave alone. */
+const LOCAL_COMMON = 0.04;
+
+/** Planes of a kernel that are many: those that are wrong one way and the other make up for each other. */
+const MANY = 16;
+const LEAST_REACH = 0.1;
+const MOST_OTHERS = 2;
+/** What to expect where photographs show objects, of which synthetic pictures have none. */
+const TOGETHER = { observed: 1.6, others: 0.5, common: 0.2 };
+const ALONE = { observed: 1.1, others: 1.1, common: 0.5 };
+
+/** Deviations times a factor, with a share of the common one. */
+function withCommon(deviation: Float64Array, factor: number, share: number): Float64Array {
+  const squares = deviation.reduce((sum, value) => sum + value * value, 0);
+  const common = share ** 2 * (squares / deviation.length);
+  return deviation.map((value) => factor * Math.sqrt(value ** 2 + common));
 }
 
-/** Variance of a weighted sum over neighbouring pixels, from those with independent and with equal pixels. */
-export function mixed(white: number, smooth: number, correlation: number | null): number {
-  return correlation === null
-    ? Math.max(white, smooth)
-    : correlation * smooth + (1 - correlation) * white;
+/**
+ * Variance of a weighted sum over neighbouring pixels, summed plane by plane from those with independent and with equal pixels.
+ */
+export class PixelVariance {
+  private white = 0;
+  private smooth = 0;
+  private known = 0;
+
+  constructor(private readonly correlation: ArrayLike<number> | null) {}
+
+  /** One plane. */
+  add(plane: number, white: number, smooth: number): void {
+    this.white += white;
+    this.smooth += smooth;
+    const share = this.correlation?.[plane] ?? 0;
+    this.known += share * smooth + (1 - share) * white;
+  }
+
+  get total(): number {
+    return this.correlation === null ? Math.max(this.white, this.smooth) : this.known;
+  }
 }
 
 const channelsOf = ({ shape }: Tensor): number => shape.at(-1) ?? 1;
@@ -231,7 +298,8 @@ function sumMoments(
 ): { mean: number; deviation: number } {
   const weights = row(channel);
   const first = firstPlane(channel);
-  let [sum, white, smooth] = [0, 0, 0];
+  let sum = 0;
+  const spread = new PixelVariance(correlation);
   for (let z = 0; z < planes; z++) {
     const variance = deviation[first + z]! ** 2;
     let [all, squares] = [0, 0];
@@ -241,8 +309,7 @@ function sumMoments(
       squares += w * w;
     }
     sum += all * mean[first + z]!;
-    white += squares * variance;
-    smooth += all * all * variance;
+    spread.add(first + z, squares * variance, all * all * variance);
   }
-  return { mean: sum, deviation: Math.sqrt(mixed(white, smooth, correlation)) };
+  return { mean: sum, deviation: Math.sqrt(spread.total) };
 }

@@ -5,20 +5,17 @@ import type { System } from "../../../hw/systems.ts";
 import { convolutionFactor } from "../../../ir/fixed-point.ts";
 import type { Graph, Op, Tensor } from "../../../ir/graph.ts";
 import type { ConvGeometry } from "../../../legalise/conv-geometry.ts";
-import { ceilDiv, zp8 } from "../../lower-shared.ts";
-import type { Accuracy } from "../../options.ts";
-import { lowestOf } from "../numerics.ts";
-import { BUDGETS, ErrorBudget, remainderOf, type ChannelDemand } from "./budget.ts";
+import { ceilDiv } from "../../lower-shared.ts";
+import { borderCases, type BorderCase } from "./border.ts";
+import { remainderOf, type ChannelDemand, type ErrorBudget, type Rounding } from "./budget.ts";
 import type { ChannelItem, GroupCost, GroupingLimits } from "./grouping.ts";
-import { InputModel, mixed, type Moments } from "./input-model.ts";
-import { shareAbove } from "./normal.ts";
+import { PixelVariance, type InputModel, type Moments } from "./input-model.ts";
 import { channelKernels, type ChannelKernels } from "./kernels.ts";
-
-/** More copies cost more than the groups that they save. */
-const COPIES = [1, 2, 3, 4, 6, 8];
+import { bestParts, partsVariance } from "./requantise.ts";
+import { channelError } from "./weights.ts";
 
 /** Addresses of sub-tensors stay at multiples of this (spec/cost-model.md, Limits on freedom). */
-const ALIGN = 64;
+export const ALIGN = 64;
 
 export interface ChannelLayer {
   op: Op;
@@ -28,7 +25,9 @@ export interface ChannelLayer {
   factors: Float64Array;
   /** Expected inputs, with what is kept for being wrong about them. */
   inputs: Moments;
-  border: Border;
+  /** Parts of a step that weights with fractions have. */
+  parts: number;
+  border: readonly BorderCase[];
   budget: ErrorBudget;
   items: ChannelItem[];
   /** Output channels of an item. */
@@ -45,14 +44,21 @@ export function isPerChannel(graph: Graph, op: Op): boolean {
   return convolves && (graph.tensors[op.inputs[1] ?? -1]?.quant?.scales.length ?? 0) > 1;
 }
 
+export interface LayerSettings {
+  chip: Chip;
+  system: System;
+  budget: ErrorBudget;
+  model: InputModel;
+  /** The input is a sum, which the addition can supply at a fraction as well. */
+  isSum: boolean;
+}
+
 /** What planning a layer needs. */
 export function channelLayer(
   graph: Graph,
   op: Op,
   geometry: ConvGeometry,
-  chip: Chip,
-  system: System,
-  accuracy: Accuracy,
+  { chip, system, budget, model, isSum }: LayerSettings,
 ): ChannelLayer {
   const [input, weight] = op.inputs.map((id) => graph.tensors[id]) as [Tensor, Tensor];
   const output = graph.tensors[op.outputs[0]!]!;
@@ -60,142 +66,208 @@ export function channelLayer(
   const factors = Float64Array.from(weight.quant!.scales, (scale) =>
     convolutionFactor(op.kind, input, weight, scale, output),
   );
-  const inputs = doubtful(InputModel.of(graph).moments(input.id));
-  const border = borderOf(geometry, accuracy);
+  const inputs = model.expected(input.id, kernels.planes);
+  const parts = partsOf(inputs);
+  const border = borderCases(graph, op, geometry);
   const unit = geometry.depthwise ? geometry.out.c / geometry.in.c : 1;
-  const budget = new ErrorBudget(BUDGETS[accuracy], zp8(output), lowestOf(op, output));
-  const seen = seenShares(graph, op, factors.length);
-  const demands = demandsOf(kernels, factors, inputs, border).map((found, c) => {
-    const demand = { ...found, seen: seen[c]!, remainder: remainderOf(found.extreme) };
-    return { ...demand, ceiling: budget.ceiling(demand) };
-  });
-  const items = Array.from({ length: factors.length / unit }, (_, i): ChannelItem => {
-    const own = demands.slice(i * unit, (i + 1) * unit);
-    return {
-      floor: Math.max(...own.map(({ floor }) => floor)),
-      ceiling: Math.min(...own.map(({ ceiling }) => ceiling)),
-      demands: own,
-    };
-  });
+  const seen = seenShares(model, op, factors.length);
   const step = stepOf(geometry, unit);
-  return {
+  const layer: Omit<ChannelLayer, "items"> = {
     op,
     geometry,
     kernels,
     factors,
     inputs,
+    parts,
     border,
     budget,
-    items,
     unit,
     step,
-    cost: jobCost(geometry, kernels, step, chip, system),
+    cost: jobCost(geometry, kernels, step, isSum, chip, system),
     limits: {
       maxFactor: generationOf(chip).maxFactor,
-      copies: accuracy === "fast" || unit > 1 ? [1] : COPIES,
-      remainders: accuracy !== "fast" && unit === 1 && keepsSides(geometry),
+      fractions: budget.largest < Infinity && unit === 1,
+      remainders: budget.largest < Infinity && unit === 1 && keepsSides(geometry),
     },
   };
+  const demands = demandsOf(layer, seen);
+  const items = Array.from(
+    { length: factors.length / unit },
+    (_, i) => new LayerItem(layer, demands.slice(i * unit, (i + 1) * unit), i * unit),
+  );
+  return { ...layer, items };
 }
 
-/** Deviations that were computed may be too small: by a quarter everywhere, and by much in single channels. */
-const MARGIN = 1.1;
-const COMMON = 0.2;
+/** Below this share of the expected ceiling, and so far above it, nobody needs to look closer. */
+const SURE = 0.5;
+const HOPELESS = 4;
+/** So far above their ceiling, weights of few planes may happen to be rounded well. */
+const LUCKY = 2.5;
+const FEW_PLANES: Readonly<Record<Rounding, number>> = { whole: 4, fractions: 64 };
+/** Steps in which a ceiling is looked for. */
+const CEILING_STEP = 1.12;
+const CEILING_STEPS = 8;
 
-function doubtful(moments: Moments): Moments {
-  if (moments.source === "uniform") return moments;
-  const { deviation } = moments;
-  const squares = deviation.reduce((sum, value) => sum + value * value, 0);
-  const common = COMMON ** 2 * (squares / deviation.length);
-  return {
-    ...moments,
-    deviation: deviation.map((value) => Math.sqrt((MARGIN * value) ** 2 + common)),
+/** Channels of one item; whether they fit a multiplier is found by rounding their weights for it. */
+class LayerItem implements ChannelItem {
+  readonly floor: number;
+  private readonly channels: readonly ChannelFit[];
+  private readonly known: Record<Rounding, number>;
+
+  constructor(
+    layer: Omit<ChannelLayer, "items">,
+    readonly demands: readonly ChannelDemand[],
+    first: number,
+  ) {
+    this.floor = Math.max(...demands.map(({ floor }) => floor));
+    this.channels = demands.map((demand, i) => new ChannelFit(layer, demand, first + i));
+    this.known = { whole: this.least("whole"), fractions: this.least("fractions") };
+  }
+
+  fits(multiplier: number, rounding: Rounding): boolean {
+    if (multiplier <= this.known[rounding]) return true;
+    const fits = this.channels.every((channel) => channel.allows(multiplier, rounding));
+    this.known[rounding] = this.least(rounding);
+    return fits;
+  }
+
+  sure(rounding: Rounding): number {
+    return this.known[rounding];
+  }
+
+  tighten(multiplier: number, rounding: Rounding): void {
+    for (const channel of this.channels) channel.tighten(multiplier, rounding);
+    this.known[rounding] = this.least(rounding);
+  }
+
+  private least(rounding: Rounding): number {
+    return Math.min(...this.channels.map((channel) => channel.sure(rounding)));
+  }
+}
+
+/** With which multipliers one channel stays inside the budget. */
+class ChannelFit {
+  private readonly ceilings: Partial<Record<Rounding, number>> = {};
+  private readonly known: Record<Rounding, Map<number, boolean>> = {
+    whole: new Map(),
+    fractions: new Map(),
   };
+
+  constructor(
+    private readonly layer: Omit<ChannelLayer, "items">,
+    private readonly demand: ChannelDemand,
+    private readonly channel: number,
+  ) {}
+
+  sure(rounding: Rounding): number {
+    return this.ceilings[rounding] ?? SURE * this.demand.ceiling[rounding];
+  }
+
+  allows(multiplier: number, rounding: Rounding): boolean {
+    const { ceiling, factor, floor } = this.demand;
+    const expected = ceiling[rounding];
+    if (multiplier <= SURE * expected) return true;
+    const ratio = factor / multiplier;
+    const isNearWhole = Math.abs(ratio - Math.round(ratio)) * 127 < 2;
+    if (multiplier > HOPELESS * expected && !isNearWhole) return false;
+    const found = (this.ceilings[rounding] ??= this.ceiling(rounding));
+    if (multiplier <= found) return true;
+    // Channels that no shared multiplier suits may be lucky with one.
+    const mayBeLucky = this.layer.kernels.planes <= FEW_PLANES[rounding] && floor > SURE * found;
+    if (!isNearWhole && (!mayBeLucky || multiplier > LUCKY * found)) return false;
+    let fits = this.known[rounding].get(multiplier);
+    if (fits === undefined)
+      this.known[rounding].set(multiplier, (fits = this.isInside(multiplier, rounding)));
+    return fits;
+  }
+
+  /** Lowers the ceiling where a multiplier below it does not do. */
+  tighten(multiplier: number, rounding: Rounding): void {
+    if (this.isInside(multiplier, rounding)) return;
+    this.known[rounding].set(multiplier, false);
+    // What is a little smaller would be as bad, often.
+    const ceiling = multiplier / CEILING_STEP;
+    this.ceilings[rounding] = Math.min(this.ceilings[rounding] ?? Infinity, ceiling);
+    this.demand.ceiling[rounding] = Math.min(this.demand.ceiling[rounding], multiplier);
+  }
+
+  private ceiling(rounding: Rounding): number {
+    let at = this.demand.ceiling[rounding];
+    const isInside = this.isInside(at, rounding);
+    for (let step = 0; step < CEILING_STEPS; step++) {
+      const next = isInside ? at * CEILING_STEP : at / CEILING_STEP;
+      const fits = this.isInside(next, rounding);
+      if (isInside && !fits) break;
+      at = next;
+      if (!isInside && fits) break;
+    }
+    return at;
+  }
+
+  private isInside(multiplier: number, rounding: Rounding): boolean {
+    const group = { multiplier, rounding, remainder: 0 };
+    const error = channelError(this.layer, group, this.channel);
+    return this.layer.budget.allows(error, this.demand.seen);
+  }
 }
 
-/** What a padded image's border does to kernels. */
-export interface Border {
-  /** Share of the taps that lie outside at once: in a corner where every output counts, else at an edge. */
-  outside: number;
-  /** Share of the outputs where some do. */
-  share: number;
-}
-
-function borderOf(geometry: ConvGeometry, accuracy: Accuracy): Border {
-  const { kS, kF, padTop, padLeft, folded, stacked, in: from, out } = geometry;
-  const image = stacked?.from ?? from;
-  const [top, left] = stacked ? [stacked.padTop, stacked.padLeft] : [padTop, padLeft];
-  // Padding behind the image is as much as before it, or one more where a stride leaves an odd number.
-  const odd = folded !== null || geometry.stride > 1 ? 1 : 0;
-  const behind = (before: number, kernel: number): number =>
-    kernel > 1 && (before > 0 || odd > 0) ? before + odd : 0;
-  const missing = (before: number, kernel: number, side: number): number =>
-    Math.min(1, Math.max(behind(before, kernel), kernel - side, 0) / kernel);
-  const [rows, columns] = [missing(top, kS, image.s), missing(left, kF, image.f)];
-  const corner = 1 - (1 - rows) * (1 - columns);
-  const [edgeRows, edgeColumns] = [
-    Math.min(1, (2 * behind(top, kS)) / out.s),
-    Math.min(1, (2 * behind(left, kF)) / out.f),
-  ];
-  return {
-    outside: accuracy === "exact" ? corner : Math.max(rows, columns),
-    share: 1 - (1 - edgeRows) * (1 - edgeColumns),
-  };
+/** Parts of a step with which weights for a tensor of these moments are best, all channels alike. */
+export function partsOf({ deviation }: Moments): number {
+  return bestParts(deviation.reduce((sum, value) => sum + value * value, 0) / deviation.length);
 }
 
 /** Shares of the outputs, by channel, that lie inside the output's range; one step more on both sides. */
-function seenShares(graph: Graph, op: Op, channels: number): Float64Array {
-  const before = InputModel.of(graph).unclipped(op.outputs[0]!);
-  if (before === null) return new Float64Array(channels).fill(1);
-  const { mean, deviation, least, most } = before;
-  return Float64Array.from(mean, (middle, c) => {
-    const spread = Math.max(deviation[c]!, 1e-9);
-    const [low, high] = [(least - 1 - middle) / spread, (most + 1 - middle) / spread];
-    // Inputs that are less spread than expected are not trusted to hide anything.
-    return Math.min(1, 2 * Math.max(0, shareAbove(low) - shareAbove(high)));
-  });
+function seenShares(model: InputModel, { outputs }: Op, channels: number): Float64Array {
+  const inside = model.inside(outputs[0]!);
+  // Inputs that are less spread than expected are not trusted to hide anything.
+  return inside?.map((share) => Math.min(1, 2 * share)) ?? new Float64Array(channels).fill(1);
 }
 
 /** A guess for the square of rounding errors: a twelfth, and what balancing their sums adds. */
 const ROUNDING = 1.15 / 12;
 
 function demandsOf(
-  { row, planes, taps, firstPlane, count }: ChannelKernels,
-  factors: Float64Array,
-  { mean, deviation, correlation }: Moments,
-  { outside, share }: Border,
-): Omit<ChannelDemand, "ceiling" | "seen" | "remainder">[] {
-  const demands: Omit<ChannelDemand, "ceiling" | "seen" | "remainder">[] = [];
-  for (let c = 0; c < count; c++) {
+  { kernels, factors, inputs, parts, border, budget }: Omit<ChannelLayer, "items">,
+  seen: Float64Array,
+): ChannelDemand[] {
+  const { row, planes, taps, firstPlane } = kernels;
+  const { mean, deviation, correlation } = inputs;
+  const outside = border.reduce(
+    (most, { present }) => Math.max(most, present.filter((tap) => tap === 0).length / taps),
+    0,
+  );
+  return Array.from(factors, (factor, c): ChannelDemand => {
     const weights = row(c);
     const first = firstPlane(c);
-    let [largest, inside, edge, white, smooth] = [0, 0, 0, 0, 0];
+    const inner = new PixelVariance(correlation);
+    let [largest, edge, inParts] = [0, 0, 0];
     for (let z = 0; z < planes; z++) {
       const variance = deviation[first + z]! ** 2;
-      let [sum, squares, some] = [0, 0, 0];
+      let some = 0;
       for (let tap = 0; tap < taps; tap++) {
-        const w = weights[tap * planes + z]!;
-        largest = Math.max(largest, Math.abs(w));
-        sum += w;
-        squares += w * w;
-        if (w !== 0) some++;
+        const weight = weights[tap * planes + z]!;
+        largest = Math.max(largest, Math.abs(weight));
+        if (weight !== 0) some++;
       }
       // Balanced errors of one plane's taps add up to at most half a step.
-      const inner = mixed(some, Math.min(some, 1), correlation) * variance;
-      inside += inner;
-      edge += (1 - outside) * inner + outside * some * mean[first + z]! ** 2;
-      white += squares * variance;
-      smooth += sum * sum * variance;
+      inner.add(first + z, some * variance, Math.min(some, 1) * variance);
+      edge += some * mean[first + z]! ** 2;
+      inParts += some * partsVariance(parts, variance);
     }
-    demands.push({
-      factor: factors[c]!,
-      floor: (factors[c]! * largest) / 127,
-      rounding: Math.sqrt(ROUNDING * ((1 - share) * inside + share * Math.max(inside, edge))),
-      extreme: Math.sqrt(ROUNDING * (share > 0 ? Math.max(inside, edge) : inside)),
-      signal: Math.sqrt(mixed(white, smooth, correlation)),
-    });
-  }
-  return demands;
+    const deviationOf = (square: number): number => Math.sqrt(ROUNDING * square);
+    const worst = Math.max(inner.total, (1 - outside) * inner.total + outside * edge);
+    const own = { factor, seen: seen[c]! };
+    return {
+      ...own,
+      // A whole number of times finer, weights stay exactly what they are.
+      floor: factor / Math.max(1, Math.floor(127 / Math.max(largest, 1))),
+      ceiling: {
+        whole: budget.ceiling(own, deviationOf(inner.total)),
+        fractions: budget.ceiling(own, Math.sqrt(inParts)),
+      },
+      remainder: remainderOf(deviationOf(worst)),
+    };
+  });
 }
 
 /** Whether an output plane has the sides of the input's, pixel for pixel. */
@@ -230,6 +302,7 @@ function jobCost(
   geometry: ConvGeometry,
   { planes, taps }: ChannelKernels,
   step: number,
+  isSum: boolean,
   chip: Chip,
   system: System,
 ): GroupCost {
@@ -255,28 +328,42 @@ function jobCost(
     const bytes = reads * read * input + kernels * (stored + outputPlane(geometry));
     return busyMs(passes * most * each(seen), bytes);
   };
-  const copyMs = (read: number): number => busyMs(0, 2 * read * input);
-  return ({ first, count, copies, remainder }) => {
+  /** The job that supplies planes at a fraction, and those themselves when they cannot stay. */
+  const supplyMs = (read: number, stays: boolean): number => {
+    if (stays && isSum && geometry.folded === null)
+      return (read * input) / (system.bandwidthGBs * 1e6);
+    const canStay = stays && (read * input) % ALIGN === 0;
+    return busyMs(0, (canStay ? 2 : 3) * read * input);
+  };
+  /** Depthwise jobs of a plane for each channel: divided further where that pays, unless cores have a mode of their own. */
+  const plainDepthwise = (items: number): number => {
+    if (chip.depthwise) return jobMs(items * unit, items, 1, taps + items / 4);
+    let least = Infinity;
+    for (let parts = 1; parts === 1 || items / parts >= Math.max(step, 8); parts *= 2) {
+      const size = ceilDiv(items, parts);
+      least = Math.min(least, parts * jobMs(size * unit, size, size, taps + size / 4));
+    }
+    return least;
+  };
+  return ({ first, count, rounding, remainder }) => {
     const items = count + (first % step);
     const kernels = items * unit;
     if (depthwise) {
-      // Depthwise jobs of a plane for each channel are divided further where that pays, or have a mode of their own.
-      const seen = chip.depthwise ? 1 : Math.min(items, Math.max(step, 16));
-      const plain = jobMs(kernels, items, seen, taps + items / 4);
+      const plain = plainDepthwise(items);
       if (remainder > 0) {
         // Remainders lie behind all planes, so that the job reads over those between.
         const planes = from.c - first + items;
         return plain + jobMs(kernels, planes, planes, taps + planes / 4);
       }
-      if (copies === 1) return plain;
-      const planes = copies * items;
-      return copyMs(planes) + jobMs(kernels, planes, planes, copies * taps + planes / 4);
+      if (rounding === "whole") return plain;
+      const both = 2 * items;
+      return supplyMs(items, false) + jobMs(kernels, both, both, 1.5 * taps + both / 4);
     }
     const plain = jobMs(kernels, planes, planes, planes * taps);
     if (remainder > 0)
       return plain + jobMs(kernels, planes + items, planes + items, planes * taps + items / 16);
-    if (copies === 1) return plain;
-    const read = copies * planes;
-    return copyMs(read) + jobMs(kernels, read, read, read * taps);
+    if (rounding === "whole") return plain;
+    const both = 2 * planes;
+    return supplyMs(planes, true) + jobMs(kernels, both, both, 1.5 * planes * taps);
   };
 }

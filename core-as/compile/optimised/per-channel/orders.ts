@@ -53,6 +53,9 @@ function roleOf(graph: Graph, op: Op): "follows" | "absorbs" | null {
       return computed.length === 2 && shapes.every((shape) => shape.join() === output.join())
         ? "follows"
         : null;
+    case "MEAN":
+      // Over rows and columns only: that is what the NPU computes.
+      return shapes[0]!.at(-1) === output.at(-1) ? "follows" : null;
     default:
       return BYTE_FUNCTIONS.includes(op.kind) ? "follows" : null;
   }

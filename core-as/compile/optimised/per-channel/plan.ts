@@ -12,7 +12,10 @@ import { ceilDiv } from "../../lower-shared.ts";
 import type { Accuracy } from "../../options.ts";
 import { mergePadding } from "../merge-padding.ts";
 import { groupChannels, orderByScale, type ChannelGroup, type Places } from "./grouping.ts";
+import { BUDGETS, ErrorBudget } from "./budget.ts";
 import { channelLayer, isPerChannel, outputPlane, type ChannelLayer } from "./layer.ts";
+import { InputModel } from "./input-model.ts";
+import type { Observations } from "./observed.ts";
 import { channelError } from "./weights.ts";
 import { orderClasses, type OrderClass } from "./orders.ts";
 
@@ -31,6 +34,8 @@ export interface ChannelPlans {
   layers: ReadonlyMap<number, { layer: ChannelLayer; plan: LayerPlan }>;
   /** Channels of a tensor in the order in which they lie; left out: as in the model. */
   orders: ReadonlyMap<number, readonly number[]>;
+  /** Sums that layers want at a fraction as well, and which one: additions supply it. */
+  supplied: ReadonlyMap<number, number>;
   accuracy: Accuracy;
 }
 
@@ -38,11 +43,14 @@ export interface PlanSettings {
   chip: Chip;
   system: System;
   accuracy: Accuracy;
+  /** What tensors of a network that reads pictures look like. */
+  observed: Observations | null;
 }
 
 export const NO_PLANS: ChannelPlans = {
   layers: new Map(),
   orders: new Map(),
+  supplied: new Map(),
   accuracy: "balanced",
 };
 
@@ -50,31 +58,59 @@ export const NO_PLANS: ChannelPlans = {
 export function planChannels(
   graph: Graph,
   ops: readonly Op[],
-  { chip, system, accuracy }: PlanSettings,
+  settings: PlanSettings,
 ): ChannelPlans {
+  const { chip, system, accuracy, observed } = settings;
   const perChannel = ops.filter((op) => isPerChannel(graph, op));
   if (perChannel.length === 0) return NO_PLANS;
+  const model = InputModel.of(graph, observed);
   const padding = mergePadding(graph, ops, chip);
-  const layers = perChannel.map((op) => {
+  const sums = new Set(ops.filter((op) => isAddition(graph, op)).map(({ outputs }) => outputs[0]!));
+  const shared = new ErrorBudget(BUDGETS[accuracy]);
+  const layerOf = (op: Op, budget: ErrorBudget): ChannelLayer => {
     const geometry = padding.get(op.id)?.geometry ?? geometryOf(graph, op, chip);
-    return channelLayer(graph, op, geometry, chip, system, accuracy);
-  });
+    const isSum = sums.has(op.inputs[0]!);
+    return channelLayer(graph, op, geometry, { chip, system, budget, model, isSum });
+  };
   const planned = new Map<number, { layer: ChannelLayer; plan: LayerPlan }>();
   const orders = new Map<number, readonly number[]>();
   for (const set of orderClasses(graph, ops)) {
-    const own = layers.filter(({ op }) => set.tensors.includes(op.outputs[0]!));
-    if (own.length === 0) continue;
-    const { order, plans } = checkedClass(set, own, { chip, system, accuracy });
+    const ops = perChannel.filter(({ outputs }) => set.tensors.includes(outputs[0]!));
+    if (ops.length === 0) continue;
+    let own = ops.map((op) => layerOf(op, shared));
+    let found = checkedClass(set, own, settings);
+    const isOver = own.map((layer, i) => shared.isExceeded(beyondOf(layer, found.plans[i]!)));
+    if (isOver.includes(true)) {
+      own = own.map((layer, i) => (isOver[i] ? layerOf(layer.op, shared.even) : layer));
+      found = checkedClass(set, own, settings);
+    }
+    const { order, plans } = found;
     own.forEach((layer, i) => planned.set(layer.op.id, { layer, plan: plans[i]! }));
     if (order !== null) for (const id of set.tensors) orders.set(id, order);
   }
-  return { layers: planned, orders, accuracy };
+  const supplied = new Map<number, number>();
+  for (const { layer, plan } of planned.values())
+    if (sums.has(layer.op.inputs[0]!) && readsFractions(layer, plan))
+      supplied.set(layer.op.inputs[0]!, layer.parts);
+  return { layers: planned, orders, supplied, accuracy };
 }
 
-/** Times that a class is planned at most: some channels turn out worse than they were taken for, and few of the models seen need ten. */
-const ATTEMPTS = 16;
+/** True for additions of two computed tensors. */
+function isAddition({ tensors }: Graph, { kind, inputs }: Op): boolean {
+  return (kind === "ADD" || kind === "SUB") && inputs.every((id) => !tensors[id]!.constant);
+}
 
-/** Plans a class, rounds the weights of every group to see what they are really off by, and plans anew where that is too much. */
+/** Whether a layer reads its whole input at a fraction, as it lies. */
+function readsFractions({ geometry }: ChannelLayer, { groups }: LayerPlan): boolean {
+  const { depthwise, folded, sampled, stacked } = geometry;
+  const isMoved = depthwise || folded !== null || sampled?.at === "input" || stacked !== null;
+  return !isMoved && groups.some(({ rounding }) => rounding === "fractions");
+}
+
+/** Times that a class is planned at most: some channels turn out worse than they were taken for. */
+const ATTEMPTS = 8;
+
+/** Plans a class, looks closely at every channel's error, and plans anew where one is too large. */
 function checkedClass(
   set: OrderClass,
   layers: readonly ChannelLayer[],
@@ -82,30 +118,35 @@ function checkedClass(
 ): ReturnType<typeof planClass> {
   let planned = planClass(set, layers, settings);
   for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
-    const wrong = layers.map((layer, i) => tightened(layer, planned.plans[i]!));
+    const wrong = layers.map((layer, i) => tighten(layer, planned.plans[i]!));
     if (!wrong.includes(true)) break;
     planned = planClass(set, layers, settings);
   }
   return planned;
 }
 
-/** Lowers the ceilings of channels that leave the budget; whether there are any. */
-function tightened(layer: ChannelLayer, { order, groups }: LayerPlan): boolean {
-  const { items, unit, budget } = layer;
-  let isWrong = false;
+/** Share of a layer's outputs that are more than one step off. */
+function beyondOf({ items, ...layer }: ChannelLayer, { order, groups }: LayerPlan): number {
+  let sum = 0;
   for (const group of groups)
     for (const item of order.slice(group.first, group.first + group.count))
-      for (const [i, demand] of items[item]!.demands.entries()) {
-        const { bound } = channelError(layer, group, item * unit + i);
-        if (bound <= budget.largest || group.remainder > 0) continue;
-        isWrong = true;
-        const more = Math.max(1.1, bound / budget.largest);
-        demand.rounding *= more;
-        demand.extreme *= more;
-        demand.signal *= more;
-        demand.ceiling = budget.ceiling(demand);
-        items[item]!.ceiling = Math.min(items[item]!.ceiling, demand.ceiling);
-      }
+      items[item]!.demands.forEach(({ seen }, i) => {
+        sum += seen * channelError(layer, group, item * layer.unit + i).beyond;
+      });
+  return sum / layer.factors.length;
+}
+
+/** Tells items that leave the budget; whether there are any. */
+function tighten({ items }: ChannelLayer, { order, groups }: LayerPlan): boolean {
+  let isWrong = false;
+  for (const { first, count, multiplier, rounding, remainder } of groups) {
+    if (remainder > 0) continue;
+    for (const place of order.slice(first, first + count)) {
+      const item = items[place]!;
+      item.tighten(multiplier, rounding);
+      isWrong ||= !item.fits(multiplier, rounding);
+    }
+  }
   return isWrong;
 }
 
@@ -139,20 +180,20 @@ function planClass(
   return best;
 }
 
-/** Orders that one layer wants, the channels of each of its groups as the others want them. */
+/** Orders that one layer wants, the channels of each of its groups, and these themselves, as the others want them. */
 function candidateOrders(sorted: readonly LayerPlan[]): (readonly number[])[] {
   const found: (readonly number[])[] = [];
   for (const [i, { order, groups }] of sorted.entries()) {
     if (groups.length < 2) continue;
     found.push(order);
     for (const [j, other] of sorted.entries()) {
-      if (j === i || other.groups.length < 2) continue;
+      if (j === i) continue;
       const place = new Map(other.order.map((item, at) => [item, at]));
-      found.push(
-        groups.flatMap(({ first, count }) =>
-          order.slice(first, first + count).sort((a, b) => place.get(a)! - place.get(b)!),
-        ),
+      const runs = groups.map(({ first, count }) =>
+        order.slice(first, first + count).sort((a, b) => place.get(a)! - place.get(b)!),
       );
+      const last = (run: readonly number[]): number => place.get(run.at(-1)!)!;
+      found.push(runs.flat(), [...runs].sort((a, b) => last(a) - last(b)).flat());
     }
   }
   return found;
@@ -176,7 +217,9 @@ function planIn(
 function sortedPlan(layer: ChannelLayer, settings: PlanSettings): LayerPlan {
   const { items } = layer;
   const rising = [...items.keys()].sort((a, b) => items[a]!.floor - items[b]!.floor || a - b);
-  const plan = [orderByScale(items, layer.budget), rising]
+  const orders = [orderByScale(items, "whole"), rising];
+  if (layer.limits.fractions) orders.push(orderByScale(items, "fractions"));
+  const plan = orders
     .map((order) => planIn(layer, order, ["ends", "anywhere"]))
     .reduce((a, b) => (a !== null && (b === null || a.ms <= b.ms) ? a : b));
   if (plan === null) throw new RangeError(`operator ${layer.op.id} has a factor that fits no job`);

@@ -1,42 +1,17 @@
 // Weights of one channel at another scale, rounded so that the error of the sum is least for the inputs that are expected.
 // SPDX-License-Identifier: MIT
-import { mixed } from "./input-model.ts";
+import { PixelVariance } from "./input-model.ts";
+import {
+  DOUBT,
+  KernelErrors,
+  sumError,
+  type KernelShape,
+  type PlaneMoments,
+  type SumError,
+} from "./sum-error.ts";
 
-/** Input values of a kernel's planes, without their zero point. */
-export interface PlaneMoments {
-  /** By plane of the kernel. */
-  mean: ArrayLike<number>;
-  deviation: ArrayLike<number>;
-  least: number;
-  most: number;
-  /** See Moments. */
-  correlation: number | null;
-}
-
-export interface KernelShape {
-  planes: number;
-  taps: number;
-  /** Taps outside of the image: their share, and that of the outputs where there are some. */
-  border: { outside: number; share: number };
-}
-
-/** Whole weights of a channel, and what they make of the sum of products; in steps of the new accumulator. */
-export interface Requantised {
-  /** Sum over k of (weight - wanted) * mean(k): what the bias takes back. */
-  centre: number;
-  /** Standard deviation of the error around `centre`. */
-  deviation: number;
-  /** The same where it is worst, at the border of a padded image. */
-  extreme: number;
-  /** Largest error around `centre` that any input within its range can cause. */
-  largest: number;
-}
-
-/**
- * How far expected means are off, as a share of the deviations: a sum of weight errors costs that much. Where it costs more than
- * rounding a weight the other way, that is done.
- */
-const DOUBT = 0.5;
+/** Weights of a byte. */
+const [LOWEST, HIGHEST] = [-128, 127];
 
 /** Buckets of rounding errors when the cheapest ones are looked for. */
 const BUCKETS = 64;
@@ -58,48 +33,147 @@ export function splitChannel(
   inputs: PlaneMoments,
   result: Int16Array,
   rest: Int16Array,
-): { first: Requantised; left: Requantised } {
+): { first: SumError; left: SumError } {
   const length = shape.planes * shape.taps;
   const errors = new Float64Array(length);
   const left = new Float64Array(length);
   for (let k = 0; k < length; k++) {
     const wanted = row[k]! * ratio;
-    result[k] = Math.min(Math.max(Math.round(wanted), -128), 127);
+    result[k] = Math.min(Math.max(Math.round(wanted), LOWEST), HIGHEST);
     errors[k] = result[k]! - wanted;
-    rest[k] = Math.min(Math.max(Math.round(-errors[k]! * REMAINDER_STEPS), -128), 127);
+    rest[k] = Math.min(Math.max(Math.round(-errors[k]! * REMAINDER_STEPS), LOWEST), HIGHEST);
     left[k] = errors[k]! + rest[k]! / REMAINDER_STEPS;
   }
-  return { first: errorsOf(errors, shape, inputs), left: errorsOf(left, shape, inputs) };
+  return { first: sumError(errors, shape, inputs), left: sumError(left, shape, inputs) };
+}
+
+/** Variance of a rounding, in steps. */
+const ROUNDED = 1 / 12;
+
+/** Parts of a step: finer ones than the last have larger errors of the second supply for any input. */
+const PARTS = [4, 8, 16];
+
+/** Variance that weights with so many parts of a step are expected to add to a sum, each, when their inputs have this variance. */
+export function partsVariance(parts: number, variance: number): number {
+  // Weights for the second supply are any number up to half of the parts, and that supply is rounded.
+  return (ROUNDED / parts ** 2) * variance + ROUNDED * parts ** 2 * ROUNDED;
+}
+
+/** The parts of a step with which rounding costs least, for inputs of this variance. */
+export function bestParts(variance: number): number {
+  return PARTS.reduce((best, parts) =>
+    partsVariance(parts, variance) < partsVariance(best, variance) ? parts : best,
+  );
+}
+
+/**
+ * Rounds `ratio` times the weights to parts of a step: whole numbers, and weights for a second supply of the inputs, which holds that
+ * part of them, rounded.
+ * @param row weights tap by tap, planes innermost
+ * @param parts how many make a step
+ * @param result receives the whole weights
+ * @param fractions receives the weights for the second supply
+ */
+export function requantiseInParts(
+  row: ArrayLike<number>,
+  ratio: number,
+  parts: number,
+  shape: KernelShape,
+  inputs: PlaneMoments,
+  result: Int16Array,
+  fractions: Int16Array,
+): SumError {
+  const { planes, taps } = shape;
+  const errors = new Float64Array(planes * taps);
+  let largest = 0;
+  const supply = new PixelVariance(inputs.correlation);
+  for (let z = 0; z < planes; z++) {
+    let [sum, squares] = [0, 0];
+    for (let k = z; k < errors.length; k += planes) {
+      const wanted = row[k]! * ratio;
+      const whole = Math.min(Math.max(Math.round(wanted), LOWEST), HIGHEST);
+      const part = Math.round((wanted - whole) * parts);
+      [result[k], fractions[k]] = [whole, part];
+      errors[k] = whole + part / parts - wanted;
+      sum += part;
+      squares += part * part;
+      largest += Math.abs(part) / 2;
+    }
+    supply.add(z, ROUNDED * squares, ROUNDED * sum * sum);
+  }
+  const made = sumError(errors, shape, inputs);
+  return {
+    centre: made.centre,
+    deviation: Math.sqrt(made.deviation ** 2 + supply.total),
+    extreme: Math.sqrt(made.extreme ** 2 + supply.total),
+    largest: made.largest + largest,
+  };
 }
 
 /**
  * Rounds `ratio` times the weights to whole numbers.
  * @param row weights tap by tap, planes innermost
- * @param copies times that each input plane is supplied: limits are those of so many bytes
  * @param result receives the whole weights
  */
 export function requantiseChannel(
   row: ArrayLike<number>,
   ratio: number,
-  copies: number,
-  { planes, taps, border }: KernelShape,
+  shape: KernelShape,
   inputs: PlaneMoments,
   result: Int16Array,
-): Requantised {
+): SumError {
+  const { planes, taps } = shape;
   const length = planes * taps;
   const errors = new Float64Array(length);
-  const [lowest, highest] = [-128 * copies, 127 * copies];
   for (let k = 0; k < length; k++) {
     const wanted = row[k]! * ratio;
-    const whole = Math.min(Math.max(Math.round(wanted), lowest), highest);
+    const whole = Math.min(Math.max(Math.round(wanted), LOWEST), HIGHEST);
     result[k] = whole;
     errors[k] = whole - wanted;
   }
-  const flips = new Flips(errors, result, lowest, highest);
-  // Neighbouring pixels are alike, so errors of one plane's taps add up.
-  if (taps > 1) for (let z = 0; z < planes; z++) flips.balance(z, planes, 1);
-  flips.balance(0, 1, DOUBT ** 2);
-  return errorsOf(errors, { planes, taps, border }, inputs);
+  if (taps > 1 && length <= FEW_WEIGHTS)
+    roundTogether(errors, result, new KernelErrors(errors, shape, inputs));
+  else {
+    const flips = new Flips(errors, result);
+    // Neighbouring pixels are alike, so errors of one plane's taps add up.
+    if (taps > 1) for (let z = 0; z < planes; z++) flips.balance(z, planes, 1);
+    flips.balance(0, 1, DOUBT ** 2);
+  }
+  return sumError(errors, shape, inputs);
+}
+
+/** Weights of kernels that are rounded with all others in view; beyond these, sums are balanced. */
+const FEW_WEIGHTS = 32;
+
+/** Rounds weights of a kernel the other way, one or two at a time, as long as that makes the error smaller. */
+function roundTogether(errors: Float64Array, weights: Int16Array, kernel: KernelErrors): void {
+  const { length } = errors;
+  const flip = (at: number): boolean => {
+    const by = errors[at]! > 0 ? -1 : 1;
+    const flipped = weights[at]! + by;
+    if (errors[at] === 0 || flipped < LOWEST || flipped > HIGHEST) return false;
+    weights[at] = flipped;
+    kernel.change(at, by);
+    return true;
+  };
+  let least = kernel.extreme;
+  for (let round = 0; round < length; round++) {
+    let best: [number, number] | null = null;
+    for (let first = 0; first < length; first++) {
+      if (!flip(first)) continue;
+      for (let second = first; second < length; second++) {
+        if (second !== first && !flip(second)) continue;
+        const { extreme } = kernel;
+        // Rounding errors of the sums must not keep this going.
+        if (extreme < least * (1 - 1e-9)) [least, best] = [extreme, [first, second]];
+        if (second !== first) flip(second);
+      }
+      flip(first);
+    }
+    if (best === null) return;
+    flip(best[0]);
+    if (best[1] !== best[0]) flip(best[1]);
+  }
 }
 
 /** Rounds weights the other way, those first whose error changes least. */
@@ -109,8 +183,6 @@ class Flips {
   constructor(
     private readonly errors: Float64Array,
     private readonly weights: Int16Array,
-    private readonly lowest: number,
-    private readonly highest: number,
   ) {}
 
   /**
@@ -118,7 +190,7 @@ class Flips {
    * @param cost of the squared sum, where that of an error's square is 1
    */
   balance(first: number, step: number, cost: number): void {
-    const { errors, weights, lowest, highest } = this;
+    const { errors, weights } = this;
     let sum = 0;
     for (let k = first; k < errors.length; k += step) sum += errors[k]!;
     let wanted = Math.round(Math.abs(sum));
@@ -129,7 +201,7 @@ class Flips {
       const error = errors[k]! * sign;
       if (error < threshold) continue;
       const flipped = weights[k]! - sign;
-      if (flipped < lowest || flipped > highest) continue;
+      if (flipped < LOWEST || flipped > HIGHEST) continue;
       const gain = (2 * Math.abs(sum) - 1) * cost;
       if (gain <= 1 - 2 * error) continue;
       weights[k] = flipped;
@@ -151,43 +223,4 @@ class Flips {
     while (bucket > 0 && found < wanted) found += buckets[--bucket]!;
     return Math.max(bucket / BUCKETS / 2, 1e-9);
   }
-}
-
-/** What weight errors do to a sum of products. */
-function errorsOf(
-  errors: Float64Array,
-  { planes, taps, border }: KernelShape,
-  { mean, deviation, least, most, correlation }: PlaneMoments,
-): Requantised {
-  let [centre, white, smooth, missing, total, spread] = [0, 0, 0, 0, 0, 0];
-  let [low, high] = [0, 0];
-  for (let z = 0; z < planes; z++) {
-    const variance = deviation[z]! ** 2;
-    let [sum, squares] = [0, 0];
-    for (let tap = 0; tap < taps; tap++) {
-      const error = errors[tap * planes + z]!;
-      sum += error;
-      squares += error * error;
-      low += Math.min(error * least, error * most);
-      high += Math.max(error * least, error * most);
-    }
-    centre += sum * mean[z]!;
-    white += squares * variance;
-    smooth += sum * sum * variance;
-    missing += squares * mean[z]! ** 2;
-    total += sum;
-    spread += variance;
-  }
-  const doubt = (total * DOUBT) ** 2 * (spread / Math.max(planes, 1));
-  const inner = mixed(white, smooth, correlation) + doubt;
-  const { outside, share } = border;
-  // Taps outside of the image add nothing, not even what the bias takes back for them.
-  const edge = Math.max(inner, (1 - outside) * inner + outside * missing);
-  if (share > 0) [low, high] = [Math.min(low, 0), Math.max(high, 0)];
-  return {
-    centre,
-    deviation: Math.sqrt((1 - share) * inner + share * edge),
-    extreme: Math.sqrt(share > 0 ? edge : inner),
-    largest: Math.max(centre - low, high - centre),
-  };
 }

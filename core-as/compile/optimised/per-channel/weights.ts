@@ -9,10 +9,10 @@ import { shareBeyond } from "./normal.ts";
 import {
   REMAINDER_STEPS,
   requantiseChannel,
+  requantiseInParts,
   splitChannel,
-  type PlaneMoments,
-  type Requantised,
 } from "./requantise.ts";
+import type { PlaneMoments, SumError } from "./sum-error.ts";
 
 /** What a job's channels are off by, in output steps before rounding; each the worst of its channels. */
 export interface GroupError {
@@ -66,9 +66,10 @@ export function groupWeights(parts: GroupParts): GroupWeights {
   const { kernels, geometry } = layer;
   const { taps } = kernels;
   const count = channels.length;
-  const isDense = !geometry.depthwise || group.copies > 1 || group.remainder > 0;
+  const inParts = group.rounding === "fractions";
+  const isDense = !geometry.depthwise || inParts || group.remainder > 0;
   const planes = geometry.depthwise ? parts.span : input.planes;
-  const all = planes * group.copies + (group.remainder > 0 ? count : 0);
+  const all = planes * (inParts ? 2 : 1) + (group.remainder > 0 ? count : 0);
   const store = isDense ? denseStore(count, taps, all) : depthwiseStore(count, taps);
   const rests = group.remainder > 0 ? restStore(parts) : null;
   const biases = new Int32Array(count);
@@ -80,9 +81,10 @@ export function groupWeights(parts: GroupParts): GroupWeights {
     biases[at] = limited(made.bias);
     restBiases[at] = limited(made.restBias);
     addError(error, made.error);
-    placeWeights(parts, at, channel, made.whole, store, planes, group.copies);
+    placeWeights(parts, at, channel, made.whole, store, 0);
+    if (inParts) placeWeights(parts, at, channel, made.fractions, store, planes);
     if (rests === null) continue;
-    placeWeights(parts, at, channel, made.rest, rests, planes, 1);
+    placeWeights(parts, at, channel, made.rest, rests, 0);
     store.set(at, centreTap(geometry), planes + at, group.remainder);
   }
   const tensor = (of: WeightStore): Tensor => ({
@@ -110,39 +112,50 @@ const centreTap = ({ padTop, padLeft, kF, dilationS, dilationF }: ConvGeometry):
 
 interface ChannelWeights {
   whole: Int16Array;
+  /** For the planes at a fraction, if the group has some. */
+  fractions: Int16Array;
+  /** Of the remainder, if the group has one. */
   rest: Int16Array;
   bias: number;
   restBias: number;
   error: GroupError;
 }
 
+interface ChannelParts {
+  layer: Omit<ChannelLayer, "items">;
+  group: Pick<ChannelGroup, "multiplier" | "rounding" | "remainder">;
+  biases: Int32Array | null;
+}
+
 /** Weights and bias of one channel. */
-function channelWeights(
-  { layer, group, biases }: Pick<GroupParts, "layer" | "group"> & { biases: Int32Array | null },
-  channel: number,
-): ChannelWeights {
+function channelWeights({ layer, group, biases }: ChannelParts, channel: number): ChannelWeights {
   const { kernels, factors, border } = layer;
   const { planes, taps } = kernels;
-  const { multiplier, copies, remainder } = group;
+  const { multiplier, rounding, remainder } = group;
   const ratio = factors[channel]! / multiplier;
   const shape = { planes, taps, border };
   const inputs = planeMoments(layer, kernels.firstPlane(channel));
   const whole = new Int16Array(planes * taps);
-  const rest = new Int16Array(remainder > 0 ? planes * taps : 0);
+  const others = new Int16Array(rounding === "fractions" || remainder > 0 ? planes * taps : 0);
   const row = kernels.row(channel);
   const bias = (biases?.[channel] ?? 0) * ratio;
   const factor = factors[channel]!;
+  const none = new Int16Array(0);
   if (remainder === 0) {
-    const made = requantiseChannel(row, ratio, copies, shape, inputs, whole);
+    const made =
+      rounding === "whole"
+        ? requantiseChannel(row, ratio, shape, inputs, whole)
+        : requantiseInParts(row, ratio, layer.parts, shape, inputs, whole, others);
     const error = errorOf(multiplier, factor, made, 0);
-    return { whole, rest, bias: bias - made.centre, restBias: 0, error };
+    return { whole, fractions: others, rest: none, bias: bias - made.centre, restBias: 0, error };
   }
-  const { first, left } = splitChannel(row, ratio, shape, inputs, whole, rest);
+  const { first, left } = splitChannel(row, ratio, shape, inputs, whole, others);
   let centre = 0;
-  for (let k = 0; k < rest.length; k++) centre += rest[k]! * inputs.mean[k % planes]!;
+  for (let k = 0; k < others.length; k++) centre += others[k]! * inputs.mean[k % planes]!;
   return {
     whole,
-    rest,
+    fractions: none,
+    rest: others,
     // Around the expected inputs, so that the remainder's byte is in the middle of its range.
     bias: bias + centre / REMAINDER_STEPS,
     restBias: -centre,
@@ -152,32 +165,28 @@ function channelWeights(
 
 /** What a channel is off by in a group. */
 export function channelError(
-  layer: ChannelLayer,
-  group: ChannelGroup,
+  layer: Omit<ChannelLayer, "items">,
+  group: Pick<ChannelGroup, "multiplier" | "rounding" | "remainder">,
   channel: number,
 ): GroupError {
   return channelWeights({ layer, group, biases: null }, channel).error;
 }
 
 /** The error that is left when remainders are added: what their own rounding and range leave. */
-function withRemainder(
-  { largest }: Requantised,
-  left: Requantised,
-  remainder: number,
-): Requantised {
+function withRemainder({ largest }: SumError, left: SumError, remainder: number): SumError {
   // What does not fit the remainder's byte is missing.
   const cut = Math.max(0, largest - REMAINDER_RANGE * remainder);
   return { ...left, largest: left.largest + cut };
 }
 
+/** Stores a channel's weights for planes from `begin` on. */
 function placeWeights(
   { layer, input }: GroupParts,
   at: number,
   channel: number,
   weights: Int16Array,
   store: WeightStore,
-  all: number,
-  copies: number,
+  begin: number,
 ): void {
   const { kernels, geometry } = layer;
   const { planes, taps } = kernels;
@@ -185,22 +194,21 @@ function placeWeights(
   for (let tap = 0; tap < taps; tap++)
     for (let z = 0; z < planes; z++) {
       const place = geometry.depthwise || !input.places ? first + z : input.places[first + z]!;
-      let rest = weights[tap * planes + z]!;
-      for (let copy = 0; copy < copies; copy++) {
-        const share = Math.trunc(rest / (copies - copy));
-        store.set(at, tap, copy * all + place, share);
-        rest -= share;
-      }
+      store.set(at, tap, begin + place, weights[tap * planes + z]!);
     }
 }
 
-function planeMoments({ inputs, kernels }: ChannelLayer, first: number): PlaneMoments {
-  const { mean, deviation } = inputs;
+function planeMoments(
+  { inputs, kernels }: Pick<ChannelLayer, "inputs" | "kernels">,
+  first: number,
+): PlaneMoments {
+  const { mean, deviation, correlation } = inputs;
   const last = first + kernels.planes;
   return {
     ...inputs,
     mean: mean.subarray(first, last),
     deviation: deviation.subarray(first, last),
+    correlation: correlation && correlation.subarray(first, last),
   };
 }
 
@@ -211,7 +219,7 @@ function planeMoments({ inputs, kernels }: ChannelLayer, first: number): PlaneMo
 function errorOf(
   multiplier: number,
   factor: number,
-  { deviation, extreme, largest, centre }: Requantised,
+  { deviation, extreme, largest, centre }: SumError,
   rounding: number,
 ): GroupError {
   // A channel with its own weights and multiplier differs by its output stage only.

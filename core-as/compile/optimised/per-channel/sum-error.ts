@@ -1,0 +1,160 @@
+// What errors of weights do to a sum of products, for the inputs that are expected.
+// SPDX-License-Identifier: MIT
+import { SIGMAS } from "./budget.ts";
+import type { BorderCase } from "./border.ts";
+import { PixelVariance } from "./input-model.ts";
+
+/** Input values of a kernel's planes, without their zero point. */
+export interface PlaneMoments {
+  /** By plane of the kernel. */
+  mean: ArrayLike<number>;
+  deviation: ArrayLike<number>;
+  least: number;
+  most: number;
+  /** See Moments; by plane of the kernel. */
+  correlation: ArrayLike<number> | null;
+}
+
+export interface KernelShape {
+  planes: number;
+  taps: number;
+  border: readonly BorderCase[];
+}
+
+/** What weights that are off make of a sum of products; in steps of its accumulator. */
+export interface SumError {
+  /** Sum over k of (weight - wanted) * mean(k): what the bias takes back. */
+  centre: number;
+  /** Standard deviation of the error around `centre`, over all outputs. */
+  deviation: number;
+  /** The same where it is worst, at the border of a padded image. */
+  extreme: number;
+  /** Largest error around `centre` that any input within its range can cause. */
+  largest: number;
+}
+
+/**
+ * How far expected means are off, as a share of the deviations: a sum of weight errors costs that much. Where it costs more than
+ * rounding a weight the other way, that is done.
+ */
+export const DOUBT = 0.5;
+
+/**
+ * The error of a sum.
+ * @param errors of the weights, tap by tap, planes innermost
+ */
+export function sumError(
+  errors: ArrayLike<number>,
+  { planes, taps, border }: KernelShape,
+  { mean, deviation, least, most, correlation }: PlaneMoments,
+): SumError {
+  let [centre, low, high, spread] = [0, 0, 0, 0];
+  for (let z = 0; z < planes; z++) {
+    spread += deviation[z]! ** 2;
+    for (let k = z; k < planes * taps; k += planes) {
+      const error = errors[k]!;
+      centre += error * mean[z]!;
+      low += Math.min(error * least, error * most);
+      high += Math.max(error * least, error * most);
+    }
+  }
+  if (border.length > 1) [low, high] = [Math.min(low, 0), Math.max(high, 0)];
+  let [squares, extreme] = [0, 0];
+  for (const { present, share } of border) {
+    const sums = new PixelVariance(correlation);
+    // Taps outside of the image add nothing, not even what the bias takes back for them.
+    let [total, missing] = [0, 0];
+    for (let z = 0; z < planes; z++) {
+      const variance = deviation[z]! ** 2;
+      let [sum, square] = [0, 0];
+      for (let tap = 0; tap < taps; tap++) {
+        const error = errors[tap * planes + z]!;
+        if (present[tap] === 0) missing += error * mean[z]!;
+        else {
+          sum += error;
+          square += error * error;
+        }
+      }
+      sums.add(z, square * variance, sum * sum * variance);
+      total += sum;
+    }
+    const variance = sums.total + (total * DOUBT) ** 2 * (spread / Math.max(planes, 1));
+    squares += share * (variance + missing ** 2);
+    extreme = Math.max(extreme, Math.sqrt(variance) + Math.abs(missing) / SIGMAS);
+  }
+  return {
+    centre,
+    deviation: Math.sqrt(squares),
+    extreme,
+    largest: Math.max(centre - low, high - centre),
+  };
+}
+
+/** Rounding errors of a kernel, and what changing some of them does. */
+export class KernelErrors {
+  /** By border case and plane, of the taps that are present. */
+  private readonly sums: Float64Array;
+  private readonly squares: Float64Array;
+  /** By border case: sums of the errors of absent taps, each by its plane's mean. */
+  private readonly missing: Float64Array;
+  private readonly spread: number;
+
+  constructor(
+    private readonly errors: Float64Array,
+    private readonly shape: KernelShape,
+    private readonly inputs: PlaneMoments,
+  ) {
+    const { planes, border } = shape;
+    this.sums = new Float64Array(border.length * planes);
+    this.squares = new Float64Array(border.length * planes);
+    this.missing = new Float64Array(border.length);
+    let squares = 0;
+    for (let z = 0; z < planes; z++) squares += inputs.deviation[z]! ** 2;
+    this.spread = squares / planes;
+    for (let k = 0; k < errors.length; k++) this.add(k, errors[k]!, 1);
+  }
+
+  /** Makes the error of a weight another one. */
+  change(weight: number, by: number): void {
+    this.add(weight, this.errors[weight]!, -1);
+    this.errors[weight]! += by;
+    this.add(weight, this.errors[weight]!, 1);
+  }
+
+  /** SumError.extreme. */
+  get extreme(): number {
+    const { planes, border } = this.shape;
+    const { deviation, correlation } = this.inputs;
+    let most = 0;
+    for (let k = 0; k < border.length; k++) {
+      let [total, white, smooth, known] = [0, 0, 0, 0];
+      for (let z = 0; z < planes; z++) {
+        const sum = this.sums[k * planes + z]!;
+        const variance = deviation[z]! ** 2;
+        const [own, equal] = [this.squares[k * planes + z]! * variance, sum * sum * variance];
+        const share = correlation?.[z] ?? 0;
+        total += sum;
+        white += own;
+        smooth += equal;
+        known += share * equal + (1 - share) * own;
+      }
+      const variance = correlation === null ? Math.max(white, smooth) : known;
+      const doubt = (total * DOUBT) ** 2 * this.spread;
+      const offset = Math.abs(this.missing[k]!) / SIGMAS;
+      most = Math.max(most, Math.sqrt(Math.max(0, variance + doubt)) + offset);
+    }
+    return most;
+  }
+
+  private add(weight: number, error: number, sign: number): void {
+    const { planes, border } = this.shape;
+    const z = weight % planes;
+    const tap = (weight - z) / planes;
+    for (let k = 0; k < border.length; k++)
+      if (border[k]!.present[tap] === 0) this.missing[k]! += sign * error * this.inputs.mean[z]!;
+      else {
+        this.sums[k * planes + z]! += sign * error;
+        this.squares[k * planes + z]! += sign * error * error;
+      }
+  }
+}
