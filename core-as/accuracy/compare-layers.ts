@@ -3,6 +3,7 @@
 import { DEFAULT_TARGET, targetChip, type CompileOptions } from "../compile/compile.ts";
 import { Core } from "../core.ts";
 import { TransportError } from "../errors.ts";
+import { sameBytes } from "../executable/bytes.ts";
 import type { TensorDifference } from "../inspect/accuracy.ts";
 import {
   worstFirst,
@@ -182,7 +183,7 @@ class Comparison {
     for (const probe of this.compilations.probes) {
       const read = await sessions.run(probe.executable, inputs);
       for (const [i, id] of probe.outputs.entries()) values.set(id, read[i]!);
-      if (outputs.some((bytes, i) => !isSame(bytes, read[i]!)))
+      if (outputs.some((bytes, i) => !sameBytes(bytes, read[i]!)))
         this.notes.add(
           "The network whose values are read out does not give the outputs of the usual compilation: chained figures of layers are those of another computation.",
         );
@@ -216,7 +217,7 @@ class Comparison {
       id < 0 ||
       graph.tensors[id]!.constant !== null ||
       graph.inputs.includes(id) ||
-      (chained.has(id) && isSame(chained.get(id)!, reference.get(id)!));
+      (chained.has(id) && sameBytes(chained.get(id)!, reference.get(id)!));
     for (const op of graph.ops.filter(({ id }) => differentAlone.has(id)))
       if (op.inputs.every(isEqual) && op.outputs.every((id) => chained.has(id)))
         for (const id of op.outputs) alone.set(id, chained.get(id)!);
@@ -319,8 +320,4 @@ function worstOutput(op: Op, { alone, chained }: Tallies): number {
     alone.statistics(id) ?? chained.statistics(id);
   if (op.outputs.length === 1) return op.outputs[0]!;
   return op.outputs.reduce((a, b) => ((of(b)?.max ?? 0) > (of(a)?.max ?? 0) ? b : a));
-}
-
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
