@@ -286,9 +286,19 @@ export function compareTensors(
   layout: TensorLayout,
 ): TensorDifference {
   const sums = new DifferenceSums(channelsOf(layout.shape), zeroOf(layout));
+  addStored(sums, actual, expected, layout);
+  return sums.statistics();
+}
+
+/** As compareTensors, onto sums. */
+export function addStored(
+  sums: DifferenceSums,
+  actual: Uint8Array,
+  expected: Uint8Array,
+  layout: TensorLayout,
+): void {
   const values = storedValues(layout.type, expected);
   sums.add(storedValues(layout.type, actual), values, stepOf(layout, values));
-  return sums.statistics();
 }
 
 /**
