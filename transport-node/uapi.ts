@@ -145,9 +145,20 @@ export const PM_SIGNAL_END = 0xffff;
 
 /** All requests, for tests and documentation. */
 export const IOCTLS: readonly Ioctl[] = [
-  VERSION, GET_PARAM, GEM_NEW, GEM_INFO, GEM_CPU_PREP, GEM_CPU_FINI, GEM_SUBMIT, WAIT_FENCE, GEM_USERPTR, GEM_WAIT, PM_QUERY_DOM,
-  PM_QUERY_SIG, GEM_CLOSE,
-]; // prettier-ignore
+  VERSION,
+  GET_PARAM,
+  GEM_NEW,
+  GEM_INFO,
+  GEM_CPU_PREP,
+  GEM_CPU_FINI,
+  GEM_SUBMIT,
+  WAIT_FENCE,
+  GEM_USERPTR,
+  GEM_WAIT,
+  PM_QUERY_DOM,
+  PM_QUERY_SIG,
+  GEM_CLOSE,
+];
 
 /** An entry of a submit's buffer list; with softpin `presumed` is the buffer's GPU address. */
 export const SUBMIT_BO = new Layout("SUBMIT_BO", 16, {

@@ -55,8 +55,9 @@ function Descriptor({ data, setCore }: Props & { data: DescriptorData }): JSX.El
             checked={all}
             onChange={(event) => setAll(event.currentTarget.checked)}
           />
-          also the {plural(fields.length - fields.filter(({ isReset }) => !isReset).length, "field")}{" "}
-          as in a fresh descriptor
+          also the{" "}
+          {plural(fields.length - fields.filter(({ isReset }) => !isReset).length, "field")} as in a
+          fresh descriptor
         </label>
       </div>
       <div class="descriptor-pair">
@@ -70,7 +71,7 @@ function Descriptor({ data, setCore }: Props & { data: DescriptorData }): JSX.El
       ))}
     </>
   );
-} // prettier-ignore
+}
 
 interface Pointed {
   current: string;
@@ -125,11 +126,7 @@ function Fields({
   );
 }
 
-function Words({
-  data,
-  current,
-  setCurrent,
-}: Pointed & { data: DescriptorData }): JSX.Element {
+function Words({ data, current, setCurrent }: Pointed & { data: DescriptorData }): JSX.Element {
   const { words, fields } = data;
   const segments = useMemo(() => segmentsOf(fields, words.length), [fields, words.length]);
   const pointed = fields.find(({ name }) => name === current);
@@ -151,7 +148,7 @@ function Words({
       </p>
     </div>
   );
-} // prettier-ignore
+}
 
 function segmentsOf(fields: readonly DescriptorField[], words: number): Segment[][] {
   const segments: Segment[][] = Array.from({ length: words }, () => []);

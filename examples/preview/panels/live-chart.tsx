@@ -92,7 +92,10 @@ function optionsOf(
     padding: [8, RIGHT, 0, 0],
     legend: { show: false },
     cursor: { x: true, y: false, drag: { x: false, y: false }, points: { show: false } },
-    scales: { x: { time: false, range: [-1, live.length - 1] }, y: { range: [0, Math.max(bytes, 1)] } },
+    scales: {
+      x: { time: false, range: [-1, live.length - 1] },
+      y: { range: [0, Math.max(bytes, 1)] },
+    },
     axes: [
       {
         ...axis,
@@ -122,7 +125,7 @@ function optionsOf(
       },
     ],
   };
-} // prettier-ignore
+}
 
 /** Jobs that have a label on the axis. */
 function labelled(jobs: number, width: number): number[] {

@@ -41,7 +41,12 @@ interface Box {
 export function MapChart({ memory, job, setJob }: Props): JSX.Element {
   const [ref, width] = useWidth<HTMLDivElement>();
   const { rows, jobs, peak } = memory;
-  const [active, setActive] = useState(() => Math.max(0, rows.findIndex((r) => r.firstJob === job)));
+  const [active, setActive] = useState(() =>
+    Math.max(
+      0,
+      rows.findIndex((r) => r.firstJob === job),
+    ),
+  );
   const boxes = useMemo(() => boxesOf(memory, width), [memory, width]);
   const row = rows[active];
   const column = columnWidth(jobs, width);
@@ -68,7 +73,13 @@ export function MapChart({ memory, job, setJob }: Props): JSX.Element {
           >
             <MapAxes bytes={topOf(memory)} jobs={jobs} width={width} />
             <MapBoxes rows={rows} boxes={boxes} />
-            <rect class="job-column" x={xOf(job + 1)} y={TOP} width={Math.max(column, 1)} height={HEIGHT - TOP - BOTTOM} />
+            <rect
+              class="job-column"
+              x={xOf(job + 1)}
+              y={TOP}
+              width={Math.max(column, 1)}
+              height={HEIGHT - TOP - BOTTOM}
+            />
             <Peak x={xOf(peak.moment) + column / 2} bytes={peak.bytes} width={width} />
           </Chart>
         )}
@@ -90,7 +101,7 @@ export function MapChart({ memory, job, setJob }: Props): JSX.Element {
       />
     </>
   );
-} // prettier-ignore
+}
 
 /** Width of a job; the host has a column before the first and one behind the last job. */
 export const columnWidth = (jobs: number, width: number): number =>
@@ -117,14 +128,23 @@ function boxAt(boxes: readonly Box[], x: number, y: number): number | undefined 
   let least = Infinity;
   for (const [index, box] of boxes.entries()) {
     const away =
-      Math.max(box.x - x, x - box.x - box.width, 0) + Math.max(box.y - y, y - box.y - box.height, 0);
+      Math.max(box.x - x, x - box.x - box.width, 0) +
+      Math.max(box.y - y, y - box.y - box.height, 0);
     const rank = away * 1e6 + box.width * box.height;
     if (away <= 4 && rank < least) [best, least] = [index, rank];
   }
   return best;
-} // prettier-ignore
+}
 
-function MapAxes({ bytes, jobs, width }: { bytes: number; jobs: number; width: number }): JSX.Element {
+function MapAxes({
+  bytes,
+  jobs,
+  width,
+}: {
+  bytes: number;
+  jobs: number;
+  width: number;
+}): JSX.Element {
   const column = columnWidth(jobs, width);
   const step = jobStep(jobs, width);
   return (
@@ -156,7 +176,7 @@ function MapAxes({ bytes, jobs, width }: { bytes: number; jobs: number; width: n
       </text>
     </>
   );
-} // prettier-ignore
+}
 
 /** Every how many jobs a label has room. */
 export function jobStep(jobs: number, width: number): number {
@@ -219,9 +239,14 @@ function Peak({ x, bytes, width }: { x: number; bytes: number; width: number }):
     <>
       <line class="peak-line" x1={x} x2={x} y1={TOP - 6} y2={HEIGHT - BOTTOM} />
       <path class="peak-mark" d={`M${x} ${TOP} l-5 -8 h10 z`} />
-      <text class="peak-text" x={left ? x + 9 : x - 9} y={TOP - 8} text-anchor={left ? "start" : "end"}>
+      <text
+        class="peak-text"
+        x={left ? x + 9 : x - 9}
+        y={TOP - 8}
+        text-anchor={left ? "start" : "end"}
+      >
         {text}
       </text>
     </>
   );
-} // prettier-ignore
+}

@@ -240,7 +240,11 @@ export function Steps({
 }
 
 /** What colours and patterns mean. */
-export function Legend({ marks }: { marks: readonly { kind: string; text: string }[] }): JSX.Element {
+export function Legend({
+  marks,
+}: {
+  marks: readonly { kind: string; text: string }[];
+}): JSX.Element {
   return (
     <ul class="marks-legend" aria-label="Legend">
       {marks.map(({ kind, text }) => (
@@ -262,7 +266,7 @@ export function Legend({ marks }: { marks: readonly { kind: string; text: string
       ))}
     </ul>
   );
-} // prettier-ignore
+}
 
 /** Kinds of marks that differ by pattern as well as by colour; the others are plain. */
 const PATTERNS = ["memory", "tp"] as const;

@@ -84,7 +84,9 @@ export function SramChart({ memory, sramBytes, job, setJob, choose }: Props): JS
         </p>
       )}
       <p class="chart-line">{sram[job] ? sramText(sram[job], job) : ""}</p>
-      {!cached && <p class="muted small-text">No job of this executable caches anything on the chip.</p>}
+      {!cached && (
+        <p class="muted small-text">No job of this executable caches anything on the chip.</p>
+      )}
       <AsTable
         caption="On-chip memory"
         head={["Job", "Does", "Coefficients", ">Bytes", "Image", ">Bytes "]}
@@ -92,16 +94,20 @@ export function SramChart({ memory, sramBytes, job, setJob, choose }: Props): JS
           sram.map(({ kind, op, image, kernels }, i) => [
             `${kind} ${i}`,
             op,
-            kernels ? `${kernels.mode.toLowerCase()}, ${grouped(kernels.start)} to ${grouped(kernels.end)}` : "–",
+            kernels
+              ? `${kernels.mode.toLowerCase()}, ${grouped(kernels.start)} to ${grouped(kernels.end)}`
+              : "–",
             kernels ? grouped(kernels.end - kernels.start) : "0",
-            image ? `${image.mode.toLowerCase()}, ${grouped(image.start)} to ${grouped(image.end)}` : "–",
+            image
+              ? `${image.mode.toLowerCase()}, ${grouped(image.start)} to ${grouped(image.end)}`
+              : "–",
             image ? grouped(image.end - image.start) : "0",
           ])
         }
       />
     </>
   );
-} // prettier-ignore
+}
 
 function SramAxes({ top, jobs, width }: { top: number; jobs: number; width: number }): JSX.Element {
   const step = jobStep(jobs, width);

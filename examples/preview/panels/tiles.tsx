@@ -13,7 +13,11 @@ export function TilesPanel(props: PanelProps): JSX.Element {
   // Without a choice a job that has tiles comes first.
   const fits = ({ kind }: JobReport): boolean => selection.job !== undefined || kind === "NN";
   const job = currentJob(compiled.report, selection, fits) ?? compiled.report.jobs[0];
-  const view = useView<TilesData>(props, "tiles", job ? { partition: job.partition, job: job.job } : null); // prettier-ignore
+  const view = useView<TilesData>(
+    props,
+    "tiles",
+    job ? { partition: job.partition, job: job.job } : null,
+  );
   if (!job) return <p class="notice">No operator runs on the NPU, so nothing is cut into tiles.</p>;
   return (
     <div class="hw-panel">
@@ -39,7 +43,11 @@ function nnFacts(tiles: NnTiles): Fact[] {
         ? `every second column and row is written: ${written.x}×${written.y}`
         : "columns × rows × channels",
     },
-    { name: "Input", value: sizes(shape.input), note: depthwise ? "a channel for each output channel" : `kernel ${sizes(shape.kernel)}` },
+    {
+      name: "Input",
+      value: sizes(shape.input),
+      note: depthwise ? "a channel for each output channel" : `kernel ${sizes(shape.kernel)}`,
+    },
     {
       name: "Tiles",
       value: `${columns}×${rows}`,
@@ -56,7 +64,7 @@ function nnFacts(tiles: NnTiles): Fact[] {
       note: `at most ${plural(tiles.kernelsPerSuperblock, "kernel")} a core at a time`,
     },
   ];
-} // prettier-ignore
+}
 
 function NnJob({ tiles }: { tiles: NnTiles & { sourceOp: number; op: string } }): JSX.Element {
   return (
@@ -78,13 +86,18 @@ function Dealing({ tiles }: { tiles: NnTiles }): JSX.Element {
     <section class="card">
       <h2>Kernels by core and superblock</h2>
       <p class="muted">
-        Every tile is computed superblock by superblock: each core takes its kernels of one superblock
-        at a time
+        Every tile is computed superblock by superblock: each core takes its kernels of one
+        superblock at a time
         {superblocks > 1
           ? ", and the tile is read again for the next one unless the image cache holds it."
           : "; here that is all of them."}
       </p>
-      <div class="table-scroll fitting" role="region" aria-label="Kernels by core and superblock" tabIndex={0}>
+      <div
+        class="table-scroll fitting"
+        role="region"
+        aria-label="Kernels by core and superblock"
+        tabIndex={0}
+      >
         <table class="plain dealing">
           <caption class="hidden">Kernels by core and superblock</caption>
           <thead>
@@ -107,7 +120,11 @@ function Dealing({ tiles }: { tiles: NnTiles }): JSX.Element {
                 {counts.map((count, i) => (
                   <td class="number" key={i}>
                     <span class="share-bar" aria-hidden="true">
-                      <span style={{ transform: `scaleX(${count / Math.max(kernelsPerSuperblock, 1)})` }} />
+                      <span
+                        style={{
+                          transform: `scaleX(${count / Math.max(kernelsPerSuperblock, 1)})`,
+                        }}
+                      />
                     </span>{" "}
                     {count}
                   </td>
@@ -120,7 +137,7 @@ function Dealing({ tiles }: { tiles: NnTiles }): JSX.Element {
       </div>
     </section>
   );
-} // prettier-ignore
+}
 
 /** TP cores have no tiles of an output image: each walks a part of the input and writes by loops. */
 function TpJob({ tiles }: { tiles: TpTiles }): JSX.Element {
@@ -130,15 +147,22 @@ function TpJob({ tiles }: { tiles: TpTiles }): JSX.Element {
     <section class="card">
       <h2>{plural(tiles.cores.length, "TP core")}</h2>
       <p class="muted">
-        A TP job moves values: each core walks a window of its part of the input and writes where its
-        output loops lead.
+        A TP job moves values: each core walks a window of its part of the input and writes where
+        its output loops lead.
       </p>
       <div class="table-scroll" role="region" aria-label="TP cores" tabIndex={0}>
         <table class="plain">
           <caption class="hidden">TP cores of the job</caption>
           <thead>
             <tr>
-              {["Core", "Input", "Window", "Reads from", "Writes to", "Output loops, innermost first"].map((name) => (
+              {[
+                "Core",
+                "Input",
+                "Window",
+                "Reads from",
+                "Writes to",
+                "Output loops, innermost first",
+              ].map((name) => (
                 <th scope="col" key={name}>
                   {name}
                 </th>
@@ -167,4 +191,4 @@ function TpJob({ tiles }: { tiles: TpTiles }): JSX.Element {
       </div>
     </section>
   );
-} // prettier-ignore
+}
