@@ -281,5 +281,4 @@ function Word({ word }: { word: ExplainedWord }): JSX.Element {
   );
 }
 
-export const bitsText = (hi: number, lo: number): string =>
-  hi === lo ? `bit ${hi}` : `bits ${hi}–${lo}`;
+const bitsText = (hi: number, lo: number): string => (hi === lo ? `bit ${hi}` : `bits ${hi}–${lo}`);

@@ -23,14 +23,14 @@ import { profileOf } from "./profile.ts";
 import { RooflineChart } from "./roofline.tsx";
 import type { TimelineBar, TimelineData } from "./timeline-data.ts";
 
-export const MARKS = [
+const MARKS = [
   { kind: "compute", text: "NN job bound by multiplying" },
   { kind: "memory", text: "NN job bound by memory" },
   { kind: "tp", text: "TP job (moves values)" },
 ];
 
 /** A bar in a sentence. */
-export function barText(bar: TimelineBar): string {
+function barText(bar: TimelineBar): string {
   const { op, sourceOp, sourceName, ms, share, mark, observedMs } = bar;
   const bound =
     mark === "tp" ? "TP cores" : `bound by ${mark === "memory" ? "memory" : "multiplying"}`;

@@ -57,7 +57,7 @@ const NOTHING: RunState = {
 export const runStore = new Store<RunState>(NOTHING);
 
 /** Classes that are listed. */
-export const TOP = 5;
+const TOP = 5;
 
 /** Another model, not the same in another mode or for another chip. */
 const modelOf = ({ name, report }: Compiled): string => `${name} ${report.model.sha256}`;
