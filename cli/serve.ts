@@ -14,6 +14,7 @@ import {
 import type { Agent } from "../transport-ws/agent.ts";
 import type { ExecutableCache } from "../transport-ws/agent/cache.ts";
 import { withDefaults, type AgentLimits } from "../transport-ws/agent/limits.ts";
+import { isLoopback } from "../transport-ws/client/options.ts";
 import type { BoardServer, ServerOptions } from "../transport-ws/server/index.ts";
 import { readPair } from "./certificates.ts";
 import { openPlace } from "./connect.ts";
@@ -160,7 +161,7 @@ function optionsOf(flags: ServeArguments): Network {
   if (flags.cacheSize === 0)
     throw new UsageError("--cache-size 0 keeps nothing; leave --cache away", "cache-size");
   const address = flags.listen ?? (flags.pool === undefined ? DEFAULT_LISTEN : undefined);
-  if (tokenFile === undefined && address !== undefined && !isThisMachine(address.host))
+  if (tokenFile === undefined && address !== undefined && !isLoopback(address.host))
     throw new UsageError(
       `--listen ${listenText(address)} lets other machines in and needs --token-file; ${HOW_TO_MAKE_ONE}`,
       "listen",
@@ -171,8 +172,6 @@ function optionsOf(flags: ServeArguments): Network {
     ...(allowOrigin === undefined ? {} : { allowOrigins: allowOrigin }),
   };
 }
-
-const isThisMachine = (host: string): boolean => /^(localhost|127(\.\d+){3}|::1)$/.test(host);
 
 async function openCache(directory: string, maxBytes: number): Promise<ExecutableCache> {
   const { openDiskCache } = await import("../transport-ws/server/index.ts");
@@ -227,7 +226,7 @@ function logDevice(
 function howToConnect(url: string, { token, tls }: Network, { host }: ListenAddress): string[] {
   const flag = token === undefined ? "" : " --token-file FILE";
   const line = `tilewright run --on ${url}${flag} MODEL --input FILE`;
-  if (tls !== undefined || isThisMachine(host)) return [line];
+  if (tls !== undefined || isLoopback(host)) return [line];
   return [
     line,
     "not encrypted: clients on other machines have to allow that with --allow-plaintext-token; --tls-cert and --tls-key make it wss://",

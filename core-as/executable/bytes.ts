@@ -1,4 +1,4 @@
-// Bytes as little-endian 32-bit words, those of command streams and of sections, and back.
+// Bytes as little-endian 32-bit words, those of command streams and of sections, and back; bytes as text.
 // SPDX-License-Identifier: MIT
 
 /** Whole words of some bytes; up to three bytes behind the last one are left out. */
@@ -14,6 +14,10 @@ export function wordBytes(words: ArrayLike<number>): Uint8Array {
   for (let i = 0; i < words.length; i++) view.setUint32(4 * i, words[i]!, true);
   return bytes;
 }
+
+/** Two lower-case hexadecimal digits for each byte. */
+export const hexOf = (bytes: Uint8Array): string =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** True for the same number of bytes with the same values. */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
