@@ -1,6 +1,6 @@
 // Pictures and labels that come with the page, for the model that they belong to.
 // SPDX-License-Identifier: MIT
-import { sha256Hex } from "../../../core-as/index.ts";
+import { sha256Hex, TransportError } from "../../../core-as/index.ts";
 import type { RunInfo } from "./run-data.ts";
 import { readLabels, type Labels } from "./run-state.ts";
 
@@ -13,7 +13,11 @@ export const SAMPLE_PICTURES = ["three.png", "seven.png", "eight.png"].map((name
 
 async function fetchFile(name: string): Promise<Blob> {
   const response = await fetch(fileOf(name));
-  if (!response.ok) throw new Error(`${name} could not be loaded: HTTP ${response.status}`);
+  if (!response.ok)
+    throw new TransportError(
+      "TW_IO_NOT_FOUND",
+      `${name} could not be loaded: HTTP ${response.status}`,
+    );
   return response.blob();
 }
 
