@@ -1,6 +1,7 @@
 // One opened NPU: its file, addresses, buffers and submits. Everything that a kernel context owns.
 // SPDX-License-Identifier: MIT
 import { NpuError, SubmitCheckError, TransportError } from "../core-as/errors.ts";
+import { SUBMIT_LIMIT } from "../core-as/executable/split-submits.ts";
 import { wordBytes } from "../core-as/executable/bytes.ts";
 import { INIT_STREAM } from "../core-as/runtime/init-stream.ts";
 import { AddressSpace } from "./address-space.ts";
@@ -11,7 +12,7 @@ import { FenceQueue } from "./fences.ts";
 import { Progress } from "./progress.ts";
 import { CounterSet, queryDomains, type PerfDomain } from "./perfmon.ts";
 import { atMost, delay, waitFor, type WaitLimit } from "./time.ts";
-import { EXEC_STATE, GEM_SUBMIT, PM_REQUEST, SUBMIT, SUBMIT_BO, SUBMIT_LIMIT } from "./uapi.ts";
+import { EXEC_STATE, GEM_SUBMIT, PM_REQUEST, SUBMIT, SUBMIT_BO } from "./uapi.ts";
 
 /** A buffer of a submit's list. */
 export interface ListedBuffer {

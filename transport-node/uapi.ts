@@ -242,9 +242,6 @@ export const EXEC_STATE = { PIPE_3D: 0, PIPE_2D: 1, PIPE_VG: 2 } as const;
 
 export const MAX_CORES = 4;
 
-/** The kernel takes at most this many bytes of stream, and as many buffers and relocations. */
-export const SUBMIT_LIMIT = 128 * 1024;
-
 /** The kernel takes at most this many counter readings with a submit. */
 export const PM_REQUEST_LIMIT = 128;
 

@@ -252,7 +252,7 @@ export const zeroOf = ({ quantisation }: Pick<TensorLayout, "quantisation">): nu
   quantisation?.zeroPoints[0] ?? 0;
 
 /** Stored elements; of types that are no numbers here, the bytes. */
-export function storedValues(type: ElementType, bytes: Uint8Array): ArrayLike<number> {
+function storedValues(type: ElementType, bytes: Uint8Array): ArrayLike<number> {
   if (type === "int8") return new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return type === "uint8" ? bytes : (elementsOf(type, bytes) ?? bytes);
 }
