@@ -19,7 +19,7 @@ export const OVERHEADS = [0, 10, 20] as const;
 export const leftOutError = (list: readonly LeftOut[]): number =>
   Math.sqrt(list.reduce((sum, { residual: r }) => sum + r * r, 0) / list.length);
 
-export const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
+const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
 const signed = (share: number): string => `${share < 0 ? "" : "+"}${percent(share)}`;
 const ms = (value: number): string => value.toFixed(2);
 

@@ -34,6 +34,11 @@ export function benchTarget(): string {
   return at < 0 ? "a311d" : targetChip(process.argv[at + 1] ?? "").name;
 }
 
+/** The chip after --target; both captured ones when there is none. */
+export function benchTargets(): string[] {
+  return process.argv.includes("--target") ? [benchTarget()] : ["a311d", "imx8mp"];
+}
+
 /** The middle value; of two middle ones the lower. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

@@ -13,7 +13,7 @@ import type { Lowered } from "../core-as/compile/jobs.ts";
 import { Core } from "../core-as/index.ts";
 import { compileCase } from "../test/helpers/compile-case.ts";
 import { corpusBytes, hasCorpus } from "../test/helpers/corpus.ts";
-import { report } from "./harness.ts";
+import { benchTargets, report } from "./harness.ts";
 
 const MODELS = [
   "mobilenet_v1_1.0_224_quant",
@@ -24,8 +24,6 @@ const MODELS = [
   "deeplabv3_mnv2_dm05_pascal_quant",
   "movenet_single_pose_lightning_ptq",
 ];
-const at = process.argv.indexOf("--target");
-const TARGETS = at < 0 ? ["a311d", "imx8mp"] : [process.argv[at + 1] ?? ""];
 
 const bytesOf = ({ buffers }: Lowered): number =>
   buffers.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -65,5 +63,5 @@ function bench(core: Core, name: string, target: string): void {
 if (!hasCorpus) console.error("skipped: memory of models (no shared corpus)");
 else {
   const core = await Core.create();
-  for (const target of TARGETS) for (const name of MODELS) bench(core, name, target);
+  for (const target of benchTargets()) for (const name of MODELS) bench(core, name, target);
 }

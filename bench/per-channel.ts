@@ -5,13 +5,11 @@
 import { ACCURACIES } from "../core-as/compile/options.ts";
 import { compile, Core, readModel, writeModel, type Model, type Tensor } from "../core-as/index.ts";
 import { corpusBytes, hasCorpus } from "../test/helpers/corpus.ts";
-import { report } from "./harness.ts";
+import { benchTargets, report } from "./harness.ts";
 
 const MODELS = ["tf2_mobilenet_v2_1.0_224_ptq", "movenet_single_pose_lightning_ptq"];
 /** Times that a balanced and an exact compilation may take as long. */
 const LIMITS: Readonly<Record<string, number>> = { balanced: 1.35, exact: 2.5 };
-const at = process.argv.indexOf("--target");
-const TARGETS = at < 0 ? ["a311d", "imx8mp"] : [process.argv[at + 1] ?? ""];
 
 /** The same network, its weights with one scale: the largest of the channels'. */
 function perTensor(model: Model): Uint8Array {
@@ -63,5 +61,5 @@ async function bench(core: Core, name: string, target: string): Promise<void> {
 if (!hasCorpus) console.error("skipped: scales per channel (no shared corpus)");
 else {
   const core = await Core.create();
-  for (const target of TARGETS) for (const name of MODELS) await bench(core, name, target);
+  for (const target of benchTargets()) for (const name of MODELS) await bench(core, name, target);
 }

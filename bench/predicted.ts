@@ -8,7 +8,7 @@ import { compile, Core, type CompileReport } from "../core-as/index.ts";
 import { systemOf } from "../core-as/hw/systems.ts";
 import { corpusBytes, hasCorpus } from "../test/helpers/corpus.ts";
 import { OVERHEADS } from "./cost-model-page.ts";
-import { report } from "./harness.ts";
+import { benchTargets, report } from "./harness.ts";
 
 const MODELS = [
   "mobilenet_v1_1.0_224_quant",
@@ -16,8 +16,6 @@ const MODELS = [
   "mobilenet_v2_1.0_224_quant",
   "yolox",
 ];
-const at = process.argv.indexOf("--target");
-const TARGETS = at < 0 ? ["a311d", "imx8mp"] : [process.argv[at + 1] ?? ""];
 
 /** Predicted time with another overhead. */
 function msAt({ totals, system }: CompileReport, overheadUs: number): number {
@@ -91,5 +89,5 @@ async function withoutEach(
 if (!hasCorpus) console.error("skipped: predicted times (no shared corpus)");
 else {
   const core = await Core.create();
-  for (const target of TARGETS) for (const name of MODELS) await bench(core, name, target);
+  for (const target of benchTargets()) for (const name of MODELS) await bench(core, name, target);
 }

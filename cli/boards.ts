@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { NpuError, UsageError } from "../core-as/index.ts";
 import type { BoardHealth } from "../transport-ws/pool/index.ts";
 import { addAccessFlags, addJsonFlag, type AccessFlags } from "./flags.ts";
-import { parseAddress, type RemotePlace } from "./on.ts";
+import { parseAddress, parsePool, type RemotePlace } from "./on.ts";
 import { listPool } from "./pool.ts";
 import { describeBoard, type BoardDescription } from "./remote.ts";
 import { err, note, out, print, printJson, size, table } from "./terminal.ts";
@@ -22,13 +22,17 @@ export function addBoards(program: Command): void {
       "[addresses...]",
       "ws://HOST:PORT or wss://HOST:PORT; default: this machine's devices",
     )
-    .option("--pool <address>", "every board of a pool, nats://HOST:PORT/POOL, and how it is");
+    .option(
+      "--pool <address>",
+      "every board of a pool, nats://HOST:PORT/POOL, and how it is",
+      parsePool,
+    );
   addJsonFlag(addAccessFlags(command)).action(runBoards);
 }
 
 async function runBoards(texts: string[], flags: BoardsArguments): Promise<void> {
-  const places = texts.map((text) => parseAddress(text));
-  if (flags.pool !== undefined) places.push(poolPlace(flags.pool));
+  const places = texts.map(parseAddress);
+  if (flags.pool !== undefined) places.push({ kind: "pool", url: flags.pool });
   const pools = places.filter(({ kind }) => kind === "pool");
   if (pools.length > 0) {
     if (places.length > 1)
@@ -36,12 +40,6 @@ async function runBoards(texts: string[], flags: BoardsArguments): Promise<void>
     return showPool(pools[0]!, flags);
   }
   return places.length > 0 ? showBoards(places, flags) : showDevices(flags);
-}
-
-function poolPlace(text: string): RemotePlace {
-  const place = parseAddress(text);
-  if (place.kind !== "pool") throw new UsageError("--pool is like nats://HOST:PORT/POOL", "pool");
-  return place;
 }
 
 /** The first failure is thrown at the end, so that the exit code tells. */

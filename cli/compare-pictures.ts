@@ -2,15 +2,7 @@
 // SPDX-License-Identifier: MIT
 import { readdirSync } from "node:fs";
 import { basename, extname, join } from "node:path";
-import {
-  inputInfos,
-  NpuError,
-  readModel,
-  TransportError,
-  type Sample,
-  type TensorInfo,
-} from "../core-as/index.ts";
-import { addPlace } from "../core-as/errors.ts";
+import { inputInfos, readModel, TransportError, type Sample } from "../core-as/index.ts";
 import { fileError } from "./files.ts";
 import { readInputs } from "./tensors.ts";
 
@@ -24,7 +16,7 @@ const OTHER_PICTURES =
  * Names of the pictures of a folder, in the order of their names; 2.png comes before 10.png.
  * @throws TransportError TW_IO_NOT_FOUND, TW_IO_INPUT without any, TW_IO_PICTURE for one of a kind that is not read
  */
-export function pictureNames(directory: string): string[] {
+function pictureNames(directory: string): string[] {
   let entries;
   try {
     entries = readdirSync(directory, { withFileTypes: true });
@@ -51,32 +43,26 @@ export function pictureNames(directory: string): string[] {
 
 /** One sample from a file for each input. */
 export function sampleOfFiles(model: Uint8Array, paths: readonly string[]): () => Promise<Sample> {
+  const infos = inputInfos(readModel(model).graph);
   return async () => ({
     name: paths.map((path) => basename(path)).join(" "),
-    inputs: await readInputs(paths, inputInfos(readModel(model).graph)),
+    inputs: await readInputs(paths, infos),
   });
 }
 
-/** A sample for each picture of a folder; pictures are read when their turn comes. */
+/**
+ * A sample for each picture of a folder; pictures are read when their turn comes.
+ * @throws TransportError as pictureNames, and TW_IO_INPUT for a model with several inputs
+ */
 export function samplesOfFolder(model: Uint8Array, directory: string): (() => Promise<Sample>)[] {
-  return pictureNames(directory).map((name) => async () => {
-    const infos = inputInfos(readModel(model).graph);
-    return { name, inputs: [await onlyInput(join(directory, name), infos)] };
-  });
-}
-
-async function onlyInput(path: string, infos: readonly TensorInfo[]): Promise<Uint8Array> {
+  const infos = inputInfos(readModel(model).graph);
   if (infos.length !== 1)
     throw new TransportError(
       "TW_IO_INPUT",
       `the model has ${infos.length} inputs, a folder of pictures feeds one; give files with --input`,
     );
-  try {
-    return (await readInputs([path], infos))[0]!;
-  } catch (error) {
-    // Sizes are refused with the path already.
-    if (error instanceof NpuError && !error.message.includes(path))
-      addPlace(error, `${path}: `, {});
-    throw error;
-  }
+  return pictureNames(directory).map((name) => async () => ({
+    name,
+    inputs: await readInputs([join(directory, name)], infos),
+  }));
 }

@@ -112,7 +112,7 @@ const binName = ({ from, to }: HistogramBin): string => {
 };
 
 /** "0: 998, 1: 2": the bins that are not empty. */
-export const histogramText = ({ histogram }: Pick<TensorDifference, "histogram">): string =>
+const histogramText = ({ histogram }: Pick<TensorDifference, "histogram">): string =>
   histogram
     .filter(({ count }) => count > 0)
     .map((bin) => `${binName(bin)}: ${bin.count}`)

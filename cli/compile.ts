@@ -12,7 +12,7 @@ import { canRunOnCpu } from "../core-as/runtime/cpu/index.ts";
 import { compileModel, readBytes, writeBytes } from "./files.ts";
 import { addCompileFlags, addJsonFlag, compileFlags, type CompileFlags } from "./flags.ts";
 import { reportText, summaryText } from "./report.ts";
-import { note, out, print, printJson, size } from "./terminal.ts";
+import { jsonText, note, out, print, printJson, size } from "./terminal.ts";
 
 interface CompileArguments extends CompileFlags {
   output?: string;
@@ -55,7 +55,7 @@ async function runCompile(path: string, flags: CompileArguments): Promise<void> 
   // With a file on standard output, everything for people goes to standard error.
   const show = binaryOutput ? note : print;
   if (form === "json" && !binaryOutput) return printJson({ ...report, timings, cached });
-  if (form === "json") return note(JSON.stringify({ ...report, timings, cached }));
+  if (form === "json") return note(jsonText({ ...report, timings, cached }));
   show(form === "text" ? reportText(report) : summaryText(report));
   for (const sentence of notRunnable(executable)) show(`${out.yellow("warning:")} ${sentence}`);
   const milliseconds = timings.reduce((sum, pass) => sum + pass.milliseconds, 0);

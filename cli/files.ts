@@ -6,7 +6,7 @@ import { compile, parseExecutable, type CompileResult, type Executable } from ".
 import { NpuError, TransportError, UsageError } from "../core-as/errors.ts";
 import { cacheOptions } from "./cache.ts";
 import type { CompileChoices } from "./flags.ts";
-import { Progress, writeBinary } from "./terminal.ts";
+import { Progress, writeOutput } from "./terminal.ts";
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: "no such file or directory",
@@ -19,11 +19,18 @@ const REASONS: Readonly<Record<string, string>> = {
   EROFS: "the file system is read-only",
 };
 
+/** A path in a sentence. */
+export function pathText(path: string, standard = "standard input"): string {
+  if (path === "-") return standard;
+  return path === "" ? '""' : path;
+}
+
 /** A failed file operation as an error with the path and the reason in words. */
 export function fileError(what: string, path: string, cause: unknown): TransportError {
   const { code, message } = cause as NodeJS.ErrnoException;
   const reason = REASONS[code ?? ""] ?? message;
-  return new TransportError("TW_IO_NOT_FOUND", `${what} ${path}: ${reason}`, {}, cause);
+  const shown = pathText(path, what === "cannot write" ? "standard output" : "standard input");
+  return new TransportError("TW_IO_NOT_FOUND", `${what} ${shown}: ${reason}`, {}, cause);
 }
 
 /** Reads a whole file; "-" = standard input. */
@@ -31,7 +38,7 @@ export function readBytes(path: string): Uint8Array {
   try {
     return new Uint8Array(readFileSync(path === "-" ? 0 : path));
   } catch (cause) {
-    throw fileError("cannot read", path === "-" ? "standard input" : path, cause);
+    throw fileError("cannot read", path, cause);
   }
 }
 
@@ -54,12 +61,11 @@ export function readJson(path: string, option: string): unknown {
 
 /** Writes a whole file; "-" = standard output. */
 export async function writeBytes(path: string, bytes: Uint8Array | string): Promise<void> {
-  if (path === "-")
-    return writeBinary(typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes);
   try {
-    writeFileSync(path, bytes);
+    if (path === "-") await writeOutput(bytes);
+    else writeFileSync(path, bytes);
   } catch (cause) {
-    throw fileError("cannot write", path, cause);
+    throw cause instanceof NpuError ? cause : fileError("cannot write", path, cause);
   }
 }
 

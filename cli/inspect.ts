@@ -52,6 +52,8 @@ function parseJobName(text: string): JobName {
 }
 
 async function runInspect(path: string, flags: InspectArguments): Promise<void> {
+  if (flags.all === true && flags.job === undefined)
+    throw new UsageError("--all shows all fields of a job and needs --job", "all");
   const executable = parseExecutable(readBytes(path));
   const version = chipByIdentity(executable.chip)?.nnCoreVersion ?? 7;
   const report = buildReport(executable);

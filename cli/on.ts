@@ -45,6 +45,17 @@ export function parseAddress(text: string): RemotePlace {
   );
 }
 
+/**
+ * Reads an address of a pool.
+ * @returns the address
+ * @throws UsageError for anything else
+ */
+export function parsePool(text: string): string {
+  const place = /^(nats|tls):/.test(text) ? parsePlace(text) : null;
+  if (place?.kind === "pool") return place.url;
+  throw new UsageError("--pool is like nats://HOST:PORT/POOL", "pool");
+}
+
 /** An address without secrets: what stands there ends up in logs and process lists. */
 function checkedUrl(text: string): string {
   for (const part of text.split(",")) {

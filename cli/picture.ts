@@ -27,16 +27,24 @@ export async function decodePicture(bytes: Uint8Array): Promise<Picture> {
   const { format, width, height } = header;
   checkPictureSize(header);
   if (format === "bmp") return decodeBmp(bytes);
+  let decoded: Decoded;
   try {
-    const decoded = format === "png" ? await decodePng(bytes) : await decodeJpeg(bytes);
-    // The JPEG decoder turns pictures upright, so its size counts.
-    if (decoded.width * decoded.height !== width * height)
-      pictureError("the decoded size is not the one in the header");
-    return withoutAlpha(decoded.data, decoded.width, decoded.height);
+    decoded = format === "png" ? await decodePng(bytes) : await decodeJpeg(bytes);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    return pictureError(`the ${format.toUpperCase()} decoder stopped: ${why}`, undefined, cause);
+    const name = format.toUpperCase();
+    return pictureError(
+      `the ${name} is damaged or cut off, its decoder says: ${why}`,
+      undefined,
+      cause,
+    );
   }
+  // The JPEG decoder turns pictures upright, so its size counts.
+  if (decoded.width * decoded.height !== width * height)
+    pictureError(
+      `the decoded picture has ${decoded.width} x ${decoded.height} pixels, its header says ${width} x ${height}`,
+    );
+  return withoutAlpha(decoded.data, decoded.width, decoded.height);
 }
 
 const require = createRequire(import.meta.url);

@@ -8,6 +8,7 @@ import type {
   PoolMember,
   PoolTransport,
 } from "../transport-ws/pool/index.ts";
+import { readTrusted } from "./certificates.ts";
 import { readText } from "./files.ts";
 import type { AccessFlags, PoolFlags } from "./flags.ts";
 import { Progress } from "./terminal.ts";
@@ -20,7 +21,7 @@ function serverAccess({ poolTokenFile, poolCreds, ca }: PoolFlags): ConnectOptio
   return {
     ...(poolTokenFile === undefined ? {} : { serverToken: readToken(poolTokenFile, 1) }),
     ...(poolCreds === undefined ? {} : { creds: readText(poolCreds) }),
-    ...(ca === undefined ? {} : { tls: { ca: readText(ca) } }),
+    ...(ca === undefined ? {} : { tls: { ca: readTrusted(ca) } }),
   };
 }
 

@@ -76,15 +76,19 @@ export async function runCli(args: readonly string[]): Promise<number> {
   } catch (error) {
     // Help and version are exceptions to commander, too.
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
-    const known = error instanceof CommanderError ? usageOf(error) : error;
+    const known = error instanceof CommanderError ? usageOf(error, args) : error;
     reportError(known, args.includes("-v") || args.includes("--verbose"));
     return exitCodeOf(known);
   }
 }
 
-function usageOf(error: CommanderError): UsageError {
+function usageOf(error: CommanderError, args: readonly string[]): UsageError {
   const message = error.message.replace(/^error: /, "").replaceAll("\n", " ");
-  return new UsageError(message === "(outputHelp)" ? "no verb is given" : message);
+  if (message !== "(outputHelp)") return new UsageError(message);
+  const [help, verb] = args.filter((arg) => !arg.startsWith("-"));
+  return new UsageError(
+    help === "help" && verb !== undefined ? `unknown command '${verb}'` : "no verb is given",
+  );
 }
 
 function exitCodeOf(error: unknown): number {
@@ -93,7 +97,8 @@ function exitCodeOf(error: unknown): number {
   return isDeviceCode(error.code) ? EXIT.device : EXIT.failure;
 }
 
-function reportError(error: unknown, verbose: boolean): void {
+/** Prints an error in one line; with `verbose` its stack and its causes, too. */
+export function reportError(error: unknown, verbose: boolean): void {
   const code = error instanceof NpuError ? error.code : "TW_BUG";
   const message = error instanceof Error ? error.message : String(error);
   note(`${err.red("error:")} ${message} ${err.dim(`[${code}]`)}`);

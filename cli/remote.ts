@@ -7,7 +7,7 @@ import {
   type Transport,
 } from "../core-as/index.ts";
 import type { BoardCapabilities, BoardTransport } from "../transport-ws/client.ts";
-import { readText } from "./files.ts";
+import { readTrusted } from "./certificates.ts";
 import type { AccessFlags } from "./flags.ts";
 import { openPoolTransport } from "./pool.ts";
 import type { RemotePlace } from "./on.ts";
@@ -49,7 +49,7 @@ async function openBoard(url: string, access: AccessFlags): Promise<BoardTranspo
   return connectBoard(url, {
     ...tokenOf(access),
     ...(access.allowPlaintextToken === true ? { allowPlaintextToken: true } : {}),
-    ...(access.ca === undefined ? {} : { ca: readText(access.ca) }),
+    ...(access.ca === undefined ? {} : { ca: readTrusted(access.ca) }),
     onUploadProgress: (sent, total) => {
       progress.update("executable", sent / total);
       if (sent === total) progress.end();

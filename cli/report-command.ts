@@ -10,6 +10,7 @@ import {
   reportTrace,
   UsageError,
   type CompileReport,
+  type Evidence,
   type JobProfile,
   type ReportOptions,
 } from "../core-as/index.ts";
@@ -26,6 +27,9 @@ interface ReportArguments extends CompileFlags {
   trace?: string;
   json?: boolean;
 }
+
+/** What times can be worth. */
+const EVIDENCES: readonly Evidence[] = ["measured", "simulated", "none"];
 
 const FORMS = {
   html: { write: reportHtml, says: "page" },
@@ -97,16 +101,22 @@ function profileFrom(path: string, { jobs }: CompileReport): ReportOptions["prof
   const { evidence, jobs: listed } = (readJson(path, "profile") ?? {}) as Record<string, unknown>;
   const wrong = (what: string): UsageError =>
     new UsageError(`--profile ${path}: ${what}`, "profile");
-  if (typeof evidence !== "string" || !Array.isArray(listed))
-    throw wrong("it has no members evidence (a word) and jobs (a list)");
+  if (!Array.isArray(listed)) throw wrong("it has no member jobs (a list)");
+  if (!EVIDENCES.some((word) => word === evidence))
+    throw wrong(`evidence is ${JSON.stringify(evidence)}, not one of ${EVIDENCES.join(", ")}`);
+  const seen = new Set<string>();
   const entries = listed.map((entry: unknown, i): JobProfile => {
     const { partition, job, milliseconds } = (entry ?? {}) as Record<string, unknown>;
-    const known = jobs.some((one) => one.partition === partition && one.job === job);
-    if (!known)
-      throw wrong(`jobs[${i}] is job ${partition}.${job}, which this compilation has not`);
-    if (typeof milliseconds !== "number" || !(milliseconds >= 0))
-      throw wrong(`jobs[${i}].milliseconds is ${JSON.stringify(milliseconds)}, not a time`);
+    if (!Number.isInteger(partition) || !Number.isInteger(job))
+      throw wrong(`jobs[${i}] has no members partition and job (whole numbers)`);
+    const name = `${partition}.${job}`;
+    if (!jobs.some((one) => one.partition === partition && one.job === job))
+      throw wrong(`jobs[${i}] is job ${name}, which this compilation has not`);
+    if (seen.has(name)) throw wrong(`jobs[${i}] is job ${name} a second time`);
+    seen.add(name);
+    if (typeof milliseconds !== "number" || !(milliseconds >= 0 && milliseconds < Infinity))
+      throw wrong(`jobs[${i}].milliseconds is ${String(milliseconds)}, not a time`);
     return { partition: partition as number, job: job as number, milliseconds, counters: {} };
   });
-  return { evidence, jobs: entries };
+  return { evidence: evidence as Evidence, jobs: entries };
 }

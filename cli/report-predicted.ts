@@ -2,13 +2,11 @@
 // SPDX-License-Identifier: MIT
 import type { CompileReport, JobReport } from "../core-as/index.ts";
 import { errorText } from "../core-as/inspect/report-words.ts";
-import { shorten, summaryText } from "./report.ts";
+import { shape, shorten, summaryText } from "./report.ts";
 import { count, out, size, table, type Align } from "./terminal.ts";
 
 const msText = (ms: number): string => `${ms.toFixed(3)} ms`;
 const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
-const shape = (size3: { x: number; y: number; z: number } | null): string =>
-  size3 === null ? "" : `${size3.x}x${size3.y}x${size3.z}`;
 
 /** Everything that `tilewright report` prints for people. */
 export function predictedText(report: CompileReport): string {

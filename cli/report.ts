@@ -114,10 +114,13 @@ function accuracyText({ accuracies, accuracyNote, operators }: CompileReport): s
   return ["", `${out.bold("scales per channel:")} ${accuracyNote}`, ...rows];
 }
 
+/** "28x28x16"; "" for none. */
+export const shape = (size3: JobReport["output"]): string =>
+  size3 === null ? "" : `${size3.x}x${size3.y}x${size3.z}`;
+
 /** All jobs, one a row; "" when there is none. */
 export function jobTable(jobs: readonly JobReport[]): string {
   if (jobs.length === 0) return "";
-  const shape = ({ x, y, z }: { x: number; y: number; z: number }): string => `${x}x${y}x${z}`;
   return table(
     ["job", "unit", "does", "for", "in", "out", "kernel", "tile", "caches", "coefs", "bits/weight"],
     jobs.map(
@@ -127,8 +130,8 @@ export function jobTable(jobs: readonly JobReport[]): string {
         op,
         `#${sourceOp} ${sourceName}`,
         shape(input),
-        output === null ? "" : shape(output),
-        nn === null ? "" : shape(nn.kernel),
+        shape(output),
+        shape(nn?.kernel ?? null),
         nn === null ? "" : `${nn.tile.x}x${nn.tile.y}`,
         nn === null ? "" : `${nn.imageCache}/${nn.kernelCache}`.toLowerCase(),
         nn?.coefficients ? size(nn.coefficients.bytes) : "",

@@ -114,6 +114,9 @@ function refuseWithCapture(
   const given = (name: string): boolean => command.getOptionValueSource(name) === "cli";
   if ((given("on") && on.kind !== "sim") || (given("record") && record !== undefined))
     throw new UsageError("--capture runs on the simulator only, and is not recorded", "capture");
+  const other = (["profile", "timeout"] as const).find(given);
+  if (other !== undefined)
+    throw new UsageError(`--${other} is of models and executables, not of --capture`, other);
 }
 
 interface Ran {
@@ -156,10 +159,7 @@ export async function simulate(executable: Executable, inputPaths: readonly stri
 }
 
 /** Writes output-0.bin and so on. */
-export async function writeOutputs(
-  directory: string,
-  outputs: readonly Uint8Array[],
-): Promise<void> {
+async function writeOutputs(directory: string, outputs: readonly Uint8Array[]): Promise<void> {
   await writeDirectory(
     directory,
     outputs.map((bytes, i) => [`output-${i}.bin`, bytes] as const),

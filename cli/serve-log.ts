@@ -1,6 +1,6 @@
 // What an agent prints: an address to connect to, and a line an event.
 // SPDX-License-Identifier: MIT
-import { err, note, out, print } from "./terminal.ts";
+import { err, jsonText, note, out, print } from "./terminal.ts";
 
 export interface ServeLog {
   /** Something that whoever started the agent waits for: where it can be reached, that it ends. */
@@ -18,9 +18,9 @@ export function createServeLog(form: "text" | "json", quiet: boolean): ServeLog 
   const time = (): string => new Date().toISOString();
   if (form === "json")
     return {
-      state: (event, _text, details) => print(JSON.stringify({ time: time(), event, ...details })),
+      state: (event, _text, details) => print(jsonText({ time: time(), event, ...details })),
       line: (message) => {
-        if (!quiet) print(JSON.stringify({ time: time(), event: "log", message }));
+        if (!quiet) print(jsonText({ time: time(), event: "log", message }));
       },
     };
   return {

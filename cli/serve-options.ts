@@ -12,7 +12,7 @@ export interface ListenAddress {
 }
 
 /** Port of an agent that is not told another one. */
-export const DEFAULT_PORT = 9370;
+const DEFAULT_PORT = 9370;
 export const DEFAULT_LISTEN: ListenAddress = { host: "127.0.0.1", port: DEFAULT_PORT };
 
 /**
@@ -60,14 +60,19 @@ const UNITS: Readonly<Record<string, number>> = {
 
 /**
  * Bytes: a whole number, perhaps with KiB, MiB or GiB behind it.
- * @throws UsageError
+ * @param option with its dashes, and perhaps the name of a limit
+ * @throws UsageError naming the option
  */
-export function parseSize(text: string): number {
+function sizeOf(text: string, option: string): number {
   const [, digits = "", unit = ""] = /^(\d{1,15}) ?([KMG]iB)?$/.exec(text) ?? [];
-  if (digits === "")
-    throw new UsageError(`${JSON.stringify(text)} is no size; sizes are like 4096, 512KiB, 64MiB`);
-  return Number(digits) * UNITS[unit]!;
+  if (digits !== "") return Number(digits) * UNITS[unit]!;
+  throw new UsageError(
+    `${option}: ${JSON.stringify(text)} is no size; sizes are like 4096, 512KiB, 64MiB`,
+    option.replace(/^--(\S+).*/, "$1"),
+  );
 }
+
+export const parseCacheSize = (text: string): number => sizeOf(text, "--cache-size");
 
 /**
  * Adds NAME=VALUE to limits that were given before.
@@ -80,11 +85,7 @@ export function parseLimit(text: string, before: Partial<AgentLimits> = {}): Par
       `--limit ${JSON.stringify(text)} is not like connections=8; limits are ${Object.keys(DEFAULT_LIMITS).join(", ")}`,
       "limit",
     );
-  try {
-    return { ...before, [name]: parseSize(value) };
-  } catch (error) {
-    throw new UsageError(`--limit ${name}: ${(error as UsageError).message}`, "limit");
-  }
+  return { ...before, [name]: sizeOf(value, `--limit ${name}`) };
 }
 
 /** Every limit with its default, for --help. */

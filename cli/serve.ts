@@ -1,7 +1,6 @@
 // tilewright serve: an NPU or a simulator for others, on a port or in a pool.
 // SPDX-License-Identifier: MIT
 import { hostname, networkInterfaces } from "node:os";
-import { createSecureContext } from "node:tls";
 import { Option, type Command } from "commander";
 import {
   chipByIdentity,
@@ -15,9 +14,11 @@ import {
 import type { Agent } from "../transport-ws/agent.ts";
 import type { ExecutableCache } from "../transport-ws/agent/cache.ts";
 import { withDefaults, type AgentLimits } from "../transport-ws/agent/limits.ts";
+import { isLoopback } from "../transport-ws/client/options.ts";
 import type { BoardServer, ServerOptions } from "../transport-ws/server/index.ts";
+import { readPair } from "./certificates.ts";
 import { openPlace } from "./connect.ts";
-import { fileError, readText } from "./files.ts";
+import { fileError } from "./files.ts";
 import {
   addPoolFlags,
   targetOption,
@@ -25,7 +26,7 @@ import {
   wholeNumber,
   type PoolFlags,
 } from "./flags.ts";
-import { parseAddress } from "./on.ts";
+import { parsePool } from "./on.ts";
 import { joinPoolAs } from "./pool.ts";
 import { createServeLog, type ServeLog } from "./serve-log.ts";
 import {
@@ -35,7 +36,7 @@ import {
   parseDevice,
   parseLimit,
   parseListen,
-  parseSize,
+  parseCacheSize,
   type ListenAddress,
   type ServedDevice,
 } from "./serve-options.ts";
@@ -86,10 +87,10 @@ export function addServe(program: Command): void {
     .option("--cache <dir>", "keep uploaded executables there; default: in memory")
     .addOption(
       new Option("--cache-size <bytes>", "largest size of the cache")
-        .argParser(parseSize)
+        .argParser(parseCacheSize)
         .default(256 * 2 ** 20, "256MiB"),
     )
-    .option("--pool <address>", "join this pool, nats://HOST:PORT/POOL", checkPool)
+    .option("--pool <address>", "join this pool, nats://HOST:PORT/POOL", parsePool)
     .option("--name <name>", "name of this board in a pool; default: the machine's")
     .option("--limit <name=value...>", "change a limit; see below", parseLimit)
     .option(
@@ -102,12 +103,6 @@ export function addServe(program: Command): void {
     .option("--json", "one JSON object a line")
     .addHelpText("after", limitsHelp());
   addPoolFlags(command).action(runServe);
-}
-
-function checkPool(text: string): string {
-  const place = parseAddress(text);
-  if (place.kind !== "pool") throw new UsageError("--pool is like nats://HOST:PORT/POOL", "pool");
-  return place.url;
 }
 
 async function runServe(flags: ServeArguments): Promise<void> {
@@ -166,32 +161,17 @@ function optionsOf(flags: ServeArguments): Network {
   if (flags.cacheSize === 0)
     throw new UsageError("--cache-size 0 keeps nothing; leave --cache away", "cache-size");
   const address = flags.listen ?? (flags.pool === undefined ? DEFAULT_LISTEN : undefined);
-  if (tokenFile === undefined && address !== undefined && !isThisMachine(address.host))
+  if (tokenFile === undefined && address !== undefined && !isLoopback(address.host))
     throw new UsageError(
       `--listen ${listenText(address)} lets other machines in and needs --token-file; ${HOW_TO_MAKE_ONE}`,
       "listen",
     );
   return {
     ...(tokenFile === undefined ? {} : { token: readToken(tokenFile) }),
-    ...(tlsCert === undefined ? {} : { tls: readCertificate(tlsCert, tlsKey!) }),
+    ...(tlsCert === undefined ? {} : { tls: readPair(tlsCert, tlsKey!) }),
     ...(allowOrigin === undefined ? {} : { allowOrigins: allowOrigin }),
   };
 }
-
-function readCertificate(certPath: string, keyPath: string): { cert: string; key: string } {
-  const pair = { cert: readText(certPath), key: readText(keyPath) };
-  try {
-    createSecureContext(pair);
-  } catch (cause) {
-    throw new UsageError(
-      `${certPath} and ${keyPath} are no certificate with its key, both PEM: ${(cause as Error).message}`,
-      "tls-cert",
-    );
-  }
-  return pair;
-}
-
-const isThisMachine = (host: string): boolean => /^(localhost|127(\.\d+){3}|::1)$/.test(host);
 
 async function openCache(directory: string, maxBytes: number): Promise<ExecutableCache> {
   const { openDiskCache } = await import("../transport-ws/server/index.ts");
@@ -246,7 +226,7 @@ function logDevice(
 function howToConnect(url: string, { token, tls }: Network, { host }: ListenAddress): string[] {
   const flag = token === undefined ? "" : " --token-file FILE";
   const line = `tilewright run --on ${url}${flag} MODEL --input FILE`;
-  if (tls !== undefined || isThisMachine(host)) return [line];
+  if (tls !== undefined || isLoopback(host)) return [line];
   return [
     line,
     "not encrypted: clients on other machines have to allow that with --allow-plaintext-token; --tls-cert and --tls-key make it wss://",

@@ -2,12 +2,14 @@
 // SPDX-License-Identifier: MIT
 import {
   checkTakesPicture,
+  NpuError,
   pictureFormat,
   pictureInput,
   TransportError,
   type InputInfo,
 } from "../core-as/index.ts";
-import { readBytes } from "./files.ts";
+import { addPlace } from "../core-as/errors.ts";
+import { pathText, readBytes } from "./files.ts";
 import { decodePicture } from "./picture.ts";
 
 /**
@@ -35,15 +37,19 @@ async function readInput(path: string, info: InputInfo, index: number): Promise<
   const isPicture =
     !/\.(bin|raw)$/i.test(path) &&
     (pictureFormat(bytes) !== null || /\.(bmp|png|jpe?g)$/i.test(path));
-  if (isPicture) {
-    checkTakesPicture(info, index);
-    return pictureInput(await decodePicture(bytes), info, index);
-  }
+  if (isPicture)
+    try {
+      checkTakesPicture(info, index);
+      return pictureInput(await decodePicture(bytes), info, index);
+    } catch (error) {
+      if (error instanceof NpuError) addPlace(error, `${pathText(path)}: `, {});
+      throw error;
+    }
   if (bytes.length !== info.bytes)
     throw new TransportError(
       "TW_IO_INPUT",
       `input ${index} "${info.name}" is ${info.type} [${info.shape.join(", ")}] = ${info.bytes} bytes, ` +
-        `but ${path} has ${bytes.length} and is no BMP, PNG or JPEG picture`,
+        `but ${pathText(path)} has ${bytes.length} and is no BMP, PNG or JPEG picture`,
     );
   return bytes;
 }

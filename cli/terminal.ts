@@ -17,26 +17,38 @@ function coloursFor(stream: NodeJS.WriteStream): Colours {
 export const out = coloursFor(process.stdout);
 export const err = coloursFor(process.stderr);
 
+/** Everything that a terminal might obey but line ends, tabs and colours. */
+const CONTROLS = /\u001b(?!\[[\d;]*m)|[\u0000-\u0008\u000b-\u001a\u001c-\u001f\u007f-\u009f]/g;
+
+/** Names come from models, labels and boards: none of them moves a cursor or changes a terminal. */
+const harmless = (text: string): string => text.replace(CONTROLS, "?");
+
 /** Writes a line to standard output. */
 export function print(text = ""): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${harmless(text)}\n`);
 }
 
 /** Writes a line to standard error: what is not the result. */
 export function note(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${harmless(text)}\n`);
 }
 
-/** Writes a value as JSON, two spaces deep; 64-bit integers become decimal text. */
-export function printJson(value: unknown): void {
+/** A value as JSON that terminals print as it is; 64-bit integers become decimal text. */
+export function jsonText(value: unknown, indent?: number): string {
   const plain = (_key: string, member: unknown): unknown =>
     typeof member === "bigint" ? member.toString() : member;
-  print(JSON.stringify(value, plain, 2));
+  return JSON.stringify(value, plain, indent).replace(
+    /[\u007f-\u009f]/g,
+    (letter) => `\\u00${letter.charCodeAt(0).toString(16)}`,
+  );
 }
 
-/** Writes raw bytes to standard output; refuses a terminal, which they would garble. */
-export async function writeBinary(bytes: Uint8Array): Promise<void> {
-  if (process.stdout.isTTY)
+/** Writes a value as JSON, two spaces deep. */
+export const printJson = (value: unknown): void => print(jsonText(value, 2));
+
+/** Writes text as it is, or raw bytes, to standard output; bytes not to a terminal, which they would garble. */
+export async function writeOutput(bytes: Uint8Array | string): Promise<void> {
+  if (typeof bytes !== "string" && process.stdout.isTTY)
     throw new UsageError("standard output is a terminal; name a file with -o, or redirect");
   await new Promise<void>((resolve, reject) =>
     process.stdout.write(bytes, (error) => (error ? reject(error) : resolve())),

@@ -64,7 +64,7 @@ export const ERROR_CODES = {
   TW_SIM_LIMIT: "A job asks for more work or memory than the simulator's fixed limits allow.",
   TW_SIM_OVERLAP:
     "A job touches bytes that a job which may still run touches, too, and one of the two writes them; the value is the other job.",
-  TW_IO_NOT_FOUND: "A file does not exist or cannot be read.",
+  TW_IO_NOT_FOUND: "A file does not exist, or cannot be read or written.",
   TW_IO_INPUT: "An input does not fit the model: wrong count, size or format.",
   TW_IO_PICTURE: "A picture could not be decoded.",
   TW_IO_ABORTED: "The operation was aborted by its AbortSignal.",

@@ -1,6 +1,8 @@
 // One opened NPU: its file, addresses, buffers and submits. Everything that a kernel context owns.
 // SPDX-License-Identifier: MIT
 import { NpuError, SubmitCheckError, TransportError } from "../core-as/errors.ts";
+import { SUBMIT_LIMIT } from "../core-as/executable/split-submits.ts";
+import { wordBytes } from "../core-as/executable/bytes.ts";
 import { INIT_STREAM } from "../core-as/runtime/init-stream.ts";
 import { AddressSpace } from "./address-space.ts";
 import { BufferObject, type BufferStats } from "./buffer-object.ts";
@@ -10,7 +12,7 @@ import { FenceQueue } from "./fences.ts";
 import { Progress } from "./progress.ts";
 import { CounterSet, queryDomains, type PerfDomain } from "./perfmon.ts";
 import { atMost, delay, waitFor, type WaitLimit } from "./time.ts";
-import { EXEC_STATE, GEM_SUBMIT, PM_REQUEST, SUBMIT, SUBMIT_BO, SUBMIT_LIMIT } from "./uapi.ts";
+import { EXEC_STATE, GEM_SUBMIT, PM_REQUEST, SUBMIT, SUBMIT_BO } from "./uapi.ts";
 
 /** A buffer of a submit's list. */
 export interface ListedBuffer {
@@ -184,10 +186,7 @@ export class DrmContext {
   }
 
   private async submitInit(): Promise<void> {
-    const stream = new Uint8Array(4 * INIT_STREAM.length);
-    const view = new DataView(stream.buffer);
-    for (const [i, word] of INIT_STREAM.entries()) view.setUint32(4 * i, word, true);
-    const fence = await this.submit({ stream, buffers: [] });
+    const fence = await this.submit({ stream: wordBytes(INIT_STREAM), buffers: [] });
     await waitFor(this.signalled(fence), {
       limits: [this.stallLimit("the init stream", INIT_LIMIT_MS)],
     });

@@ -49,7 +49,7 @@ const TEXT_LIMIT = 4096;
 const FIRST_NPU_MODEL = 0x8000;
 
 /** Driver name, description and version, or null when the file is no DRM device. */
-export function readDriver(file: DeviceFile): (DriverInfo & { numbers: [number, number] }) | null {
+function readDriver(file: DeviceFile): (DriverInfo & { numbers: [number, number] }) | null {
   const { request, layout } = VERSION;
   const lengths = layout.create();
   if (file.ioctl(request, lengths) < 0) return null;
@@ -174,13 +174,7 @@ function oldProblem(where: string, { version }: DriverInfo, isOld: boolean): Npu
 }
 
 /** The five ids as the kernel reports them, hexadecimal. */
-export function describeIds({
-  model,
-  revision,
-  productId,
-  ecoId,
-  customerId,
-}: ChipIdentity): string {
+function describeIds({ model, revision, productId, ecoId, customerId }: ChipIdentity): string {
   return (
     `model ${hex(model)}, revision ${hex(revision)}, product ${hex(productId)}, ` +
     `eco ${hex(ecoId)}, customer ${hex(customerId)}`

@@ -9,6 +9,7 @@ import { relocate } from "../core-as/executable/relocate.ts";
 import { splitJobs } from "../core-as/executable/split-jobs.ts";
 import { splitSubmits } from "../core-as/executable/split-submits.ts";
 import { submitOrder } from "../core-as/executable/submit-order.ts";
+import { wordBytes, wordsOf } from "../core-as/executable/bytes.ts";
 import { throwIfAborted } from "../core-as/runtime/abort.ts";
 import type { PartitionExecutor, PartitionRunOptions } from "../core-as/runtime/runner.ts";
 import { mappedSizes } from "../core-as/runtime/mapped-sizes.ts";
@@ -282,7 +283,7 @@ export class DrmPartitions implements PartitionExecutor {
     for (const [job, words] of pieces.entries()) {
       throwIfAborted(options.signal, "the inference");
       const buffers = listed(placed, [partition.jobs[job]!]);
-      const submit = { stream: bytesOf(words), buffers };
+      const submit = { stream: wordBytes(words), buffers };
       const start = performance.now();
       const counted = this.countedSubmit(submit);
       await this.runSubmit(counted ?? submit);
@@ -339,19 +340,7 @@ function submitsOf(placed: Placed): Submit[] {
   const parts = splitSubmits(wordsOf(placed.stream), jobs.length);
   if (parts.length === 1) return [{ stream: placed.stream, buffers: listed(placed, jobs) }];
   return parts.map(({ stream, first, last }) => ({
-    stream: bytesOf(stream),
+    stream: wordBytes(stream),
     buffers: listed(placed, jobs.slice(first, last)),
   }));
-}
-
-function wordsOf(bytes: Uint8Array): Uint32Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Uint32Array.from({ length: bytes.length >> 2 }, (_, i) => view.getUint32(i * 4, true));
-}
-
-function bytesOf(words: Uint32Array): Uint8Array {
-  const bytes = new Uint8Array(4 * words.length);
-  const view = new DataView(bytes.buffer);
-  for (const [i, word] of words.entries()) view.setUint32(4 * i, word, true);
-  return bytes;
 }

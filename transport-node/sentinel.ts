@@ -7,6 +7,7 @@ import { Core, type CoreOptions } from "../core-as/core.ts";
 import type { ExecutablePartition } from "../core-as/executable/executable.ts";
 import { relocate } from "../core-as/executable/relocate.ts";
 import { streamJobs, WAIT_HEADER } from "../core-as/executable/stream-jobs.ts";
+import { wordBytes, wordsOf } from "../core-as/executable/bytes.ts";
 import type { BufferObject } from "./buffer-object.ts";
 import type { DrmContext, ListedBuffer, Submit } from "./context.ts";
 import { BO } from "./uapi.ts";
@@ -42,16 +43,10 @@ export class Sentinel {
 
   /** The submit with the job behind its own, before the closing words. */
   behind({ stream, buffers }: Submit): Submit {
-    const view = new DataView(stream.buffer, stream.byteOffset, stream.length);
-    const words = Uint32Array.from({ length: stream.length >> 2 }, (_, i) =>
-      view.getUint32(4 * i, true),
-    );
+    const words = wordsOf(stream);
     const { end } = streamJobs(words);
     const all = [...words.subarray(0, end), ...this.words, ...words.subarray(end)];
-    const bytes = new Uint8Array(4 * all.length);
-    const target = new DataView(bytes.buffer);
-    for (const [i, word] of all.entries()) target.setUint32(4 * i, word, true);
-    return { stream: bytes, buffers: [...buffers, ...this.listed()] };
+    return { stream: wordBytes(all), buffers: [...buffers, ...this.listed()] };
   }
 
   /** Puts new random bytes at the source and others at the place where they are to arrive. */
@@ -114,10 +109,7 @@ function copyPartition(core: Core): ExecutablePartition {
 
 /** The words of the only job of a stream, with its end. */
 function jobWords(stream: Uint8Array): Uint32Array {
-  const view = new DataView(stream.buffer, stream.byteOffset, stream.length);
-  const words = Uint32Array.from({ length: stream.length >> 2 }, (_, i) =>
-    view.getUint32(4 * i, true),
-  );
+  const words = wordsOf(stream);
   const { start, end } = streamJobs(words).jobs[0]!;
   return Uint32Array.of(...words.subarray(start, end), WAIT_HEADER, 0);
 }

@@ -1,12 +1,10 @@
 // Points in time as the kernel wants them, and waiting with limits.
 // SPDX-License-Identifier: MIT
 import { hrtime } from "node:process";
+import { TIMER_MAX } from "../core-as/runtime/abort.ts";
 
 const NS_PER_MS = 1_000_000n;
 const NS_PER_S = 1_000_000_000n;
-
-/** Longest delay of a timer in milliseconds. */
-const TIMER_MAX = 2 ** 31 - 1;
 
 /** The time of CLOCK_MONOTONIC in some milliseconds; Node's hrtime is that clock on Linux. */
 export function monotonicIn(milliseconds: number): { sec: bigint; nsec: bigint } {

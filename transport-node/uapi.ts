@@ -145,9 +145,20 @@ export const PM_SIGNAL_END = 0xffff;
 
 /** All requests, for tests and documentation. */
 export const IOCTLS: readonly Ioctl[] = [
-  VERSION, GET_PARAM, GEM_NEW, GEM_INFO, GEM_CPU_PREP, GEM_CPU_FINI, GEM_SUBMIT, WAIT_FENCE, GEM_USERPTR, GEM_WAIT, PM_QUERY_DOM,
-  PM_QUERY_SIG, GEM_CLOSE,
-]; // prettier-ignore
+  VERSION,
+  GET_PARAM,
+  GEM_NEW,
+  GEM_INFO,
+  GEM_CPU_PREP,
+  GEM_CPU_FINI,
+  GEM_SUBMIT,
+  WAIT_FENCE,
+  GEM_USERPTR,
+  GEM_WAIT,
+  PM_QUERY_DOM,
+  PM_QUERY_SIG,
+  GEM_CLOSE,
+];
 
 /** An entry of a submit's buffer list; with softpin `presumed` is the buffer's GPU address. */
 export const SUBMIT_BO = new Layout("SUBMIT_BO", 16, {
@@ -230,9 +241,6 @@ export const PM = { PRE: 1, POST: 2 } as const;
 export const EXEC_STATE = { PIPE_3D: 0, PIPE_2D: 1, PIPE_VG: 2 } as const;
 
 export const MAX_CORES = 4;
-
-/** The kernel takes at most this many bytes of stream, and as many buffers and relocations. */
-export const SUBMIT_LIMIT = 128 * 1024;
 
 /** The kernel takes at most this many counter readings with a submit. */
 export const PM_REQUEST_LIMIT = 128;

@@ -85,13 +85,16 @@ export class Agent {
 
   /**
    * @param transport stays the caller's, who closes it after the agent
-   * @throws RangeError when a limit is out of its range
+   * @throws RangeError when a limit or concurrentRuns is out of its range
    */
   constructor(
     readonly transport: Transport,
     options: AgentOptions = {},
   ) {
     const limits = withDefaults(options.limits);
+    const { concurrentRuns = 4 } = options;
+    if (!Number.isInteger(concurrentRuns) || concurrentRuns < 1)
+      throw new RangeError(`concurrentRuns is ${concurrentRuns}, it must be at least 1`);
     const clock = options.clock ?? systemClock;
     const log = options.log ?? ((): void => {});
     const memory = new Budget("bytes of memory to all connections", limits.memory);
@@ -105,7 +108,7 @@ export class Agent {
       boot: crypto.getRandomValues(new Uint8Array(16)),
       limits,
       clock,
-      scheduler: new Scheduler(clock, options.concurrentRuns ?? 4),
+      scheduler: new Scheduler(clock, concurrentRuns),
       library: new Library(transport, cache, memory, limits.executables, log, prover),
       records: new ClientRecords(limits.clients, limits.clientMs),
       memory,

@@ -1,5 +1,6 @@
 // Time as agent and client see it: replaceable, so that tests of time limits do not wait.
 // SPDX-License-Identifier: MIT
+import { TIMER_MAX } from "../core-as/runtime/abort.ts";
 
 export interface Clock {
   /** Milliseconds from any start; never goes back. */
@@ -9,9 +10,6 @@ export interface Clock {
   /** Calls back once other events had their turn. */
   soon(callback: () => void): void;
 }
-
-/** Longest delay of a timer in milliseconds; longer ones would fire at once. */
-const TIMER_MAX = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => performance.now(),

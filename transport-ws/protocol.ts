@@ -1,12 +1,11 @@
 // The board protocol: frames as declarations, their codec, errors as frames. docs/protocol.md is generated from it.
 // SPDX-License-Identifier: MIT
 export { protocolError } from "./protocol/bytes.ts";
-export { decodeFailure, encodeFailure, reviveFailure } from "./protocol/failures.ts";
+export { decodeFailure, encodeFailure } from "./protocol/failures.ts";
 export {
   decodeFrame,
   decodeStart,
   encodeFrame,
-  offsetOf,
   type Frame,
   type FrameInputs,
   type FrameValues,

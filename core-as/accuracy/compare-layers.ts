@@ -3,6 +3,7 @@
 import { DEFAULT_TARGET, targetChip, type CompileOptions } from "../compile/compile.ts";
 import { Core } from "../core.ts";
 import { TransportError } from "../errors.ts";
+import { sameBytes } from "../executable/bytes.ts";
 import type { TensorDifference } from "../inspect/accuracy.ts";
 import {
   worstFirst,
@@ -34,7 +35,7 @@ export interface LayerTensors {
   op: number;
   /** The integer reference's. */
   reference: readonly Uint8Array[];
-  /** The NPU's, fed with the reference's inputs; null where there is none. */
+  /** The NPU's, fed with the reference's inputs, compiled alone; null where there is none. */
   alone: readonly Uint8Array[] | null;
   /** The compiled network's own; null where it could not be read. */
   chained: readonly (Uint8Array | null)[];
@@ -54,7 +55,8 @@ export interface CompareOptions extends Omit<CompileOptions, "onProgress"> {
  * Compares a model layer by layer.
  *
  * "Alone" is the operator compiled in a network in which every operator reads inputs and writes outputs of the network, fed with
- * what the integer reference computes. "Chained" is the value that the compiled network itself computes there, read out of a
+ * what the integer reference computes; or, where it would be computed in another way there, inside of the compiled network, against
+ * what the integer reference makes of the same inputs. "Chained" is the value that the compiled network itself computes there, read out of a
  * compilation in which every tensor is an output. Whether that one computes as the usual compilation does is checked on the
  * outputs, and on how the compiler's report says that each layer is computed; where not, `notes` says so.
  * @param model bytes of a TFLite file
@@ -111,6 +113,8 @@ class Comparison {
   private readonly total: Tallies;
   private readonly pictures: PictureAccuracy[] = [];
   private readonly notes: Set<string>;
+  /** Operators whose own figures are those of the network. */
+  private readonly inNetwork = new Set<number>();
 
   constructor(
     private readonly compilations: Compilations,
@@ -188,7 +192,7 @@ class Comparison {
     for (const probe of this.compilations.probes) {
       const read = await sessions.run(probe.executable, inputs);
       for (const [i, id] of probe.outputs.entries()) values.set(id, read[i]!);
-      if (outputs.some((bytes, i) => !isSame(bytes, read[i]!)))
+      if (outputs.some((bytes, i) => !sameBytes(bytes, read[i]!)))
         this.notes.add(
           "The network whose values are read out does not give the outputs of the usual compilation: chained figures of layers are those of another computation.",
         );
@@ -226,6 +230,7 @@ class Comparison {
       if (![...read, ...op.outputs].every((tensor) => valueOf(tensor) !== undefined)) continue;
       const expected = runOperator(core, graph, op, (tensor) => valueOf(tensor)!);
       found.set(id, { got: op.outputs.map((tensor) => valueOf(tensor)!), expected });
+      this.inNetwork.add(id);
     }
     return found;
   }
@@ -301,7 +306,9 @@ class Comparison {
         place: report.place,
         method: methods.get(op.id)?.method ?? null,
         bound: methods.get(op.id)?.bound ?? null,
-        aloneBound: this.compilations.aloneBounds.get(op.id) ?? null,
+        aloneBound: this.inNetwork.has(op.id)
+          ? (methods.get(op.id)?.bound ?? null)
+          : (this.compilations.aloneBounds.get(op.id) ?? null),
         alone: tallies.alone.statistics(id),
         chained: tallies.chained.statistics(id),
         ...(reference && {
@@ -336,8 +343,4 @@ function worstOutput(op: Op, { alone, chained }: Tallies): number {
     alone.statistics(id) ?? chained.statistics(id);
   if (op.outputs.length === 1) return op.outputs[0]!;
   return op.outputs.reduce((a, b) => ((of(b)?.max ?? 0) > (of(a)?.max ?? 0) ? b : a));
-}
-
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

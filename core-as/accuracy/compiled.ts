@@ -135,6 +135,9 @@ async function compileAlone(
   }
 }
 
+/** How layers are judged that would be computed in another way alone. */
+const JUDGED = ", so that they are judged inside of the network, on the inputs they get there";
+
 /** Operators that a note names. */
 const MOST_NAMED = 6;
 
@@ -146,14 +149,20 @@ function differences(
 ): { notes: string[]; differentAlone: Set<number> } {
   const notes: string[] = [];
   const others = new Map<string, string[]>();
-  const compare = (id: number, network: CompiledNetwork, at: number, how: string): void => {
+  const compare = (
+    id: number,
+    network: CompiledNetwork,
+    at: number,
+    how: string,
+    judged = "",
+  ): void => {
     const [used, seen] = [whole.operators[id]!, network.operators[at]!];
     const [usual, method] = [whole.methods.get(id)?.method, network.methods.get(at)?.method];
     if (seen.place !== used.place && used.jobs > 0)
       notes.push(`Operator ${id} ${used.name} runs on the ${seen.place.toUpperCase()} ${how}.`);
     else if (method !== usual)
-      others.set(how, [
-        ...(others.get(how) ?? []),
+      others.set(how + judged, [
+        ...(others.get(how + judged) ?? []),
         `#${id} (${method ?? "one job"}, usually ${usual ?? "one job"})`,
       ]);
   };
@@ -163,7 +172,7 @@ function differences(
   const differentAlone = new Set<number>();
   for (const network of alone)
     for (const [i, { id }] of network.ops.entries()) {
-      compare(id, network, i, "when they are alone");
+      compare(id, network, i, "when they are alone", JUDGED);
       if (network.methods.get(i)?.method !== whole.methods.get(id)?.method) differentAlone.add(id);
     }
   for (const [how, list] of others) {

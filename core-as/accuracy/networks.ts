@@ -4,14 +4,14 @@ import { tensorBytes, type Graph, type Model, type Op, type Tensor } from "../ir
 import { writeModel } from "../model/write.ts";
 
 /** Inputs or outputs of one inference: a board takes 32 MiB in a frame. */
-export const MOST_BYTES = 24 * 2 ** 20;
+const MOST_BYTES = 24 * 2 ** 20;
 /** Operators of one network that stand alone; fewer are quicker to halve when one of them does not compile. */
 const MOST_OPERATORS = 64;
 
 const bytesOf = ({ type, shape }: Tensor): number => tensorBytes(type, shape) ?? 0;
 
 /** Splits a list where sums of a size would pass a limit; each part has one entry at least. */
-export function chunksOf<T>(
+function chunksOf<T>(
   list: readonly T[],
   sizeOf: (item: T) => number,
   most: number,

@@ -2,10 +2,9 @@
 // SPDX-License-Identifier: MIT
 import {
   addReal,
+  addStored,
   channelsOf,
   DifferenceSums,
-  stepOf,
-  storedValues,
   zeroOf,
   type TensorDifference,
   type TensorLayout,
@@ -20,9 +19,7 @@ export class Tally {
 
   /** Adds a pair as it is stored. */
   add(tensor: number, actual: Uint8Array, expected: Uint8Array): void {
-    const layout = this.layoutOf(tensor);
-    const values = storedValues(layout.type, expected);
-    this.of(tensor).add(storedValues(layout.type, actual), values, stepOf(layout, values));
+    addStored(this.of(tensor), actual, expected, this.layoutOf(tensor));
   }
 
   /** Adds a tensor and the real numbers that it should stand for. */

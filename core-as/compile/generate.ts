@@ -289,7 +289,7 @@ function denseRecord(values: Partial<Record<number, number>>, words: number): In
 }
 
 /** Brings TFLite weights into the encoder's order; the result stays allocated until the caller's scope ends. */
-export function prepareWeights(core: Core, plan: WeightPlan): { ptr: number; bytes: number } {
+function prepareWeights(core: Core, plan: WeightPlan): { ptr: number; bytes: number } {
   const { outC, inC, flip, pad } = plan;
   const { src, length, kS, kF } = dilate(core, plan);
   const { x, y } = plan.strides ?? { x: 2, y: 2 };

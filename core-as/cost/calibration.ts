@@ -21,7 +21,7 @@ export interface PublishedTime {
 }
 
 export const MOBILENET_V1 = "mobilenet_v1_1.0_224_quant";
-export const MOBILEDET = "ssdlite_mobiledet_coco_qat_postprocess";
+const MOBILEDET = "ssdlite_mobiledet_coco_qat_postprocess";
 
 /** Times of the reference driver on the A311D. */
 export const PUBLISHED: readonly PublishedTime[] = [

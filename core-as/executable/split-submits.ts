@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 import { streamJobs } from "./stream-jobs.ts";
 
-/** Bytes of stream, and buffers, that the kernel takes in one submit. */
+/** Bytes of stream that the kernel takes in one submit, and as many buffers and relocations. */
 export const SUBMIT_LIMIT = 128 * 1024;
 
 /** Bytes that every part leaves for a job of one TP descriptor that the transport may add. */

@@ -1,6 +1,5 @@
 // Executable -> bytes of each section of a .twx file.
 // SPDX-License-Identifier: MIT
-import { CoreBugError } from "../errors.ts";
 import { SCHEMA_VERSION } from "../model/schema.ts";
 import { writeModel } from "../model/write.ts";
 import type {
@@ -26,7 +25,9 @@ import {
   type SectionTag,
   type SometimesTag,
 } from "./format.ts";
+import { memberIndex } from "./member-index.ts";
 import { stripConstants } from "./strip-constants.ts";
+import { wordBytes } from "./bytes.ts";
 
 /** Every distinct string once; the others sections hold indices. */
 class StringTable {
@@ -119,16 +120,6 @@ export function writeSections(
   };
 }
 
-/** Place in a list of the format; a value that is missing there would be written as one that no reader takes. */
-function memberIndex<T>(list: readonly T[], value: T): number {
-  const index = list.indexOf(value);
-  if (index < 0)
-    throw new CoreBugError(
-      `the format's list ${JSON.stringify(list)} has no ${JSON.stringify(value)}`,
-    );
-  return index;
-}
-
 /** Partition, and index of the port, its inputs before its outputs: of every port in planar order. */
 function planarWords(partitions: readonly ExecutablePartition[]): number[] {
   return partitions.flatMap(({ inputs, outputs }, partition) =>
@@ -200,14 +191,6 @@ function accuracyWords(layer: LayerBound): number[] {
 
 function portWords({ tensor, buffer, offset, bytes }: Port): number[] {
   return [tensor, buffer, offset, bytes];
-}
-
-/** Little-endian words. */
-export function wordBytes(words: readonly number[]): Uint8Array {
-  const bytes = new Uint8Array(words.length * 4);
-  const view = new DataView(bytes.buffer);
-  for (const [i, word] of words.entries()) view.setUint32(i * 4, word, true);
-  return bytes;
 }
 
 function concat(pieces: readonly Uint8Array[]): Uint8Array {

@@ -77,7 +77,10 @@ export function overrideSystem(system: System, overrides: unknown): System {
         `a system description has no member ${JSON.stringify(name)} of that kind; members are ${NUMBERS.join(", ")}, error, evidence`,
       );
     else if (!isNumber(value) || value < 0 || (value === 0 && name !== "overheadUs"))
-      throw new RangeError(`${name} is ${JSON.stringify(value)}, not a number above 0`);
+      throw new RangeError(
+        `${name} is ${typeof value === "number" ? value : JSON.stringify(value)}, not a number ` +
+          (name === "overheadUs" ? "of 0 or more" : "above 0"),
+      );
     else result[name as (typeof NUMBERS)[number]] = value;
   }
   return result;

@@ -35,8 +35,7 @@ const FLOAT_SERIES: readonly Series[] = [
 ];
 
 /** The comparisons that a chart shows. */
-export const seriesOf = (float: boolean): readonly Series[] =>
-  float ? FLOAT_SERIES : INTEGER_SERIES;
+const seriesOf = (float: boolean): readonly Series[] => (float ? FLOAT_SERIES : INTEGER_SERIES);
 
 /** Key of the colours, as HTML. */
 export const legendHtml = (float: boolean): string =>

@@ -132,7 +132,6 @@ function layerTable(
 ): string {
   const hasMethod = layers.some(({ method }) => method !== null);
   const hasBound = layers.some(({ bound }) => bound !== null);
-  const hasReference = float;
   const figures = [">max", ">mean", ">cosine", ">dB", ">≤ 1 step", ">worst channel"];
   return htmlTable(
     [
@@ -146,7 +145,7 @@ function layerTable(
       "differences alone",
       ...figures.map((name) => name.replace(">", ">chained ")),
       "differences chained",
-      ...(hasReference ? [">reference dB"] : []),
+      ...(float ? [">reference dB"] : []),
       ...(float ? [] : ["first difference"]),
     ],
     layers.map((layer) => [
@@ -158,7 +157,7 @@ function layerTable(
       ...(hasBound ? [layer.bound === null ? "" : figure(layer.bound)] : []),
       ...cells(layer, "alone", float, limits),
       ...cells(layer, "chained", float, {}),
-      ...(hasReference ? [layer.float ? snrText(layer.float.reference) : ""] : []),
+      ...(float ? [layer.float ? snrText(layer.float.reference) : ""] : []),
       ...(float ? [] : [escapeHtml(placeText(layer))]),
     ]),
   );

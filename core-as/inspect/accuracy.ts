@@ -252,7 +252,7 @@ export const zeroOf = ({ quantisation }: Pick<TensorLayout, "quantisation">): nu
   quantisation?.zeroPoints[0] ?? 0;
 
 /** Stored elements; of types that are no numbers here, the bytes. */
-export function storedValues(type: ElementType, bytes: Uint8Array): ArrayLike<number> {
+function storedValues(type: ElementType, bytes: Uint8Array): ArrayLike<number> {
   if (type === "int8") return new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return type === "uint8" ? bytes : (elementsOf(type, bytes) ?? bytes);
 }
@@ -286,9 +286,19 @@ export function compareTensors(
   layout: TensorLayout,
 ): TensorDifference {
   const sums = new DifferenceSums(channelsOf(layout.shape), zeroOf(layout));
+  addStored(sums, actual, expected, layout);
+  return sums.statistics();
+}
+
+/** As compareTensors, onto sums. */
+export function addStored(
+  sums: DifferenceSums,
+  actual: Uint8Array,
+  expected: Uint8Array,
+  layout: TensorLayout,
+): void {
   const values = storedValues(layout.type, expected);
   sums.add(storedValues(layout.type, actual), values, stepOf(layout, values));
-  return sums.statistics();
 }
 
 /**

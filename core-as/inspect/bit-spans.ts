@@ -3,7 +3,7 @@
 import { SimFault } from "../errors.ts";
 
 /** What a span of bits can be. */
-export const SPAN_KINDS = [
+const SPAN_KINDS = [
   "header",
   "count",
   "run",

@@ -1,9 +1,12 @@
 // The canonical form of a compilation: words with symbols in place of addresses, coefficient digests (goldens' format).
 // SPDX-License-Identifier: MIT
-import type { Executable, ExecutablePartition, Relocation } from "../executable/executable.ts";
+import { hexOf } from "../executable/bytes.ts";
+import type { Executable, ExecutablePartition } from "../executable/executable.ts";
 import { ExecutableError } from "../errors.ts";
 import { chipByIdentity, type Chip } from "../hw/chips.ts";
 import { readCoefficientHeader } from "./coefficients.ts";
+import { indexRelocations, relocationAt } from "./extents.ts";
+import { jobSymbols } from "./symbols.ts";
 import { hex32, wordAt } from "./words.ts";
 
 export interface CanonicalCoefficients {
@@ -58,12 +61,11 @@ export interface Canonical {
 
 /** SHA-256 of bytes as lower-case hexadecimal. */
 export async function sha256Hex(bytes: Uint8Array): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", bytes as BufferSource);
-  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hexOf(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as BufferSource)));
 }
 
 /** Coefficient bytes as the goldens digest them: trailing zeros removed, padded with zeros to 64 bytes. */
-export function normaliseCoefficients(bytes: Uint8Array): Uint8Array {
+function normaliseCoefficients(bytes: Uint8Array): Uint8Array {
   let end = bytes.length;
   while (end > 0 && bytes[end - 1] === 0) end--;
   const padded = new Uint8Array(Math.ceil(end / 64) * 64);
@@ -95,20 +97,13 @@ async function canonicalPartition(
   partition: ExecutablePartition,
   chip: Chip,
 ): Promise<CanonicalPartition> {
-  const relocations = new Map<string, Relocation>();
-  for (const relocation of partition.relocations)
-    relocations.set(`${relocation.buffer}:${relocation.byteOffset}`, relocation);
+  const relocations = indexRelocations(partition);
   const tensorSymbols = new Map<number, number>();
-  const owners = new Map<number, string>();
-  partition.jobs.forEach((job, index) => {
-    if (job.coefficients !== null)
-      owners.set(job.coefficients, `@${job.kind === "NN" ? "c" : "l"}${index}`);
-    job.descriptors.forEach((buffer, core) => owners.set(buffer, `@d${index}.${core}`));
-  });
+  const owners = jobSymbols(partition);
 
   const wordText = (buffer: number, byteOffset: number): string => {
     const word = wordAt(partition.buffers[buffer]!.contents!, byteOffset);
-    const relocation = relocations.get(`${buffer}:${byteOffset}`);
+    const relocation = relocationAt(relocations, buffer, byteOffset);
     if (relocation === undefined) return hex32(word);
     const { target, addend, kind } = relocation;
     if (kind === "address26shift6") return `${hex32(word & 0xfc000000)}|${owners.get(target)}`;

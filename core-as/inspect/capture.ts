@@ -37,13 +37,14 @@ export function writeCapture(
   options: CaptureOptions = {},
 ): Map<string, Uint8Array | string> {
   const partition = executable.partitions[index];
-  if (partition === undefined) throw new RangeError(`there is no partition ${index}`);
+  if (partition === undefined)
+    throw new RangeError(`there is no partition ${index} of ${executable.partitions.length}`);
   const { base, top = ADDRESS_TOP } = options;
+  refusePlanar(partition, index);
   const addresses = assignAddresses(
     partition,
     base === undefined ? top : base + addressSpan(partition),
   );
-  refusePlanar(partition, index);
   const bytes = relocate(partition, addresses);
   const names = bufferNames(partition, index);
 
@@ -101,7 +102,7 @@ function refusePlanar({ inputs, outputs }: ExecutablePartition, index: number): 
 /**
  * Capture directories of all partitions in one map: file names alone when there is one partition, otherwise below
  * `p0/`, `p1/`, …
- * @throws EncodeError TW_ENC_RELOC
+ * @throws what writeCapture throws
  */
 export function writeCaptures(
   executable: Executable,

@@ -1,5 +1,6 @@
 // Annotates coefficient buffers of version 7: zero runs and literal bytes, biases and offsets between them.
 // SPDX-License-Identifier: MIT
+import { alignUp } from "../executable/format.ts";
 import {
   badCoefficients,
   bitsAt,
@@ -23,8 +24,6 @@ const RUN_BITS_MAX = 8;
 /** Input channels that a pointwise kernel takes at a time (ordering A), and columns that come first (B, C). */
 const POINTWISE_BLOCK = 6;
 const FIRST_COLUMNS = 3;
-
-const alignUp = (value: number, to: number): number => Math.ceil(value / to) * to;
 
 /** How the weights of a kernel are cut into blocks; all kernels of a superblock take turns at each block. */
 interface Order {
@@ -90,7 +89,9 @@ export function annotateV7(
       WORD,
       size,
       `size of stream ${core}`,
-      size === 0 ? `core ${core} has no kernels` : `bytes of core ${core}'s stream, a multiple of 64`, // prettier-ignore
+      size === 0
+        ? `core ${core} has no kernels`
+        : `bytes of core ${core}'s stream, a multiple of 64`,
     );
     if (size === 0) continue;
     if (size % ALIGN !== 0 || at + size > contents.length)
@@ -144,7 +145,9 @@ class CoreReader {
     this.runBits = this.named(LITERAL, runWidth!.name, runWidth!.doc);
     this.count = this.named(16, kernelCount!.name, kernelCount!.doc);
     if (this.runBits > RUN_BITS_MAX)
-      throw badCoefficients(`core ${core}: a run width of ${this.runBits} bits, at most ${RUN_BITS_MAX}`); // prettier-ignore
+      throw badCoefficients(
+        `core ${core}: a run width of ${this.runBits} bits, at most ${RUN_BITS_MAX}`,
+      );
     if (this.count === 0) throw badCoefficients(`core ${core}: a stream without kernels`);
     // A weight takes eight bits or is one of a run; no run is longer than 255.
     if (this.count * order.taps > size * 256)
@@ -160,7 +163,9 @@ class CoreReader {
     const usedBits = this.position - this.from;
     const padded = 8 * alignUp(4 * Math.ceil(usedBits / WORD), ALIGN);
     if (this.run !== -1 || padded !== this.to - this.from)
-      throw badCoefficients(`core ${core}: the weights end after ${usedBits} bits of ${this.to - this.from}`); // prettier-ignore
+      throw badCoefficients(
+        `core ${core}: the weights end after ${usedBits} bits of ${this.to - this.from}`,
+      );
     if (!zeroBits(contents, this.position, this.to))
       throw badCoefficients(`core ${core}: bits are set behind the end of the weights`);
     spans.push(this.position, this.to - this.position, "padding", 0);

@@ -1,6 +1,7 @@
 // Annotates coefficient buffers of version 8: bytes in up to three parts, two bytes at a time, the parts of consecutive pairs
 // interleaved.
 // SPDX-License-Identifier: MIT
+import { alignUp } from "../executable/format.ts";
 import {
   badCoefficients,
   bitsAt,
@@ -13,7 +14,7 @@ import {
   type StreamKernel,
   type WeightPlace,
 } from "./bit-spans.ts";
-import { blockTable, blockWords, readFieldValue } from "./decode.ts";
+import { blockTable, fieldReader } from "./decode.ts";
 import { wordAt } from "./words.ts";
 
 const ALIGN = 64;
@@ -31,7 +32,6 @@ const RUN_BITS_MAX = 8;
 /** Part 0 that is followed by a part 1. */
 const LONG = 2;
 
-const alignUp = (value: number, to: number): number => Math.ceil(value / to) * to;
 const share = (kernels: number, cores: number, core: number): number =>
   Math.floor(kernels / cores) + (core < kernels % cores ? 1 : 0);
 
@@ -73,9 +73,7 @@ export function annotateV8(
   const headerBytes = alignUp(LENGTHS_AT + 4 * fields.nnCores, ALIGN);
   if (contents.length < headerBytes)
     throw badCoefficients(`${contents.length} bytes have no room for a header of ${headerBytes}`);
-  const block = blockTable("COEF_HEADER_V8");
-  const words = blockWords(block, contents);
-  const field = (name: string): number => readFieldValue(block, words, name, 8);
+  const field = fieldReader("COEF_HEADER_V8", contents, 8);
   const runBits = field("RUN_LENGTH_SIZE");
   if (runBits > RUN_BITS_MAX)
     throw badCoefficients(`a run width of ${runBits} bits, at most ${RUN_BITS_MAX}`);
@@ -127,7 +125,7 @@ function headerSpans(contents: Uint8Array, { coresUsed }: Order, headerBytes: nu
   const upTo = (end: number): void => {
     const gap = end - at;
     if (gap > 0 && gap <= WORD)
-      spans.pushNamed(at, gap, bitsAt(contents, at, gap), "reserved", "always 0"); // prettier-ignore
+      spans.pushNamed(at, gap, bitsAt(contents, at, gap), "reserved", "always 0");
     // Between run length size and symbol map: a table of 18 bytes.
     else if (gap > 0) spans.pushNamed(at, gap, 0, "run length table", "18 bytes, always 0");
     at = end;

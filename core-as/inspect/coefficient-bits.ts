@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: MIT
 import { chipByIdentity } from "../hw/chips.ts";
 import type { Executable } from "../executable/executable.ts";
-import { blockTable, blockWords, readFieldValue } from "./decode.ts";
+import { fieldReader } from "./decode.ts";
 import { annotateV7 } from "./coefficient-bits-v7.ts";
 import { annotateV8 } from "./coefficient-bits-v8.ts";
 import {
@@ -63,13 +63,17 @@ export function coefficientFieldsOf(
 ): CoefficientFields | null {
   const owner = partitions[partition];
   const entry = owner?.jobs[job];
-  if (!owner || !entry) throw new RangeError(`there is no job ${partition}.${job}`);
+  if (!owner || !entry)
+    throw new RangeError(
+      `there is no job ${partition}.${job}: ` +
+        (owner
+          ? `partition ${partition} has ${owner.jobs.length}`
+          : `partitions are ${partitions.length}`),
+    );
   const known = chipByIdentity(chip);
   if (entry.kind !== "NN" || entry.coefficients === null || !known) return null;
-  const block = blockTable("NN");
-  const bytes = owner.buffers[entry.descriptors[0]!]?.contents ?? new Uint8Array(0);
-  const words = blockWords(block, bytes);
-  const value = (name: string): number => readFieldValue(block, words, name, known.nnCoreVersion);
+  const descriptor = owner.buffers[entry.descriptors[0]!]?.contents;
+  const value = fieldReader("NN", descriptor, known.nnCoreVersion);
   return {
     nnCoreVersion: known.nnCoreVersion,
     nnCores: known.nnCores,

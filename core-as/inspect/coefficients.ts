@@ -1,5 +1,6 @@
 // What the header of a coefficient buffer says, for both formats (spec/coefficients-v7.md 1, coefficients-v8.md 1).
 // SPDX-License-Identifier: MIT
+import { alignUp } from "../executable/format.ts";
 import { wordAt } from "./words.ts";
 
 export interface CoefficientHeader {
@@ -11,10 +12,13 @@ export interface CoefficientHeader {
   zrlBits: number;
   /** Bytes that the cache plan counts. */
   cacheSize: number;
+  /** Bytes before the first stream. */
+  headerBytes: number;
+  /** Bytes behind the streams for each output channel. */
+  biasBytes: number;
 }
 
 const ALIGN = 64;
-const alignUp = (bytes: number): number => Math.ceil(bytes / ALIGN) * ALIGN;
 
 /** Where the lengths of version 8 start, and the size of a header for up to nine cores. */
 const LENGTHS_V8 = 28;
@@ -26,11 +30,14 @@ type Reader = (contents: Uint8Array, nnCores: number) => CoefficientHeader;
 function readV7(contents: Uint8Array, nnCores: number): CoefficientHeader {
   const coreSizes = Array.from({ length: nnCores }, (_, core) => wordAt(contents, core * 4));
   const coreBytes = coreSizes.filter((bytes) => bytes > 0);
+  const headerBytes = alignUp(4 * nnCores, ALIGN);
   return {
     coreSizes,
     coreBytes,
-    zrlBits: contents[alignUp(4 * nnCores)] ?? 0,
+    zrlBits: contents[headerBytes] ?? 0,
     cacheSize: coreBytes.length * Math.max(0, ...coreBytes),
+    headerBytes,
+    biasBytes: 0,
   };
 }
 
@@ -40,9 +47,11 @@ function readV8(contents: Uint8Array, nnCores: number): CoefficientHeader {
   const coreSizes = all.filter((bits) => bits > 0);
   return {
     coreSizes,
-    coreBytes: coreSizes.map((bits) => alignUp(Math.ceil(bits / 8))),
+    coreBytes: coreSizes.map((bits) => alignUp(Math.ceil(bits / 8), ALIGN)),
     zrlBits: contents[1] ?? 0,
     cacheSize: contents.length,
+    headerBytes: HEADER_V8,
+    biasBytes: 4,
   };
 }
 
@@ -77,5 +86,5 @@ export function storedCoefficientBytes(
   const header = readCoefficientHeader(contents, nnCoreVersion, nnCores);
   if (header === null) return contents.length;
   const streams = header.coreBytes.reduce((sum, bytes) => sum + bytes, 0);
-  return nnCoreVersion === 8 ? HEADER_V8 + streams + 4 * outputs : alignUp(4 * nnCores) + streams;
+  return header.headerBytes + streams + header.biasBytes * outputs;
 }

@@ -67,6 +67,22 @@ export function readFieldValue(
   return value * 2 ** shr;
 }
 
+/**
+ * Reads fields of a block by their names.
+ * @param name of the block
+ * @param bytes of it; missing ones count as 0, null and undefined are none
+ * @param version NN core version of the chip: 7 or 8
+ */
+export function fieldReader(
+  name: string,
+  bytes: Uint8Array | null | undefined,
+  version: number,
+): (field: string) => number {
+  const block = blockTable(name);
+  const words = blockWords(block, bytes ?? new Uint8Array(0));
+  return (field) => readFieldValue(block, words, field, version);
+}
+
 /** A field's value for people. */
 export function fieldText(field: FieldTable, value: number): string {
   if (field.enum !== null)

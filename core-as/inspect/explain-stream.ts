@@ -54,7 +54,7 @@ export interface StreamLine extends DisasmLine {
   descriptor: ExplainedTarget | null;
 }
 
-const JOB_END = 0x010a4;
+const JOB_END = STATES.find(({ name }) => name === "UNK_010A4")!.stateAddr;
 const LOAD_STATE = blockTable("LOAD_STATE");
 
 /** Lines of a partition's stream, as disassemblePartition, with the jobs that they belong to. */
@@ -62,7 +62,8 @@ export function streamLines(partition: ExecutablePartition): StreamLine[] {
   const targets = targetsIn(partition);
   const lines = disassemblePartition(partition).map((line): StreamLine => {
     const target = targets.get(line.index + line.words.length - 1) ?? null;
-    const name = stateOf(line.state)?.name ?? (line.state === null ? nameOf(line) : "unknown state"); // prettier-ignore
+    const name =
+      stateOf(line.state)?.name ?? (line.state === null ? nameOf(line) : "unknown state");
     return { ...line, job: null, name, descriptor: target?.role === "descriptor" ? target : null };
   });
   markJobs(lines);
@@ -153,7 +154,8 @@ function commandWord(line: StreamLine, word: number, index: number, nth: number)
   const opcode = OPCODES.find(({ name }) => name === line.name);
   return {
     ...{ index, word, name: line.name, evidence: "captured", target: null },
-    doc: line.name === "alignment" ? "fills a command up to two words" : (opcode?.doc ?? "not known"),
+    doc:
+      line.name === "alignment" ? "fills a command up to two words" : (opcode?.doc ?? "not known"),
     fields: [
       {
         ...{ name: nth === 0 ? "COMMAND" : "OPERAND", hi: 31, lo: 0, value: word },
@@ -161,9 +163,10 @@ function commandWord(line: StreamLine, word: number, index: number, nth: number)
       },
     ],
   };
-} // prettier-ignore
+}
 
-const stateOf = (address: number | null) => STATES.find(({ stateAddr }) => stateAddr === address);
+const stateOf = (address: number | null): (typeof STATES)[number] | undefined =>
+  STATES.find(({ stateAddr }) => stateAddr === address);
 const hexAddress = (address: number): string => `0x${address.toString(16).padStart(5, "0")}`;
 
 /** Targets of the stream's relocations by the index of the word that they fill. */

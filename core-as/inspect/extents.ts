@@ -1,7 +1,7 @@
 // Which bytes of its buffers a job reads and writes: from its descriptors and their relocations alone.
 // SPDX-License-Identifier: MIT
 import type { ExecutableJob, ExecutablePartition, Relocation } from "../executable/executable.ts";
-import { blockTable, blockWords, fieldOf, readFieldValue } from "./decode.ts";
+import { blockTable, fieldOf, fieldReader } from "./decode.ts";
 
 /** Bytes start..end-1 of a buffer. */
 export interface Extent {
@@ -24,6 +24,13 @@ export function indexRelocations({ relocations }: ExecutablePartition): Relocati
 
 const keyOf = (buffer: number, byteOffset: number): string => `${buffer}/${byteOffset}`;
 
+/** The relocation that patches a word, if any does. */
+export const relocationAt = (
+  relocations: RelocationIndex,
+  buffer: number,
+  byteOffset: number,
+): Relocation | undefined => relocations.get(keyOf(buffer, byteOffset));
+
 /** Fields with the address of the input and of the output. */
 const ADDRESSES = {
   NN: ["IN_IMAGE_ADDR", "OUT_IMAGE_ADDR"],
@@ -44,12 +51,11 @@ export function jobExtents(
   const reads = new Map<number, Extent>();
   const writes = new Map<number, Extent>();
   for (const descriptor of descriptors) {
-    const words = blockWords(block, buffers[descriptor]?.contents ?? new Uint8Array(0));
-    const field: Field = (name) => readFieldValue(block, words, name, version);
+    const field: Field = fieldReader(kind, buffers[descriptor]?.contents, version);
     const { read, written } = kind === "NN" ? nnLengths(field) : tpLengths(field);
     const extend = (extents: Map<number, Extent>, name: string, length: number): void => {
       const byteOffset = fieldOf(block, name).parts[0]![0] * 4;
-      const place = relocations.get(keyOf(descriptor, byteOffset));
+      const place = relocationAt(relocations, descriptor, byteOffset);
       if (place === undefined || length === 0) return;
       const { target, addend } = place;
       const known = extents.get(target) ?? { buffer: target, start: addend, end: addend };

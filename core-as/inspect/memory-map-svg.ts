@@ -1,5 +1,6 @@
 // A memory map as a picture: jobs from left to right, addresses from bottom to top. Plain SVG, needs nothing else.
 // SPDX-License-Identifier: MIT
+import { escapeHtml, svgNumber } from "./html-text.ts";
 import type { MemoryMap, MemoryRow } from "./memory-map.ts";
 
 const WIDTH = 1200;
@@ -50,7 +51,7 @@ function box(map: MemoryMap, row: MemoryRow, fill: string): string {
   const life = `${moment(map, row.firstJob)} to ${moment(map, row.lastJob)}`;
   const tip = `${row.label}: ${row.bytes} bytes at ${row.offset}, ${life}`;
   const rect =
-    `<rect x="${num(x)}" y="${num(y)}" width="${num(width)}" height="${num(height)}" ` +
+    `<rect x="${svgNumber(x)}" y="${svgNumber(y)}" width="${svgNumber(width)}" height="${svgNumber(height)}" ` +
     `fill="${fill}" stroke="#404040" stroke-width="0.5"/>`;
   return `<g><title>${escape(tip)}</title>${rect}${boxLabel(row.label, x, y, width, height)}</g>`;
 }
@@ -66,7 +67,7 @@ function boxLabel(label: string, x: number, y: number, width: number, height: nu
   if (across < FONT + 1 || letters < 4) return "";
   const shown = label.length <= letters ? label : `…${label.slice(label.length - letters + 1)}`;
   const [cx, cy] = [x + width / 2, y + height / 2];
-  const turn = upright ? ` transform="rotate(-90 ${num(cx)} ${num(cy)})"` : "";
+  const turn = upright ? ` transform="rotate(-90 ${svgNumber(cx)} ${svgNumber(cy)})"` : "";
   return text(cx, cy + 3.5, shown, `fill="#101010" text-anchor="middle"${turn}`);
 }
 
@@ -78,7 +79,7 @@ function axes(map: MemoryMap): string[] {
     const address = Math.round((top * i) / 4);
     const y = yOf(map, address);
     lines.push(
-      `<line x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${num(y)}" y2="${num(y)}" stroke="${GREY}" stroke-width="0.5"/>`,
+      `<line x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${svgNumber(y)}" y2="${svgNumber(y)}" stroke="${GREY}" stroke-width="0.5"/>`,
       text(MARGIN.left - 6, y + 3.5, String(address), `fill="${GREY}" text-anchor="end"`),
     );
   }
@@ -104,28 +105,16 @@ function axes(map: MemoryMap): string[] {
       16,
       middle,
       "address in bytes",
-      `fill="${GREY}" font-size="12" text-anchor="middle" transform="rotate(-90 16 ${num(middle)})"`,
+      `fill="${GREY}" font-size="12" text-anchor="middle" transform="rotate(-90 16 ${svgNumber(middle)})"`,
     ),
   );
   return lines;
 }
 
 const text = (x: number, y: number, content: string, attributes: string): string =>
-  `<text x="${num(x)}" y="${num(y)}" ${attributes}>${escape(content)}</text>`;
-
-/** At most two digits behind the point. */
-const num = (value: number): string => String(Math.round(value * 100) / 100);
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-};
+  `<text x="${svgNumber(x)}" y="${svgNumber(y)}" ${attributes}>${escape(content)}</text>`;
 
 /** Names of tensors come from the model: XML knows no control characters and no halves of surrogate pairs. */
 function escape(content: string): string {
-  return content
-    .replace(/[\u0000-\u001f\u007f\ufffe\uffff]|\p{Surrogate}/gu, "\ufffd")
-    .replace(/[&<>"]/g, (letter) => ENTITIES[letter]!);
+  return escapeHtml(content.replace(/[\u0000-\u001f\u007f\ufffe\uffff]|\p{Surrogate}/gu, "\ufffd"));
 }

@@ -38,7 +38,8 @@ export interface MemoryMap {
  */
 export function memoryMap({ graph, chip, partitions }: Executable, index: number): MemoryMap {
   const partition = partitions[index];
-  if (partition === undefined) throw new RangeError(`there is no partition ${index}`);
+  if (partition === undefined)
+    throw new RangeError(`there is no partition ${index} of ${partitions.length}`);
   const version = chipByIdentity(chip)?.nnCoreVersion ?? 7;
   const relocations = indexRelocations(partition);
   const tracker = new Tracker();

@@ -1,16 +1,15 @@
 // Prices a captured submit of a driver: finds its jobs in the command stream, their descriptors by address.
 // SPDX-License-Identifier: MIT
 import type { JobCost } from "../cost/job-cost.ts";
-import { INST_ADDR_TAG_BITS, STATES } from "../hw/commands.ts";
+import { STATES } from "../hw/commands.ts";
 import type { System } from "../hw/systems.ts";
 import type { Capture } from "../runtime/capture.ts";
-import { blockTable, blockWords, readFieldValue } from "./decode.ts";
+import { fieldReader } from "./decode.ts";
+import { INST_ADDR_TAG_MASK } from "./gen/fields.ts";
 import { priceJob, type JobBytes, type PricedChip } from "./price.ts";
 
 /** LOAD_STATE with a count of 1. */
 const LOAD_ONE_STATE = 0x0801;
-/** Bits of an INST_ADDR word that are no address. */
-const TAG = 2 ** INST_ADDR_TAG_BITS - 1;
 
 const stateAddress = (name: string): number =>
   STATES.find((state) => state.name === name)!.stateAddr;
@@ -20,7 +19,7 @@ const START_TP = stateAddress("PS_TP_INST_ADDR");
 const END_JOB = stateAddress("UNK_010A4");
 
 /** Jobs that a captured submit starts, in order. */
-export function capturedJobBytes(capture: Capture): JobBytes[] {
+function capturedJobBytes(capture: Capture): JobBytes[] {
   const version = capture.chip.nnCoreVersion;
   const at = (address: number): Uint8Array => {
     const buffer = capture.buffers.find(
@@ -28,20 +27,16 @@ export function capturedJobBytes(capture: Capture): JobBytes[] {
     );
     return buffer?.contents?.subarray(address - buffer.address) ?? new Uint8Array(0);
   };
-  const field = (kind: "NN" | "TP", bytes: Uint8Array, name: string): number => {
-    const block = blockTable(kind);
-    return readFieldValue(block, blockWords(block, bytes), name, version);
-  };
   const jobs: JobBytes[] = [];
   let programs: Uint8Array[] = [];
   for (const { state, value } of stateWrites(capture.stream)) {
-    const descriptor = at((value & ~TAG) >>> 0);
+    const descriptor = at((value & ~INST_ADDR_TAG_MASK) >>> 0);
     if (state === START_NN) {
-      const coefficients = at(field("NN", descriptor, "KERNEL_ADDR"));
+      const coefficients = at(fieldReader("NN", descriptor, version)("KERNEL_ADDR"));
       jobs.push({ kind: "NN", descriptor, coefficients });
     } else if (state === START_TP) programs.push(descriptor);
     else if (state === END_JOB && programs.length > 0) {
-      const table = field("TP", programs[0]!, "LUT_ADDR");
+      const table = fieldReader("TP", programs[0], version)("LUT_ADDR");
       const tableBytes = table === 0 ? 0 : at(table).length;
       jobs.push({ kind: "TP", descriptors: programs, tableBytes });
       programs = [];

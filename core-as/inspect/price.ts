@@ -4,13 +4,13 @@ import type { JobCost } from "../cost/job-cost.ts";
 import { nnCost, type NnShape } from "../cost/nn-cost.ts";
 import { ExecutableError } from "../errors.ts";
 import { tpCost, type TpShape } from "../cost/tp-cost.ts";
+import { wordsOf } from "../executable/bytes.ts";
 import type { Executable, ExecutablePartition } from "../executable/executable.ts";
 import { streamJobs, type StreamJob } from "../executable/stream-jobs.ts";
 import { chipByIdentity, type Chip } from "../hw/chips.ts";
 import { systemOf, type System } from "../hw/systems.ts";
 import { storedCoefficientBytes } from "./coefficients.ts";
-import { blockTable, blockWords, readFieldValue } from "./decode.ts";
-import { wordAt } from "./words.ts";
+import { fieldReader } from "./decode.ts";
 
 /** What the model asks about a chip. */
 export type PricedChip = Pick<Chip, "nnCoreVersion" | "nnCores" | "madPerCore">;
@@ -26,9 +26,7 @@ export function nnShapeOf(
   coefficients: Uint8Array,
   { nnCoreVersion, nnCores, madPerCore }: PricedChip,
 ): NnShape {
-  const block = blockTable("NN");
-  const words = blockWords(block, descriptor);
-  const value = (name: string): number => readFieldValue(block, words, name, nnCoreVersion);
+  const value = fieldReader("NN", descriptor, nnCoreVersion);
   const FULL = 1;
   const outZ = value("OUT_Z_SIZE");
   return {
@@ -57,9 +55,7 @@ export function nnShapeOf(
 
 /** What one TP descriptor walks. */
 export function tpShapeOf(descriptor: Uint8Array, table: number): TpShape {
-  const block = blockTable("TP");
-  const words = blockWords(block, descriptor);
-  const value = (name: string): number => readFieldValue(block, words, name, 7);
+  const value = fieldReader("TP", descriptor, 7);
   const axis = (name: "X" | "Y"): { visited: number; read: number } => {
     const start = value(`WINDOW_${name}_START`);
     const end = value(`WINDOW_${name}_END`);
@@ -119,11 +115,7 @@ export function lastMoments({ partitions }: Pick<Executable, "partitions">): num
 
 /** The same for one partition. */
 export function partitionMoments({ buffers, stream, jobs }: ExecutablePartition): number[] {
-  const contents = buffers[stream]!.contents ?? new Uint8Array(0);
-  const words = Uint32Array.from({ length: contents.length >> 2 }, (_, i) =>
-    wordAt(contents, i * 4),
-  );
-  const found = jobsIn(words);
+  const found = jobsIn(wordsOf(buffers[stream]!.contents ?? new Uint8Array(0)));
   return jobs.map((_, i) => found[i]?.until ?? i);
 }
 

@@ -4,8 +4,7 @@ import type { ExecutableJob, ExecutablePartition } from "../executable/executabl
 import type { Chip } from "../hw/chips.ts";
 import type { Graph } from "../ir/graph.ts";
 import { readCoefficientHeader } from "./coefficients.ts";
-import { blockTable, blockWords, fieldOf, fieldText, readFieldValue } from "./decode.ts";
-import type { BlockTable } from "./gen/fields.ts";
+import { blockTable, fieldOf, fieldReader, fieldText } from "./decode.ts";
 import { experimentsOfJob } from "./experimental.ts";
 import type { JobPrediction } from "./report-cost.ts";
 
@@ -119,10 +118,8 @@ function describe(
   job: ExecutableJob,
   cores: Cores,
 ): Pick<JobReport, "input" | "output" | "nn"> {
-  const bytes = partition.buffers[job.descriptors[0]!]?.contents ?? new Uint8Array(0);
-  const block = blockTable(job.kind);
-  const words = blockWords(block, bytes);
-  const value = (name: string): number => readFieldValue(block, words, name, cores.nnCoreVersion);
+  const descriptor = partition.buffers[job.descriptors[0]!]?.contents;
+  const value = fieldReader(job.kind, descriptor, cores.nnCoreVersion);
   const size = (x: string, y: string, z: string): Size3 => ({
     x: value(x),
     y: value(y),
@@ -145,8 +142,8 @@ function describe(
       kernel,
       tile: { x: value("TILE_X_SIZE"), y: value("TILE_Y_SIZE") },
       kernelsPerSuperblock,
-      imageCache: text(block, "IMAGE_CACHING_MODE", value("IMAGE_CACHING_MODE")),
-      kernelCache: text(block, "KERNEL_CACHING_MODE", value("KERNEL_CACHING_MODE")),
+      imageCache: modeText("IMAGE_CACHING_MODE", value),
+      kernelCache: modeText("KERNEL_CACHING_MODE", value),
       imageCacheBytes: cacheBytes(value, "IMAGE"),
       kernelCacheBytes: cacheBytes(value, "KERNEL"),
       coefficients:
@@ -162,8 +159,8 @@ const cacheBytes = (value: (name: string) => number, which: "IMAGE" | "KERNEL"):
     ? 0
     : Math.max(value(`${which}_CACHE_END`) - value(`${which}_CACHE_START`), 0);
 
-const text = (block: BlockTable, name: string, value: number): string =>
-  fieldText(fieldOf(block, name), value);
+const modeText = (name: string, value: (name: string) => number): string =>
+  fieldText(fieldOf(blockTable("NN"), name), value(name));
 
 /** Sizes and compression of a coefficient buffer; null when its format is not known. */
 function reportCoefficients(

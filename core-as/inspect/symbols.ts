@@ -1,4 +1,4 @@
-// Names for the addresses in an executable: from relocations alone, as the canonical form writes them.
+// Names for the addresses in an executable: from relocations alone, most of them as the canonical form writes them.
 // SPDX-License-Identifier: MIT
 import type { ExecutablePartition } from "../executable/executable.ts";
 import {
@@ -30,23 +30,25 @@ export interface DescriptorView {
   undeclared: UndeclaredBits[];
 }
 
-/** Symbols of a partition's buffers: @d<job>.<core> descriptors, @c<job> coefficients, @l<job> look-up tables, @b<buffer> tensors. */
-function bufferSymbols({ buffers, jobs }: ExecutablePartition): string[] {
-  const symbols = buffers.map((_, index) => `@b${index}`);
+/** Symbols of the buffers that belong to a job: @d<job>.<core> descriptors, @c<job> coefficients, @l<job> look-up tables. */
+export function jobSymbols({ jobs }: Pick<ExecutablePartition, "jobs">): Map<number, string> {
+  const symbols = new Map<number, string>();
   for (const [index, { kind, descriptors, coefficients }] of jobs.entries()) {
-    if (coefficients !== null) symbols[coefficients] = `@${kind === "NN" ? "c" : "l"}${index}`;
-    for (const [core, buffer] of descriptors.entries()) symbols[buffer] = `@d${index}.${core}`;
+    if (coefficients !== null) symbols.set(coefficients, `@${kind === "NN" ? "c" : "l"}${index}`);
+    for (const [core, buffer] of descriptors.entries()) symbols.set(buffer, `@d${index}.${core}`);
   }
   return symbols;
 }
 
-/** Symbols by the index of the word that holds the address. */
+/** Symbols by the index of the word that holds the address; @b<buffer> are tensors. */
 function symbolsIn(partition: ExecutablePartition, buffer: number): Map<number, string> {
-  const names = bufferSymbols(partition);
+  const names = jobSymbols(partition);
   const symbols = new Map<number, string>();
   for (const { buffer: patched, byteOffset, target, addend } of partition.relocations)
-    if (patched === buffer)
-      symbols.set(byteOffset / 4, addend === 0 ? names[target]! : `${names[target]}+${addend}`);
+    if (patched === buffer) {
+      const name = names.get(target) ?? `@b${target}`;
+      symbols.set(byteOffset / 4, addend === 0 ? name : `${name}+${addend}`);
+    }
   return symbols;
 }
 

@@ -221,7 +221,7 @@ export function elementBytes(type: ElementType): number | null {
  * Bits of one element; types below a byte are packed, the last byte of a tensor filled up.
  * @returns null for types without a fixed size (string, resource, variant)
  */
-export function elementBits(type: ElementType): number | null {
+function elementBits(type: ElementType): number | null {
   const bytes = elementBytes(type);
   return bytes === null ? (PACKED_BITS[type] ?? null) : 8 * bytes;
 }

@@ -27,7 +27,7 @@ export function operatorOf(ops: readonly Op[], tensor: number): Op | null {
 }
 
 /** `uint8 [1, 8, 8, 32] scale 0.5 zero 128` */
-export function describeType(tensor: Tensor): string {
+function describeType(tensor: Tensor): string {
   const quant = tensor.quant === null ? "" : ` ${describeQuantisation(tensor.quant)}`;
   return `${tensor.type} [${tensor.shape.join(", ")}]${quant}`;
 }

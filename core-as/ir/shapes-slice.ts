@@ -15,7 +15,7 @@ export interface Slice {
 }
 
 /** Shape of the output of a slice. */
-export function sliceShape({ count, dropped }: Slice): number[] {
+function sliceShape({ count, dropped }: Slice): number[] {
   return count.filter((_, i) => !dropped[i]);
 }
 

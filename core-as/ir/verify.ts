@@ -5,8 +5,6 @@ import { elementCount, tensorBytes, type Graph, type Op, type Tensor } from "./g
 import { describeOp, describeTensor, operatorOf } from "./print.ts";
 import { checkOperatorShapes } from "./shapes.ts";
 
-export { checkOperatorShapes, type ShapeProblem } from "./shapes.ts";
-
 const MAX_ELEMENTS = 2 ** 31 - 1;
 
 export interface VerifyOptions {

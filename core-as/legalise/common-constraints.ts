@@ -35,7 +35,7 @@ function activations(context: ConstraintContext): Tensor[] {
 const computedActivations = (context: ConstraintContext): Tensor[] =>
   activations(context).filter(({ constant }) => constant === null);
 
-export const TYPE_8BIT: Constraint = {
+const TYPE_8BIT: Constraint = {
   id: "TYPE_8BIT",
   operators: [
     ...CONVOLUTIONS,
@@ -135,7 +135,7 @@ function notPerChannel(kind: string, weights: Tensor): string | null {
   return scale === undefined ? null : `${describe(weights)} has the scale ${scale}`;
 }
 
-export const WEIGHTS_CONSTANT: Constraint = {
+const WEIGHTS_CONSTANT: Constraint = {
   id: "WEIGHTS_CONSTANT",
   operators: [...CONVOLUTIONS, "FULLY_CONNECTED"],
   sentence: "Weights are 8-bit constants of the activations' type, the bias is an int32 constant.",

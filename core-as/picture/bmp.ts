@@ -14,6 +14,8 @@ interface Layout {
   palette: Uint8Array;
 }
 
+/** Bytes of the file's own header; the one of the picture, which begins with its size, follows. */
+const FILE_HEADER = 14;
 const BITFIELDS = 3;
 /** The only masks that are taken: blue, green, red, unused in memory, which is also what 32 bits mean without masks. */
 const MASKS = [0x00ff0000, 0x0000ff00, 0x000000ff];
@@ -66,6 +68,12 @@ function layoutOf(bytes: Uint8Array, { width, height }: PictureHeader): Layout {
     return pictureError(`BMP with ${bits} bits a pixel`, 28);
   if (compression !== 0 && !(bits === 32 && compression === BITFIELDS))
     pictureError(`BMP with compression ${compression}`, 30);
+  const headers = FILE_HEADER + view.getUint32(FILE_HEADER, true);
+  if (start < headers)
+    pictureError(
+      `the BMP's pixels begin at byte ${start}, inside of its ${headers} header bytes`,
+      10,
+    );
   const rowBytes = Math.ceil((width * bits) / 32) * 4;
   if (start + rowBytes * height > bytes.length)
     pictureError(
@@ -93,7 +101,7 @@ function checkMasks(view: DataView): void {
 
 function paletteOf(bytes: Uint8Array, view: DataView, bits: number): Uint8Array {
   if (bits > 8) return new Uint8Array(0);
-  const start = 14 + view.getUint32(14, true);
+  const start = FILE_HEADER + view.getUint32(FILE_HEADER, true);
   const colours = view.getUint32(46, true) || 2 ** bits;
   if (colours > 2 ** bits || start + 4 * colours > bytes.length)
     pictureError(`the BMP palette of ${colours} colours does not fit`, 46);

@@ -51,7 +51,11 @@ export function withoutAlpha(
   width: number,
   height: number,
 ): Picture {
-  if (rgba.length !== width * height * 4) pictureError("the decoder returned too few pixels");
+  const wanted = width * height * 4;
+  if (rgba.length !== wanted)
+    pictureError(
+      `the decoder returned ${rgba.length} bytes for ${width} x ${height} pixels, not ${wanted}`,
+    );
   const pixels = new Uint8Array(width * height * 3);
   for (let from = 0, to = 0; to < pixels.length; from += 4, to += 3) {
     pixels[to] = rgba[from]!;

@@ -4,7 +4,7 @@ import { TransportError } from "../errors.ts";
 import type { SubmitOptions } from "./transport.ts";
 
 /** Longest delay of a timer in milliseconds; longer ones would fire at once. */
-const TIMER_MAX = 2 ** 31 - 1;
+export const TIMER_MAX = 2 ** 31 - 1;
 
 /** @throws TransportError TW_IO_ABORTED when the signal has fired */
 export function throwIfAborted(signal: AbortSignal | undefined, what: string): void {

@@ -40,14 +40,14 @@ export interface Refusal {
   signed: boolean;
 }
 
-export const hex = (value: number): string => `0x${value.toString(16)}`;
+const hex = (value: number): string => `0x${value.toString(16)}`;
 
 /** What a buffer grants, in words. */
-export function accessText(access: number): string {
+function accessText(access: number): string {
   return ["no access", "read", "write", "read and write"][access] ?? `access ${access}`;
 }
 
-export function bufferText(buffers: readonly CheckBuffer[], index: number): string {
+function bufferText(buffers: readonly CheckBuffer[], index: number): string {
   const { address, bytes, access } = buffers[index]!;
   return `buffer ${index} (${hex(address)} + ${bytes}, ${accessText(access)})`;
 }

@@ -4,7 +4,7 @@ import type { ExecutableJob, ExecutablePartition } from "../executable/executabl
 import { alignUp, PAGE_BYTES } from "../executable/format.ts";
 import type { Chip } from "../hw/chips.ts";
 import { readCoefficientHeader } from "../inspect/coefficients.ts";
-import { blockTable, blockWords, fieldOf, readFieldValue } from "../inspect/decode.ts";
+import { blockTable, fieldOf, fieldReader } from "../inspect/decode.ts";
 
 /** Every stream of version 7 begins with the width of its zero runs, then its number of kernels in 16 bits. */
 const KERNELS_OFFSET = 1;
@@ -37,10 +37,8 @@ function extendOutput(
   nnCores: number,
   ends: number[],
 ): void {
-  const table = blockTable("NN");
-  const words = blockWords(table, buffers[descriptors[0]!]?.contents ?? new Uint8Array(0));
-  const value = (name: string): number => readFieldValue(table, words, name, 7);
-  const byteOffset = fieldOf(table, "OUT_IMAGE_ADDR").parts[0]![0] * 4;
+  const value = fieldReader("NN", buffers[descriptors[0]!]?.contents, 7);
+  const byteOffset = fieldOf(blockTable("NN"), "OUT_IMAGE_ADDR").parts[0]![0] * 4;
   const output = relocations.find(
     (entry) => entry.buffer === descriptors[0] && entry.byteOffset === byteOffset,
   );

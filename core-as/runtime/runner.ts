@@ -189,7 +189,7 @@ function npuStep(executable: Executable, index: number, npu: PartitionExecutor):
  * Bytes of a tensor as the NPU stores them from TFLite's, or back: the NPU knows unsigned bytes only, so signed ones move
  * by 128 (spec/lowering.md 12).
  */
-export function convertSigned(type: string, bytes: Uint8Array): Uint8Array {
+function convertSigned(type: string, bytes: Uint8Array): Uint8Array {
   return type.startsWith("uint") ? bytes : bytes.map((byte) => byte ^ 0x80);
 }
 

@@ -11,6 +11,7 @@ import { Core, type CoreOptions } from "../core.ts";
 import { CoreBugError, SubmitCheckError, type ErrorLocation } from "../errors.ts";
 import { BLOCK_TABLES, STATE_NAMES } from "../inspect/gen/fields.ts";
 import type { ExecutableJob, ExecutablePartition } from "../executable/executable.ts";
+import { wordsOf } from "../executable/bytes.ts";
 import { alignUp, PAGE_BYTES } from "../executable/format.ts";
 import { relocate } from "../executable/relocate.ts";
 import { splitSubmits } from "../executable/split-submits.ts";
@@ -285,9 +286,7 @@ function streamWords(bytes: Uint8Array): Uint32Array {
       "TW_CHECK_LIMIT",
       `the command stream has ${bytes.length} bytes, which is no multiple of 8`,
     );
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const word = (_: unknown, index: number): number => view.getUint32(index * 4, true);
-  return Uint32Array.from({ length: bytes.length / 4 }, word);
+  return wordsOf(bytes);
 }
 
 /**

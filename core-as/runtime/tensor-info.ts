@@ -30,7 +30,7 @@ export interface TensorInfo {
  * Describes a tensor.
  * @throws UnsupportedError TW_UNSUP_OPERATOR for types without a fixed size (strings, resources)
  */
-export function tensorInfo({ id, name, type, shape, quant }: Tensor): TensorInfo {
+function tensorInfo({ id, name, type, shape, quant }: Tensor): TensorInfo {
   const bytes = tensorBytes(type, shape);
   if (bytes === null)
     throw new UnsupportedError(

@@ -5,6 +5,7 @@ import type { CompileCache } from "../compile/cache.ts";
 import { compile, targetChip, type CompileOptions } from "../compile/compile.ts";
 import type { PassTiming } from "../compile/pipeline.ts";
 import { Core } from "../core.ts";
+import { sameBytes } from "../executable/bytes.ts";
 import { parseExecutable, serialiseExecutable } from "../executable/container.ts";
 import { buildReport, type CompileReport } from "../inspect/report.ts";
 import { createSession, type Session } from "../runtime/session.ts";
@@ -195,8 +196,4 @@ function report(
 /** A listener in another thread holds a port open until it is released. */
 function release(listener: WorkerProgress | undefined): void {
   (listener as { [releaseProxy]?: () => void } | undefined)?.[releaseProxy]?.();
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

@@ -14,15 +14,15 @@ import {
 } from "tilewright";
 import { readPicture, sample } from "../picture.mjs";
 
-const [
-  modelPath = sample("digits.tflite"),
-  picturePath = sample("eight.png"),
-  labelsPath = sample("labels.txt"),
-] = process.argv.slice(2);
+const given = process.argv.slice(2);
+const [modelPath, picturePath = sample("eight.png"), labelsPath] =
+  given.length > 0 ? given : [sample("digits.tflite"), sample("eight.png"), sample("labels.txt")];
 
 const target = "a311d";
 const { executable } = await compile(new Uint8Array(await readFile(modelPath)), { target });
-const labels = (await readFile(labelsPath, "utf8")).trimEnd().split("\n");
+// Without labels classes have their numbers: those of the sample would be wrong for another model.
+const labels =
+  labelsPath === undefined ? [] : (await readFile(labelsPath, "utf8")).trimEnd().split("\n");
 
 const transport = createSimTransport(targetChip(target));
 const session = await createSession(executable, transport);
@@ -33,9 +33,9 @@ const { outputs, evidence } = await session.run([
 // What outputs mean is seen from the model's last operators: classes, boxes, a mask, key points, or just numbers.
 const answer = describeOutputs(executable.graph, session.outputs, outputs, { top: 3, labels });
 for (const { name, top, range } of answer.outputs)
-  if (top === null) console.log(`${name}: ${range.min} to ${range.max}`);
-  else
+  if (top !== null)
     for (const { value, label, index } of top) console.log(`${value.toFixed(3)} ${label ?? index}`);
+  else if (range !== null) console.log(`${name}: ${range.min} to ${range.max}`);
 for (const { score, label, box } of answer.detections ?? [])
   console.log(
     `${score.toFixed(3)} ${label} from ${box.left}, ${box.top} to ${box.right}, ${box.bottom}`,

@@ -5,7 +5,7 @@
 // To try it on one machine: "npx tilewright serve" serves a simulator at that address.
 // SPDX-License-Identifier: MIT
 import { readFile } from "node:fs/promises";
-import { compile, createSession, TransportError } from "tilewright";
+import { compile, createSession, NpuError } from "tilewright";
 import { connectBoard } from "tilewright/ws";
 import { readPicture, sample } from "../picture.mjs";
 
@@ -43,7 +43,7 @@ try {
   await session.close();
   await board.close();
 } catch (error) {
-  if (!(error instanceof TransportError)) throw error;
+  if (!(error instanceof NpuError)) throw error;
   console.error(`error: ${error.message} [${error.code}]`);
   process.exitCode = 3;
 }

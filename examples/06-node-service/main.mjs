@@ -12,22 +12,35 @@ import { parseArgs } from "node:util";
 import { createService, DEFAULTS } from "./service.mjs";
 
 const numbers = ["port", ...Object.keys(DEFAULTS)];
-const { values } = parseArgs({
-  options: {
-    host: { type: "string", default: "127.0.0.1" },
-    ...Object.fromEntries(numbers.map((name) => [name, { type: "string" }])),
-  },
-});
-const limits = {};
-for (const name of numbers)
-  if (values[name] !== undefined) {
-    limits[name] = Number(values[name]);
-    if (!Number.isSafeInteger(limits[name]) || limits[name] < 0)
-      throw new RangeError(`--${name} ${values[name]} is no whole number`);
-  }
 
+/** @throws Error with a sentence when the command line cannot be understood */
+function readArguments() {
+  const { values } = parseArgs({
+    options: {
+      host: { type: "string", default: "127.0.0.1" },
+      ...Object.fromEntries(numbers.map((name) => [name, { type: "string" }])),
+    },
+  });
+  const { host, ...texts } = values;
+  const limits = {};
+  for (const [name, text] of Object.entries(texts)) {
+    limits[name] = Number(text);
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(limits[name]))
+      throw new RangeError(`--${name} ${text} is no whole number`);
+  }
+  return { host, limits };
+}
+
+let given;
+try {
+  given = readArguments();
+} catch (error) {
+  console.error(`error: ${error.message}`);
+  process.exit(2);
+}
+const { host, limits } = given;
 const { server, end } = createService(limits);
-server.listen(limits.port ?? 8080, values.host);
+server.listen(limits.port ?? 8080, host);
 await once(server, "listening");
 const { address, port } = server.address();
 console.log(`listening on http://${address}:${port}`);

@@ -19,6 +19,7 @@ import {
   pictureInput,
   SKELETON,
   targetChip,
+  UsageError,
   type Keypoint,
   type Picture,
 } from "../../core-as/index.ts";
@@ -49,7 +50,7 @@ async function findKeypoints(
     const options = { top: 1, labels: [] };
     const { keypoints } = describeOutputs(executable.graph, session.outputs, outputs, options);
     if (keypoints === undefined)
-      throw new TypeError("this model gives no key points: its output is not [1, 1, 17, 3]");
+      throw new UsageError("this model gives no key points: its output is not [1, 1, 17, 3]");
     return keypoints;
   } finally {
     await transport.close();

@@ -6,7 +6,7 @@ const SECTION_VERSION_NEEDS = 0x6ffffffe;
 const SECTION_DYNAMIC_SYMBOLS = 11;
 const TAG_NEEDED = 1;
 
-export const MACHINES: Readonly<Record<number, string>> = { 62: "x64", 183: "arm64" };
+const MACHINES: Readonly<Record<number, string>> = { 62: "x64", 183: "arm64" };
 
 export interface ElfNeeds {
   machine: string;

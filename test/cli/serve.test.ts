@@ -269,6 +269,8 @@ async function startRuns(
       (error: { code?: string }) => String(error.code),
     ),
   );
+  // What is sent before a ping was taken when that is answered.
+  await board.ping();
   assert.is(await runs[0], "answered");
   return { rest: Promise.all(runs.slice(1)), close: () => board.close() };
 }

@@ -19,6 +19,7 @@ import { BUILDS, coreOf } from "../helpers/cores.ts";
 import { decodeCoefs } from "../helpers/decode-coefs.ts";
 import { rng } from "../helpers/prng.mjs";
 import { propSettings } from "../helpers/prop.ts";
+import { thrownCode } from "../helpers/thrown.ts";
 
 /** A buffer of the given words at byte offsets. */
 function buffer(bytes: number, parts: Readonly<Record<number, readonly number[]>>): Uint8Array {
@@ -46,15 +47,6 @@ const E2_CASE: CoefsV8 = {
   biases: Int32Array.from({ length: 8 }, (_, i) => i),
 }; // prettier-ignore
 const E2_CORE0 = [0x5b1b96d2, 0x8b55bcbd, 0x55b4ad5c, 0x6f8e9b0a, 0x8c18e8e1, 0x1008a101, 0xc0];
-
-function codeOf(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    return (error as NpuError).code;
-  }
-  return "none";
-}
 
 /** Channels and weight - zero point in stream order, as the encoder's input says. */
 function expected(c: CoefsV8): { channels: number[]; weights: number[] } {
@@ -145,7 +137,7 @@ for (const build of BUILDS) {
     const damaged = (change: (words: Uint32Array) => void, fields: Partial<CoefsV8> = {}): string => {
       const words = new Uint32Array(E1.slice().buffer);
       change(words);
-      return codeOf(() => decodeCoefs(core, 8, new Uint8Array(words.buffer), { ...E1_CASE, ...fields }));
+      return thrownCode(() => decodeCoefs(core, 8, new Uint8Array(words.buffer), { ...E1_CASE, ...fields }));
     };
     assert.is(damaged(() => undefined), "none");
     const reserved = Array.from({ length: 160 }, (_, bit) => bit).filter((bit) => bit !== 4);
@@ -178,7 +170,7 @@ for (const build of BUILDS) {
     const record = core.readWords(core.invoke("faultRecord"), Fault.WORDS);
     assert.ok(record[Fault.WORD_INDEX]! >= 0);
     for (let bytes = 0; bytes < E1.length; bytes += 3)
-      assert.is(codeOf(() => decodeCoefs(core, 8, E1.subarray(0, bytes), E1_CASE)), "TW_SIM_BAD_COEFFICIENTS");
+      assert.is(thrownCode(() => decodeCoefs(core, 8, E1.subarray(0, bytes), E1_CASE)), "TW_SIM_BAD_COEFFICIENTS");
   }); // prettier-ignore
 
   test(`${build}: every single bit of a buffer matters`, async () => {
@@ -232,7 +224,7 @@ for (const build of BUILDS) {
       const stream = new PairStream(map, zrlBits);
       for (const [byte, run] of [[2, 0], [0, 0], ...codes] as const) stream.put(byte, run);
       stream.finish(part0);
-      return codeOf(() => decodeCoefs(core, 8, assembleV8(map, [stream.bits], c.biases, zrlBits), c));
+      return thrownCode(() => decodeCoefs(core, 8, assembleV8(map, [stream.bits], c.biases, zrlBits), c));
     };
     const full: [number, number][] = [[5, 7], [0, 7], [0, 7], [0, 7]];
     assert.is(outcome([...full, [0, 3]]), "none");
@@ -265,7 +257,7 @@ for (const build of BUILDS) {
       const stream = new PairStream(map);
       for (const byte of bytes) stream.put(byte);
       stream.finish(part0);
-      return codeOf(() => decodeCoefs(core, 8, assembleV8(map, [stream.bits], c.biases), fields));
+      return thrownCode(() => decodeCoefs(core, 8, assembleV8(map, [stream.bits], c.biases), fields));
     };
     const BAD = "TW_SIM_BAD_COEFFICIENTS";
     assert.is(outcome(due), "none");

@@ -5,11 +5,11 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { CoefStats, Fault } from "../../core-as/assembly/abi.ts";
 import type { Core } from "../../core-as/core.ts";
-import type { NpuError } from "../../core-as/errors.ts";
 import { dealKernels, encodeCoefsV7, type CoefsV7 } from "../helpers/coef-v7.ts";
 import { BUILDS, coreOf } from "../helpers/cores.ts";
 import { decodeCoefs, type DecodedCoefs } from "../helpers/decode-coefs.ts";
 import { rng } from "../helpers/prng.mjs";
+import { thrownCode } from "../helpers/thrown.ts";
 
 type Fields = Omit<CoefsV7, "kernels" | "zrlBits">;
 
@@ -42,15 +42,6 @@ const E3_CORE0 = [
   0x00000200, 0xffffffe4, 0x04030201, 0xffae0805, 0x0a09ffff, 0x060d0c0b, 0x00000007, 0x100f0e00,
 ];
 const E3_CORE5 = [0x00000200, 0, 0, 0, 0, 0, 0x0000a000, 0xb0000000];
-
-function codeOf(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    return (error as NpuError).code;
-  }
-  return "none";
-}
 
 for (const build of BUILDS) {
   test(`${build}: example E1, sequential`, async () => {
@@ -128,7 +119,9 @@ for (const build of BUILDS) {
     ): string => {
       const words = new Uint32Array(E1.slice().buffer);
       change(words);
-      return codeOf(() => decode(core, new Uint8Array(words.buffer), { ...E1_FIELDS, ...fields }));
+      return thrownCode(() =>
+        decode(core, new Uint8Array(words.buffer), { ...E1_FIELDS, ...fields }),
+      );
     };
     assert.is(damaged(() => undefined), "none"); // prettier-ignore
     const cases: [string, (words: Uint32Array) => void, Partial<Fields>?][] = [
@@ -158,15 +151,15 @@ for (const build of BUILDS) {
     words.set(new Uint32Array(E1.slice().buffer));
     words[0] = 128; // one block of zeros too many
     const late = new Uint8Array(words.buffer);
-    assert.is(codeOf(() => decode(core, late, E1_FIELDS)), "TW_SIM_BAD_COEFFICIENTS"); // prettier-ignore
+    assert.is(thrownCode(() => decode(core, late, E1_FIELDS)), "TW_SIM_BAD_COEFFICIENTS"); // prettier-ignore
     const kernels = [
       [{ weights: Uint8Array.from({ length: 90 }, (_, i) => i), bias: 0, offset: 0 }],
     ];
     const fields = { ...E1_FIELDS, kernelZ: 10 };
     const full = encodeCoefsV7({ ...fields, zrlBits: 0, kernels });
-    assert.is(codeOf(() => decode(core, full, fields)), "none"); // prettier-ignore
+    assert.is(thrownCode(() => decode(core, full, fields)), "none"); // prettier-ignore
     full[0] = 64; // one block too few
-    assert.is(codeOf(() => decode(core, full, fields)), "TW_SIM_BAD_COEFFICIENTS"); // prettier-ignore
+    assert.is(thrownCode(() => decode(core, full, fields)), "TW_SIM_BAD_COEFFICIENTS"); // prettier-ignore
   });
 }
 

@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: MIT
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { SimFault } from "../../core-as/errors.ts";
 import { BUILDS } from "../helpers/cores.ts";
 import { ADDRESS } from "../helpers/nn-rig.ts";
 import { IMX8MP, mapNnV8, nnCoefsV8, nnFieldsV8, type NnCaseV8 } from "../helpers/nn-rig-v8.ts";
 import { A311D, bytesOf, descriptor, simulatorOf, type Fields } from "../helpers/sim-rig.ts";
+import { faultOf } from "../helpers/thrown.ts";
 
 /** 3x3 SAME convolution, 6x5, 3 channels in, 10 out. */
 const CASE: NnCaseV8 = {
@@ -22,16 +22,6 @@ const DEPTHWISE: NnCaseV8 = {
   ...CASE, depthwise: true, kernelZ: 10, weights: CASE.weights.slice(0, 90),
   input: Uint8Array.from({ length: 300 }, (_, i) => (i * 91) & 255),
 }; // prettier-ignore
-
-function faultOf(run: () => unknown): SimFault {
-  try {
-    run();
-  } catch (error) {
-    if ((error as SimFault).code?.startsWith("TW_SIM_")) return error as SimFault;
-    throw error;
-  }
-  throw new Error("no fault");
-}
 
 const CHANGES: [string, string, Fields, NnCaseV8?][] = [
   ["DESCRIPTOR", "NO_Z_OFFSET", { NO_Z_OFFSET: 0 }],

@@ -3,10 +3,10 @@
 // SPDX-License-Identifier: MIT
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { SimFault } from "../../core-as/errors.ts";
 import { BUILDS } from "../helpers/cores.ts";
 import { ADDRESS, mapNn, nnCoefs, nnFields, type NnCase } from "../helpers/nn-rig.ts";
 import { A311D, bytesOf, descriptor, nnJobWords, simulatorOf, streamOf, tpJobWords, FLUSH } from "../helpers/sim-rig.ts"; // prettier-ignore
+import { faultOf } from "../helpers/thrown.ts";
 
 /** 3x3 SAME convolution, 6x5, 3 channels in, 10 out. */
 const CASE: NnCase = {
@@ -17,16 +17,6 @@ const CASE: NnCase = {
   bias: Int32Array.from({ length: 10 }, (_, i) => i * 100 - 500),
   input: Uint8Array.from({ length: 90 }, (_, i) => (i * 91) & 255),
 }; // prettier-ignore
-
-function faultOf(run: () => unknown): SimFault {
-  try {
-    run();
-  } catch (error) {
-    if ((error as SimFault).code?.startsWith("TW_SIM_")) return error as SimFault;
-    throw error;
-  }
-  throw new Error("no fault");
-}
 
 for (const build of BUILDS) {
   test(`${build}: streams`, async () => {

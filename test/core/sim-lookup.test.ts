@@ -8,6 +8,7 @@ import type { Simulator } from "../../core-as/runtime/simulator.ts";
 import { BUILDS, coreOf } from "../helpers/cores.ts";
 import { rng } from "../helpers/prng.mjs";
 import { bytesOf, descriptor, sameBytes, simulatorOf, streamOf, tpJobWords, type Fields } from "../helpers/sim-rig.ts"; // prettier-ignore
+import { thrownCode } from "../helpers/thrown.ts";
 
 const IN = 0x10000000;
 const OUT = 0x20000000;
@@ -89,15 +90,6 @@ const ABS = Uint32Array.from({ length: 1024 }, (_, i) => {
   return magnitude < 16 ? (i < 512 ? 0 : 0x100000) : magnitude < 496 ? magnitude << 11 : 0xf7fff;
 });
 
-function codeOf(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    return (error as { code: string }).code;
-  }
-  return "none";
-}
-
 for (const build of BUILDS) {
   test(`${build}: random tables, zero points and multipliers equal the formulas`, async () => {
     const random = rng("sim-lookup/random");
@@ -170,14 +162,14 @@ for (const build of BUILDS) {
     ];
     for (const [code, fields, table = RELU, access = 1] of refused) {
       const simulator = await simulatorOf(build);
-      assert.is(codeOf(() => lookup(simulator, table, fields, access)), code, JSON.stringify(fields)); // prettier-ignore
+      assert.is(thrownCode(() => lookup(simulator, table, fields, access)), code, JSON.stringify(fields)); // prettier-ignore
     }
     const plain = { PWL: 0, LOAD_LUT: 0, LUT_GLOBAL_MEM: 0, PWL_SIGN: 0, LUT_ADDR: 0 };
     const strays: Fields[] = [{}, { LOAD_LUT: 1 }, { LUT_GLOBAL_MEM: 1 }, { PWL_SIGN: 1 }, { LUT_ADDR: LUT }, { OUT_POST_SHIFT: -1 }, { OUT_POST_MULTIPLIER: 1 }]; // prettier-ignore
     for (const stray of strays) {
       const simulator = await simulatorOf(build);
       const code = Object.keys(stray).length === 0 ? "none" : "TW_SIM_BAD_DESCRIPTOR";
-      assert.is(codeOf(() => lookup(simulator, RELU, { ...plain, ...stray })), code, JSON.stringify(stray)); // prettier-ignore
+      assert.is(thrownCode(() => lookup(simulator, RELU, { ...plain, ...stray })), code, JSON.stringify(stray)); // prettier-ignore
     }
   });
 

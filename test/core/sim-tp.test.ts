@@ -7,6 +7,7 @@ import type { Simulator } from "../../core-as/runtime/simulator.ts";
 import { BUILDS } from "../helpers/cores.ts";
 import { rng } from "../helpers/prng.mjs";
 import { bytesOf, descriptor, sameBytes, simulatorOf, streamOf, tpJobWords, type Fields } from "../helpers/sim-rig.ts"; // prettier-ignore
+import { thrownCode } from "../helpers/thrown.ts";
 
 const IN = 0x10000000;
 const OUT = 0x20000000;
@@ -100,15 +101,6 @@ function check(output: Uint8Array, ...programs: Record<string, number>[]): void 
   sameBytes(output, expected, JSON.stringify(programs));
 } // prettier-ignore
 
-function codeOf(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    return (error as { code: string }).code;
-  }
-  return "none";
-}
-
 for (const build of BUILDS) {
   test(`${build}: transpose moves NHWC to planes`, async () => {
     const output = run(await simulatorOf(build), [transpose(3, 5, 4)], 60, 60);
@@ -178,7 +170,7 @@ for (const build of BUILDS) {
         walked.reads.some((at) => at >= 160) || [...walked.output.keys()].some((at) => at >= 1800);
       const simulator = await (cores[build] ??= simulatorOf(build));
       let output: Uint8Array | undefined;
-      const code = codeOf(() => (output = run(simulator, [program], 160, 1800)));
+      const code = thrownCode(() => (output = run(simulator, [program], 160, 1800)));
       tally[code] = (tally[code] ?? 0) + 1;
       if (code === "none") {
         assert.not(outside || walked.twice);
@@ -209,7 +201,7 @@ for (const build of BUILDS) {
     for (const [code, change] of refused) {
       const simulator = await simulatorOf(build);
       const program = { ...transpose(3, 5, 4), ...change };
-      assert.is(codeOf(() => run(simulator, [program], 60, 60)), code, JSON.stringify(change)); // prettier-ignore
+      assert.is(thrownCode(() => run(simulator, [program], 60, 60)), code, JSON.stringify(change)); // prettier-ignore
     }
   });
 }

@@ -139,6 +139,3 @@ const MODELS: Readonly<Record<string, () => Uint8Array>> = {
 export function cliModel(name: string): Uint8Array {
   return MODELS[name]?.() ?? (synthModel(name) as Uint8Array);
 }
-
-/** Names of the models that must be refused. */
-export const BAD_MODELS = Object.keys(MODELS).filter((name) => name.startsWith("bad "));

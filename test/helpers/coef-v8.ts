@@ -179,7 +179,7 @@ export function codedBytes(c: CoefsV8, superblocks: readonly (readonly number[])
 } // prettier-ignore
 
 /** Puts a core's bytes into a stream; with zero runs as version 7 has them: zeros before a byte are counted (spec/coefficients-v7.md 3). */
-export function putBytes(stream: PairStream, bytes: readonly number[], zrlBits: number): void {
+function putBytes(stream: PairStream, bytes: readonly number[], zrlBits: number): void {
   let run = 0;
   for (const [i, byte] of bytes.entries()) {
     // The first two say how many kernels follow.

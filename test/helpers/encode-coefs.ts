@@ -44,7 +44,7 @@ export interface Encoded {
 const ceilDiv = (a: number, b: number): number => Math.ceil(a / b);
 
 /** Order that a descriptor with these sizes implies. */
-export function orderOf({ rows, cols, kernels }: EncodeRequest): CoefOrder {
+function orderOf({ rows, cols, kernels }: EncodeRequest): CoefOrder {
   return rows * cols === 1 && kernels > 8 ? CoefOrder.POINTWISE : CoefOrder.INTERLEAVED;
 }
 

@@ -12,7 +12,7 @@ import type { Link } from "../../transport-ws/pool/link-state.ts";
 import { tinyExecutable } from "./tiny-executable.ts";
 
 export const EXECUTABLE = tinyExecutable();
-export const LIMITS: DispatcherLimits = {
+const LIMITS: DispatcherLimits = {
   maxQueued: 64,
   maxBytes: 1 << 20,
   maxRedeliveries: 3,

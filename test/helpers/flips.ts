@@ -41,7 +41,7 @@ export function fieldValue(
 }
 
 /** NN fields that change no result: tiles, SRAM plan (docs/sim-coverage.md). */
-export const NN_WITHOUT_EFFECT: readonly string[] = [
+const NN_WITHOUT_EFFECT: readonly string[] = [
   "TILE_X_SIZE",
   "TILE_Y_SIZE",
   "IMAGE_CACHING_MODE",

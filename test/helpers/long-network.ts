@@ -11,7 +11,7 @@ import { inputsOfCase, simulate } from "./simulate.ts";
 const CHANNELS = 4;
 
 /** A chain of 1x1 convolutions of one pixel; weights differ, so that a missing or repeated job shows. */
-export function longModel(convolutions: number): Uint8Array {
+function longModel(convolutions: number): Uint8Array {
   const random = rng("long network");
   const activation = () => tensor([1, 1, 1, CHANNELS], { scales: [0.05] });
   const tensors = [activation()];

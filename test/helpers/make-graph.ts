@@ -9,7 +9,8 @@ import {
   type Op,
   type Tensor,
 } from "../../core-as/ir/graph.ts";
-import { checkOperatorShapes, verifyGraph } from "../../core-as/ir/verify.ts";
+import { checkOperatorShapes } from "../../core-as/ir/shapes.ts";
+import { verifyGraph } from "../../core-as/ir/verify.ts";
 
 /** Options of a convolution that does nothing out of the ordinary. */
 export const PLAIN_CONV = {

@@ -66,8 +66,7 @@ export interface MockKernel {
 }
 
 /** True when the mock kernel can be built here: Linux with a C compiler. */
-export const hasMockKernel =
-  process.platform === "linux" && spawnSync("cc", ["--version"]).status === 0;
+const hasMockKernel = process.platform === "linux" && spawnSync("cc", ["--version"]).status === 0;
 
 /** Guard of a suite that needs the mock kernel (see needTool). */
 export function needMockKernel(suiteName: string): boolean {

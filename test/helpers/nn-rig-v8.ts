@@ -55,7 +55,7 @@ export function mapNnV8(
 }
 
 /** Exact requantisation with integers of any size. */
-export function requantisedV8(
+function requantisedV8(
   c: Pick<NnCaseV8, "multiplier" | "shift" | "outZp" | "relu">,
   acc: number,
   rounding: Rounding,

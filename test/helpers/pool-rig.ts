@@ -14,7 +14,7 @@ import { joinPool, type JoinOptions } from "../../transport-ws/pool/join.ts";
 import type { PoolMember } from "../../transport-ws/pool/member.ts";
 import { inputBytes, synthModel } from "./synth-model.mjs";
 
-export const SMALL = "chain-tap-i10x10x8-o16-k3-u8";
+const SMALL = "chain-tap-i10x10x8-o16-k3-u8";
 
 export interface KnownModel {
   executable: Executable;

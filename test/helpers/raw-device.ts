@@ -11,7 +11,7 @@ import {
 } from "./kernel-client.ts";
 import { bytesOf, descriptor, streamOf, tpJobWords } from "./sim-rig.ts";
 
-export const WRITE_COMBINED = 0x20000;
+const WRITE_COMBINED = 0x20000;
 export const SOFTPIN = 8;
 
 export interface RawBuffer {
@@ -19,14 +19,6 @@ export interface RawBuffer {
   bytes: number;
   /** Where the client has mapped it. */
   pointer: number;
-}
-
-/** Of a job that is written down, not yet in any memory. */
-export interface JobBuffer {
-  address: number;
-  access: number;
-  bytes: number;
-  contents?: Uint8Array;
 }
 
 export interface ListEntry {

@@ -196,6 +196,9 @@ test("TLS: who trusts the certificate connects, who does not is told why", async
   const { url } = await serve({ tls, token: TOKEN });
   assert.match(url, /^wss:/);
   await tryOut(url, { token: TOKEN, ca: tls.cert });
+  // Node would trust the system's certificates.
+  const empty = connectBoard(url, { token: TOKEN, ca: "" });
+  assert.instance(await empty.catch((error: unknown) => error), RangeError);
   assert.match(await codeOf(connectBoard(url, { token: TOKEN })), /^TW_IO_CONNECT .*self-signed/);
   assert.match(await codeOf(connectBoard(url.replace("wss", "ws"))), "TW_IO_CONNECT");
   const broken = { cert: tls.cert, key: "no key" };

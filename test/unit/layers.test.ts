@@ -36,7 +36,7 @@ function filesBelow(folder: string): string[] {
 }
 
 /** Static and dynamic imports with a literal specifier, and re-exports; comments do not count. */
-export function specifiersOf(source: string): string[] {
+function specifiersOf(source: string): string[] {
   const code = source.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|\s)\/\/.*$/gm, "");
   const found: string[] = [];
   for (const pattern of [

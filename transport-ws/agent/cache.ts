@@ -9,74 +9,36 @@ export interface ExecutableCache {
   put(digest: string, bytes: Uint8Array): Promise<void>;
 }
 
-/** Sizes of cached executables in the order of their last use, for caches that differ in where the bytes are. */
-export class LeastRecent {
-  private readonly sizes = new Map<string, number>();
-  private total = 0;
-
-  constructor(
-    private readonly maxBytes: number,
-    private readonly maxEntries: number,
-  ) {}
-
-  get bytes(): number {
-    return this.total;
-  }
-
-  get entries(): number {
-    return this.sizes.size;
-  }
-
-  has(digest: string): boolean {
-    return this.sizes.has(digest);
-  }
-
-  /** Whether something of this size can be kept at all. */
-  fits(bytes: number): boolean {
-    return bytes <= this.maxBytes;
-  }
-
-  /** Notes a use; the entry is the last to go from now on. */
-  touch(digest: string, bytes: number): void {
-    this.remove(digest);
-    this.sizes.set(digest, bytes);
-    this.total += bytes;
-  }
-
-  remove(digest: string): void {
-    this.total -= this.sizes.get(digest) ?? 0;
-    this.sizes.delete(digest);
-  }
-
-  /** Takes out what is too much and returns it. */
-  evict(): string[] {
-    const gone: string[] = [];
-    for (const digest of this.sizes.keys()) {
-      if (this.total <= this.maxBytes && this.sizes.size <= this.maxEntries) break;
-      gone.push(digest);
-      this.remove(digest);
-    }
-    return gone;
-  }
-}
-
 /** A cache in memory. Executables that are larger than the whole are not kept. */
-export function createMemoryCache(
-  options: { maxBytes?: number; maxEntries?: number } = {},
-): ExecutableCache {
-  const order = new LeastRecent(options.maxBytes ?? 256 * 2 ** 20, options.maxEntries ?? 64);
+export function createMemoryCache({
+  maxBytes = 256 * 2 ** 20,
+  maxEntries = 64,
+}: { maxBytes?: number; maxEntries?: number } = {}): ExecutableCache {
+  /** In the order of their last use. */
   const kept = new Map<string, Uint8Array>();
+  let total = 0;
+  const remove = (digest: string): void => {
+    total -= kept.get(digest)?.length ?? 0;
+    kept.delete(digest);
+  };
+  const keep = (digest: string, bytes: Uint8Array): void => {
+    remove(digest);
+    kept.set(digest, bytes);
+    total += bytes.length;
+  };
   return {
     async get(digest) {
       const bytes = kept.get(digest) ?? null;
-      if (bytes !== null) order.touch(digest, bytes.length);
+      if (bytes !== null) keep(digest, bytes);
       return bytes;
     },
     async put(digest, bytes) {
-      if (!order.fits(bytes.length)) return;
-      kept.set(digest, bytes);
-      order.touch(digest, bytes.length);
-      for (const gone of order.evict()) kept.delete(gone);
+      if (bytes.length > maxBytes) return;
+      keep(digest, bytes);
+      for (const oldest of kept.keys()) {
+        if (total <= maxBytes && kept.size <= maxEntries) return;
+        remove(oldest);
+      }
     },
   };
 }

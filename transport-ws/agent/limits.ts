@@ -71,7 +71,11 @@ export const DEFAULT_LIMITS: AgentLimits = {
 };
 
 /** Smallest values with which the protocol works at all. */
-const LEAST: Partial<AgentLimits> = { frameBytes: 8192, uploadBytesPerSecond: 0 };
+const LEAST: Partial<AgentLimits> = {
+  frameBytes: 8192,
+  uploadBytesPerSecondPerConnection: 0,
+  uploadBytesPerSecond: 0,
+};
 
 /** Largest values that their fields in the welcome frame take. */
 const MOST: Partial<AgentLimits> = {
@@ -87,7 +91,7 @@ export function withDefaults(given: Partial<AgentLimits> = {}): AgentLimits {
   const limits = { ...DEFAULT_LIMITS, ...given };
   for (const name of Object.keys(DEFAULT_LIMITS) as (keyof AgentLimits)[]) {
     const value = limits[name];
-    const least = LEAST[name] ?? (name.startsWith("uploadBytes") ? 0 : 1);
+    const least = LEAST[name] ?? 1;
     const most = MOST[name] ?? Number.MAX_SAFE_INTEGER;
     if (!Number.isInteger(value) || value < least || value > most)
       throw new RangeError(`limit ${name} is ${value}, it must be from ${least} to ${most}`);
@@ -108,10 +112,6 @@ export class Budget {
 
   get used(): number {
     return this.taken;
-  }
-
-  get free(): number {
-    return Math.min(this.limit - this.taken, this.outer?.free ?? Infinity);
   }
 
   /** @throws TransportError TW_IO_LIMIT when this would be more than the limit; nothing is taken then */

@@ -55,7 +55,7 @@ export class Scheduler {
     this.waiting++;
   }
 
-  /** Takes a waiting run out again; false when it is not waiting any more. */
+  /** Takes a waiting run out again; null when it is not waiting any more. */
   remove(lane: Lane, id: number): WaitingRun | null {
     const run = lane.waiting.get(id);
     if (run === undefined) return null;

@@ -1,6 +1,7 @@
 // The executables of one connection: loads, uploads that they need, handles, and their release.
 // SPDX-License-Identifier: MIT
 import { NpuError, TransportError } from "../../core-as/errors.ts";
+import { hexOf } from "../../core-as/executable/bytes.ts";
 import type { Clock } from "../clock.ts";
 import {
   encodeFailure,
@@ -83,8 +84,7 @@ export class Sessions {
     this.lastRequest = request;
     const loading: Loading = { upload: null, abandoned: false };
     this.loading.set(request, loading);
-    const hex = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    this.prepare(request, loading, hex, bytes).then(
+    this.prepare(request, loading, hexOf(digest), bytes).then(
       (session) => this.loaded(request, session),
       (error: unknown) => {
         this.loading.delete(request);

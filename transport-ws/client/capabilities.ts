@@ -1,5 +1,6 @@
 // What a board says of itself, for applications.
 // SPDX-License-Identifier: MIT
+import { hexOf } from "../../core-as/executable/bytes.ts";
 import type { ChipIdentity } from "../../core-as/hw/chips.ts";
 import type { Evidence } from "../../core-as/runtime/transport.ts";
 import type { Welcome } from "./link.ts";
@@ -46,7 +47,7 @@ export function capabilitiesOf(welcome: Welcome): BoardCapabilities {
     protocol: welcome.version,
     protocolVersions: { min: welcome.minVersion, max: welcome.maxVersion },
     agentVersion: welcome.software,
-    boot: [...welcome.boot].map((byte) => byte.toString(16).padStart(2, "0")).join(""),
+    boot: hexOf(welcome.boot),
     chip: { model, revision, productId, ecoId, customerId },
     chipName: welcome.chip,
     transport: welcome.transport,

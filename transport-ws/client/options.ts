@@ -84,9 +84,9 @@ function atLeast(values: Record<string, number>, least: number): void {
       throw new RangeError(`${name} is ${value}, it must be at least ${least}`);
 }
 
-const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+const LOOPBACK = /^(localhost|127(\.\d+){3}|::1|\[::1\])$/;
 
-/** Whether a host name means this machine and nothing else. */
+/** Whether a host name means this machine and nothing else; IPv6 with brackets or without. */
 export const isLoopback = (hostname: string): boolean => LOOPBACK.test(hostname);
 
 /**

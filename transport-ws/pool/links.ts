@@ -107,13 +107,13 @@ export class Links {
   /** The dispatcher does not use the link any more because its board fails. */
   drop(link: Link): void {
     this.options.book.failed(link.board);
-    this.remove(link.board);
+    this.links.delete(link.board);
     void link.close();
   }
 
   /** The board was drained, because it leaves or because it is not needed. */
   release(link: Link): void {
-    this.remove(link.board);
+    this.links.delete(link.board);
     void link.close();
   }
 
@@ -174,11 +174,11 @@ export class Links {
     // From here on only what this attempt has found counts.
     this.lastProblem = null;
     this.failures = found ? 0 : this.failures + 1;
-    if (!found) this.options.failed();
     if (found) {
       if (this.wanted) void this.attempt();
       return;
     }
+    this.options.failed();
     const [first, most] = this.options.retryMs;
     this.timer = setTimeout(
       () => {
@@ -288,11 +288,7 @@ export class Links {
   private onDisconnect(link: LiveLink, reason: string): void {
     if (this.links.get(link.board) !== link) return;
     this.options.book.failed(link.board);
-    this.remove(link.board);
+    this.links.delete(link.board);
     this.options.removed(link.board, reason);
-  }
-
-  private remove(board: string): void {
-    this.links.delete(board);
   }
 }

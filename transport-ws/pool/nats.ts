@@ -60,6 +60,12 @@ export async function connectNats(address: PoolAddress, options: ConnectOptions)
 
 function natsOptions(address: PoolAddress, options: ConnectOptions): NodeConnectionOptions {
   const { tls, user, password, serverToken, clientName } = options;
+  for (const [name, pem] of Object.entries(tls ?? {}))
+    if (pem === "")
+      throw new TransportError(
+        "TW_IO_AUTH",
+        `the given ${name} is empty; leave it out if there is none`,
+      );
   const encoder = new TextEncoder();
   const authenticator: Authenticator[] = [];
   if (options.creds !== undefined)

@@ -22,8 +22,7 @@ export async function ask(
 }
 
 /**
- * Sends a request and hands over every answer until `take` returns true or the time is over. Never rejects.
- * @returns false when the connection was lost
+ * Sends a request and hands over every answer until `take` returns true, the time is over or the connection is lost. Never rejects.
  */
 export async function gather(
   bus: Bus,
@@ -31,22 +30,22 @@ export async function gather(
   data: Uint8Array,
   timeoutMs: number,
   take: (message: BusMessage) => boolean,
-): Promise<boolean> {
-  if (!bus.connected) return false;
+): Promise<void> {
+  if (!bus.connected) return;
   const reply = `${bus.inbox()}.${newToken()}`;
-  return new Promise((resolve) => {
-    const finish = (complete: boolean): void => {
+  await new Promise<void>((resolve) => {
+    const finish = (): void => {
       clearTimeout(timer);
       answers.unsubscribe();
       states.unsubscribe();
-      resolve(complete);
+      resolve();
     };
-    const timer = setTimeout(() => finish(true), timeoutMs);
+    const timer = setTimeout(finish, timeoutMs);
     const states = bus.onState((state) => {
-      if (state !== "back") finish(false);
+      if (state !== "back") finish();
     });
     const answers = bus.subscribe(reply, (message) => {
-      if (take(message)) finish(true);
+      if (take(message)) finish();
     });
     bus.publish(subject, data, reply);
   });

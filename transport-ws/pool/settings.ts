@@ -1,5 +1,6 @@
 // What a pool's client may be told, with defaults and ranges.
 // SPDX-License-Identifier: MIT
+import { TIMER_MAX } from "../../core-as/runtime/abort.ts";
 import type { BackOff } from "./board-book.ts";
 import type { DispatcherLimits } from "./dispatcher.ts";
 import { BOUNDS } from "./messages.ts";
@@ -32,8 +33,6 @@ export interface PoolTuning {
 }
 
 const MIB = 2 ** 20;
-/** Longest delay of a timer in milliseconds; longer ones would fire at once. */
-const TIMER_MAX = 2 ** 31 - 1;
 
 const DEFAULTS: PoolTuning = {
   boardMs: 5_000,

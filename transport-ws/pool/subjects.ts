@@ -1,6 +1,7 @@
 // The subjects of a pool, all below "tilewright.<group>", so that one line of NATS permissions covers it.
 // SPDX-License-Identifier: MIT
 import { UsageError } from "../../core-as/errors.ts";
+import { hexOf } from "../../core-as/executable/bytes.ts";
 import type { ChipIdentity } from "../../core-as/hw/chips.ts";
 
 /** Name of the pool where nothing else is said. */
@@ -30,8 +31,7 @@ export function chipKey({ model, revision, productId, ecoId, customerId }: ChipI
 
 /** What nobody can guess: the name of a channel or a board. 32 hexadecimal digits. */
 export function newToken(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hexOf(crypto.getRandomValues(new Uint8Array(TOKEN_BYTES)));
 }
 
 export const isToken = (value: unknown): value is string =>

@@ -35,7 +35,7 @@ export function encodeFailure(about: About, id: number, error: unknown): Uint8Ar
 }
 
 /** The error that a failed frame reports. A code that this build does not know becomes TW_IO_DEVICE with the code in its text. */
-export function reviveFailure(values: FrameValues<typeof FAILED>): NpuError {
+function reviveFailure(values: FrameValues<typeof FAILED>): NpuError {
   const { op, tensor, job, byteOffset, wordIndex, addrGpu, field, stage, message } = values;
   const numbers = { op, tensor, job, byteOffset, wordIndex, addrGpu };
   const present = Object.entries(numbers).filter(([, value]) => value !== null);

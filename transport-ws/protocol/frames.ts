@@ -37,7 +37,9 @@ export const VERSION_FIELDS = {
 const request = u32("the load that this belongs to: chosen by the client, rising on a connection");
 const session = u16("handle of a loaded executable, given by the agent, valid on this connection");
 const run = u53("the run: chosen by the client, rising over all its connections");
-const evidence = choice(["none", "simulated", "measured"], "what outputs and times are worth");
+/** By their number in frames. */
+export const EVIDENCES = ["none", "simulated", "measured"] as const;
+const evidence = choice(EVIDENCES, "what outputs and times are worth");
 
 export const HELLO = frame(
   "hello",

@@ -1,10 +1,11 @@
 // The two frames of every run, written and read without the general codec: that costs as much as the rest of a run's way.
 // Places come from the declarations; the tests hold both codecs against each other.
 // SPDX-License-Identifier: MIT
+import { memberIndex } from "../../core-as/executable/member-index.ts";
 import type { Evidence } from "../../core-as/runtime/transport.ts";
 import { frameBytes } from "./bytes.ts";
 import { decodeFrame, offsetOf, type FrameValues } from "./frame.ts";
-import { RESULT, RUN } from "./frames.ts";
+import { EVIDENCES, RESULT, RUN } from "./frames.ts";
 
 const PROFILE_AT = offsetOf(RUN, "profile");
 const SESSION_AT = offsetOf(RUN, "session");
@@ -15,7 +16,6 @@ const RESULT_RUN_AT = offsetOf(RESULT, "run");
 const MILLISECONDS_AT = offsetOf(RESULT, "milliseconds");
 const OUTPUTS_AT = offsetOf(RESULT, "outputs");
 
-const EVIDENCE: readonly Evidence[] = ["none", "simulated", "measured"];
 const TWO_32 = 2 ** 32;
 /** Numbers at or above 2^53 have this or more in their upper half. */
 const UPPER_END = 2 ** 21;
@@ -70,7 +70,7 @@ export function encodeResult(
 ): Uint8Array {
   const bytes = frameBytes(OUTPUTS_AT + outputBytes);
   bytes[0] = RESULT.type;
-  bytes[EVIDENCE_AT] = EVIDENCE.indexOf(evidence);
+  bytes[EVIDENCE_AT] = memberIndex(EVIDENCES, evidence);
   setU53(bytes, RESULT_RUN_AT, run);
   scratch.setFloat32(0, milliseconds);
   setU32(bytes, MILLISECONDS_AT, scratch.getUint32(0));
@@ -98,7 +98,7 @@ export function decodeRun(bytes: Uint8Array): FrameValues<typeof RUN> {
 
 /** @throws TransportError TW_IO_PROTOCOL */
 export function decodeResult(bytes: Uint8Array): FrameValues<typeof RESULT> {
-  const evidence = EVIDENCE[bytes[EVIDENCE_AT]!];
+  const evidence = EVIDENCES[bytes[EVIDENCE_AT]!];
   const upper = bytes.length < OUTPUTS_AT ? UPPER_END : getU32(bytes, RESULT_RUN_AT + 4);
   scratch.setUint32(0, getU32(bytes, MILLISECONDS_AT));
   const milliseconds = scratch.getFloat32(0);

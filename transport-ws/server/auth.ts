@@ -3,9 +3,8 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { UsageError } from "../../core-as/errors.ts";
 import { isLoopback } from "../client/options.ts";
-import { bracketed } from "./origin.ts";
 
-export const MIN_TOKEN = 16;
+const MIN_TOKEN = 16;
 const MAX_TOKEN_BYTES = 512;
 
 const HOW =
@@ -19,7 +18,7 @@ const HOW =
  */
 export function checkToken(token: string | undefined, host: string): void {
   if (token === undefined || token === "") {
-    if (isLoopback(bracketed(host))) return;
+    if (isLoopback(host)) return;
     throw new UsageError(
       `listening on ${host} lets other machines in, which demands a token: ${HOW}`,
       "token",

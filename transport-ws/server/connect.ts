@@ -10,8 +10,11 @@ import { createNodeOpener, type NodeChannelOptions } from "./ws-channel.ts";
 /** As ConnectOptions of tilewright/ws, with what only Node can do. */
 export interface NodeConnectOptions extends ConnectOptions, NodeChannelOptions {}
 
-/** As `connectBoard` of tilewright/ws, plus `ca`: certificates to trust instead of the system's. */
-export function connectBoard(
+/**
+ * As `connectBoard` of tilewright/ws, plus `ca`: certificates to trust instead of the system's.
+ * @throws RangeError for an empty `ca`
+ */
+export async function connectBoard(
   url: string,
   options: NodeConnectOptions = {},
 ): Promise<BoardTransport> {

@@ -11,17 +11,15 @@ import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { WebSocketServer } from "ws";
 import { TransportError } from "../../core-as/errors.ts";
-import type { Evidence, Transport } from "../../core-as/runtime/transport.ts";
-import { Agent } from "../agent.ts";
-import type { ExecutableCache } from "../agent/cache.ts";
-import type { AgentLimits } from "../agent/limits.ts";
+import type { Transport } from "../../core-as/runtime/transport.ts";
+import { Agent, type AgentOptions } from "../agent.ts";
 import { checkToken, TokenGate } from "./auth.ts";
 import { GuardedChannel } from "./guarded-channel.ts";
 import { bracketed, refusalOf, type Refusal } from "./origin.ts";
 import { CLOSE_OPTIONS } from "./ws-channel.ts";
 
-/** What is served, where, and to whom. */
-export interface ServerOptions {
+/** What is served, where, and to whom; how it is served as in AgentOptions. */
+export interface ServerOptions extends Omit<AgentOptions, "authenticate" | "clock"> {
   /** Served; stays the caller's, who closes it after the server. */
   transport: Transport;
   /** Address to listen on, e.g. "127.0.0.1". Any address but loopback demands a token. */
@@ -34,26 +32,8 @@ export interface ServerOptions {
   tls?: { cert: string | Buffer; key: string | Buffer };
   /** Origins of pages that may connect, e.g. "https://example.org"; "*" = all. Default: none. */
   allowOrigins?: readonly string[];
-  /** Default: in memory. */
-  cache?: ExecutableCache;
-  /** See AgentOptions. */
-  limits?: Partial<AgentLimits>;
   /** Connections from one address at a time; default: half of limits.connections. */
   connectionsPerAddress?: number;
-  /** What the board is called and what its results are worth; see AgentOptions. */
-  device?: string;
-  /** See AgentOptions. */
-  evidence?: Evidence;
-  /** See AgentOptions. */
-  software?: string;
-  /** See AgentOptions; default: true. */
-  check?: boolean;
-  /** See AgentOptions. */
-  concurrentRuns?: number;
-  /** See AgentOptions. */
-  patienceMs?: number;
-  /** See AgentOptions. */
-  log?: (line: string) => void;
 }
 
 /** An agent on a port. */

@@ -30,7 +30,7 @@ export function refusalOf(
     };
   const named = hostnameOf(headers.host);
   // A name in the DNS of somebody else that points here would let their pages through (DNS rebinding).
-  if (isLoopback(bracketed(host)) && (named === null || !isLoopback(named)))
+  if (isLoopback(host) && (named === null || !isLoopback(named)))
     return {
       status: 403,
       why: `this board listens on ${host}, not as ${clean(headers.host ?? "")}`,

@@ -5,7 +5,7 @@ import { TransportError } from "../../core-as/errors.ts";
 import type { ChannelEnd, ChannelOpener, FrameChannel, FrameHandlers } from "../channel.ts";
 
 /** How long a peer may take to answer a close. */
-export const CLOSE_MS = 2_000;
+const CLOSE_MS = 2_000;
 
 /** The same as an option of `ws`, whose types lag behind. */
 export const CLOSE_OPTIONS = { closeTimeout: CLOSE_MS } as object;
@@ -63,9 +63,13 @@ export interface NodeChannelOptions {
   connectMs?: number;
 }
 
-/** An opener for `connectBoard` in Node. */
+/**
+ * An opener for `connectBoard` in Node.
+ * @throws RangeError for an empty `ca`: Node would take it for none, and trust the system's certificates
+ */
 export function createNodeOpener(options: NodeChannelOptions = {}): ChannelOpener {
   const { ca, connectMs = 10_000 } = options;
+  if (ca?.length === 0) throw new RangeError("ca is empty; leave it out to trust the system's");
   return (url, { signal, maxFrameBytes } = {}) =>
     new Promise((resolve, reject) => {
       const { host } = new URL(url);

@@ -30,7 +30,7 @@ export function lookupCall(
  * Table from the bytes of `input` to those of `output` for a real function; arithmetic in binary32 as in TFLite's
  * lookup tables.
  */
-export function lookupTable(
+function lookupTable(
   input: Tensor,
   output: Tensor,
   transform: (value: number) => number,

@@ -23,7 +23,7 @@ export interface FloatContext {
 export type FloatOperator = (context: FloatContext) => Reals[];
 
 /** True for tensors whose stored numbers stand for others: bytes with scales. */
-export const isQuantised = ({ type, quant }: Tensor): boolean =>
+const isQuantised = ({ type, quant }: Tensor): boolean =>
   quant !== null && (type === "uint8" || type === "int8" || type === "int16");
 
 /** Real numbers of a tensor's bytes: scale * (stored - zero point), per tensor or along an axis; others are as stored. */

@@ -1,5 +1,6 @@
 // Reading the fields of a recording's record, none of which is trusted.
 // SPDX-License-Identifier: MIT
+import { hexOf } from "../../executable/bytes.ts";
 import { TransportError } from "../../errors.ts";
 import { DIGEST_BYTES, NONE } from "./format.ts";
 
@@ -76,9 +77,7 @@ export class FieldsReader {
   /** A SHA-256 in hexadecimal form. */
   digest(): string {
     const at = this.skip(DIGEST_BYTES);
-    return [...this.bytes.subarray(at, this.at)]
-      .map((byte) => byte.toString(16).padStart(2, "0"))
-      .join("");
+    return hexOf(this.bytes.subarray(at, this.at));
   }
 
   /** A list of items of at least `leastBytes` each; fails before it builds more than the record can hold. */

@@ -1,6 +1,7 @@
 // A recording as chunks of bytes: every record is one chunk, made when something has happened.
 // SPDX-License-Identifier: MIT
 import { crc32 } from "../../executable/crc32.ts";
+import { memberIndex } from "../../executable/member-index.ts";
 import type { ChipIdentity } from "../../hw/chips.ts";
 import {
   ALIGNMENT,
@@ -157,9 +158,9 @@ export function recordCrc(bytes: Uint8Array, length: number): number {
 function writeAnswer(fields: Fields, answer: RecordedAnswer): void {
   const { outputs, evidence, timings, milliseconds, jobs } = answer;
   fields.list(outputs, (blob) => fields.u32(blob));
-  fields.u32(EVIDENCES.indexOf(evidence));
+  fields.u32(memberIndex(EVIDENCES, evidence));
   fields.list(timings, ({ step, kind, milliseconds }) =>
-    fields.u32(step).u32(STEP_KINDS.indexOf(kind)).f64(milliseconds),
+    fields.u32(step).u32(memberIndex(STEP_KINDS, kind)).f64(milliseconds),
   );
   fields.list(milliseconds === null ? [] : [milliseconds], (value) => fields.f64(value));
   if (jobs === null) fields.u32(NONE);
@@ -178,6 +179,6 @@ function writeError(fields: Fields, { code, message, where }: RecordedError): vo
   const present = PLACES.filter(
     (place) => Number.isSafeInteger(where[place]) && where[place]! >= 0,
   );
-  fields.u32(present.reduce((mask, place) => mask | (1 << PLACES.indexOf(place)), 0));
+  fields.u32(present.reduce((mask, place) => mask | (1 << memberIndex(PLACES, place)), 0));
   for (const place of present) fields.f64(where[place]!);
 }

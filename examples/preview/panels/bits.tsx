@@ -134,16 +134,24 @@ function Page({
         setActive={(index) => {
           setActive(index);
           const next = spans[index];
-          if (next && next.kernel === weights.kernel && next.taps.length > 0) setTap(next.taps.at(-1)!);
+          if (next && next.kernel === weights.kernel && next.taps.length > 0)
+            setTap(next.taps.at(-1)!);
         }}
       />
       <p class="chart-line span-line">{span ? spanText(span) : ""}</p>
       <div class="pager">
-        <button type="button" class="button small" disabled={from === 0} onClick={() => turn(Math.max(0, from - PAGE))}>
+        <button
+          type="button"
+          class="button small"
+          disabled={from === 0}
+          onClick={() => turn(Math.max(0, from - PAGE))}
+        >
           Earlier
         </button>
         <span class="muted number">
-          {total === 0 ? "no spans" : `${grouped(from + 1)} to ${grouped(from + spans.length)} of ${plural(total, "span")}`}
+          {total === 0
+            ? "no spans"
+            : `${grouped(from + 1)} to ${grouped(from + spans.length)} of ${plural(total, "span")}`}
         </span>
         <button
           type="button"
@@ -157,11 +165,18 @@ function Page({
       <AsTable
         caption="Bits of the stream"
         head={[">Bit", "Bits", "Kind", "Meaning"]}
-        rows={() => spans.map(({ at, bits, kind, meaning }) => [grouped(at), <code>{bits}</code>, kind, meaning])}
+        rows={() =>
+          spans.map(({ at, bits, kind, meaning }) => [
+            grouped(at),
+            <code>{bits}</code>,
+            kind,
+            meaning,
+          ])
+        }
       />
     </>
   );
-} // prettier-ignore
+}
 
 const spanText = ({ at, length, kind, bits, meaning }: SpanView): string =>
   length > bits.length

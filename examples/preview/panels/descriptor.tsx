@@ -3,7 +3,9 @@
 import type { JSX } from "preact";
 import { useMemo, useState } from "preact/hooks";
 import type { PanelProps } from "../panel-types.ts";
+import { Check } from "../shell/controls.tsx";
 import { plural } from "../shell/format.ts";
+import { PlainTable } from "../shell/plain-table.tsx";
 import { Shown, useView } from "./parts.tsx";
 import type { DescriptorData, DescriptorField } from "./stream-data.ts";
 import { WordBits, type Segment } from "./word-bits.tsx";
@@ -49,15 +51,11 @@ function Descriptor({ data, setCore }: Props & { data: DescriptorData }): JSX.El
             </select>
           </label>
         )}
-        <label class="check">
-          <input
-            type="checkbox"
-            checked={all}
-            onChange={(event) => setAll(event.currentTarget.checked)}
-          />
-          also the {plural(fields.length - fields.filter(({ isReset }) => !isReset).length, "field")}{" "}
-          as in a fresh descriptor
-        </label>
+        <Check checked={all} change={setAll}>
+          also the{" "}
+          {plural(fields.length - fields.filter(({ isReset }) => !isReset).length, "field")} as in a
+          fresh descriptor
+        </Check>
       </div>
       <div class="descriptor-pair">
         <Fields fields={shown} current={current} setCurrent={setCurrent} />
@@ -70,7 +68,7 @@ function Descriptor({ data, setCore }: Props & { data: DescriptorData }): JSX.El
       ))}
     </>
   );
-} // prettier-ignore
+}
 
 interface Pointed {
   current: string;
@@ -86,50 +84,34 @@ function Fields({
   setCurrent,
 }: Pointed & { fields: readonly DescriptorField[] }): JSX.Element {
   return (
-    <div class="table-scroll" role="region" aria-label="Fields of the descriptor" tabIndex={0}>
-      <table class="plain field-table">
-        <caption class="hidden">Fields of the descriptor</caption>
-        <thead>
-          <tr>
-            <th scope="col">Field</th>
-            <th scope="col" class="number">
-              Value
-            </th>
-            <th scope="col">Meaning</th>
-            <th scope="col">Evidence</th>
-            <th scope="col">Word:bits</th>
-          </tr>
-        </thead>
-        <tbody>
-          {fields.map((field) => (
-            <tr
-              key={field.name}
-              class={field.name === current ? "selected" : undefined}
-              onPointerEnter={() => setCurrent(field.name)}
-            >
-              <th scope="row">
-                <code>{field.name}</code>
-              </th>
-              <td class="number">
-                {field.text}
-                {field.target && <small class="muted"> {field.target.role}</small>}
-              </td>
-              <td class="meaning">{field.doc}</td>
-              <td>{field.evidence}</td>
-              <td class="number">{partsText(field)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <PlainTable
+      caption="Fields of the descriptor"
+      kind="field-table"
+      head={["Field", ">Value", "Meaning", "Evidence", "Word:bits"]}
+    >
+      {fields.map((field) => (
+        <tr
+          key={field.name}
+          class={field.name === current ? "selected" : undefined}
+          onPointerEnter={() => setCurrent(field.name)}
+        >
+          <th scope="row">
+            <code>{field.name}</code>
+          </th>
+          <td class="number">
+            {field.text}
+            {field.target && <small class="muted"> {field.target.role}</small>}
+          </td>
+          <td class="meaning">{field.doc}</td>
+          <td>{field.evidence}</td>
+          <td class="number">{partsText(field)}</td>
+        </tr>
+      ))}
+    </PlainTable>
   );
 }
 
-function Words({
-  data,
-  current,
-  setCurrent,
-}: Pointed & { data: DescriptorData }): JSX.Element {
+function Words({ data, current, setCurrent }: Pointed & { data: DescriptorData }): JSX.Element {
   const { words, fields } = data;
   const segments = useMemo(() => segmentsOf(fields, words.length), [fields, words.length]);
   const pointed = fields.find(({ name }) => name === current);
@@ -151,7 +133,7 @@ function Words({
       </p>
     </div>
   );
-} // prettier-ignore
+}
 
 function segmentsOf(fields: readonly DescriptorField[], words: number): Segment[][] {
   const segments: Segment[][] = Array.from({ length: words }, () => []);

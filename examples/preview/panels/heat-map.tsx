@@ -68,10 +68,16 @@ function tapAt(data: WeightsData, layout: Layout, left: number, top: number): nu
   const y = Math.floor((top - 1 - row * layout.planeY) / layout.cell);
   const z = row * layout.columns + column;
   const outside =
-    column < 0 || column >= layout.columns || z < 0 || z >= planes ||
-    x < 0 || x >= fields.kernelX || y < 0 || y >= fields.kernelY;
+    column < 0 ||
+    column >= layout.columns ||
+    z < 0 ||
+    z >= planes ||
+    x < 0 ||
+    x >= fields.kernelX ||
+    y < 0 ||
+    y >= fields.kernelY;
   return outside ? undefined : (z * fields.kernelY + y) * fields.kernelX + x;
-} // prettier-ignore
+}
 
 const signed = (value: number): string => (value < 0 ? `−${-value}` : String(value));
 
@@ -142,7 +148,11 @@ export function HeatMap({ data, tap, setTap, choose }: Props): JSX.Element {
           choose(to);
         }}
       >
-        <canvas ref={canvas} aria-hidden="true" style={{ width: `${width}px`, height: `${height}px` }} />
+        <canvas
+          ref={canvas}
+          aria-hidden="true"
+          style={{ width: `${width}px`, height: `${height}px` }}
+        />
         <div
           role="option"
           class="heat-cursor"
@@ -152,12 +162,17 @@ export function HeatMap({ data, tap, setTap, choose }: Props): JSX.Element {
           aria-setsize={data.weights.length}
           aria-posinset={tap + 1}
           aria-label={tapText(data, tap)}
-          style={{ left: `${corner.left}px`, top: `${corner.top}px`, width: `${cell}px`, height: `${cell}px` }}
+          style={{
+            left: `${corner.left}px`,
+            top: `${corner.top}px`,
+            width: `${cell}px`,
+            height: `${cell}px`,
+          }}
         />
       </div>
     </div>
   );
-} // prettier-ignore
+}
 
 /** Keeps the current weight in view inside of its box; the page itself does not move. */
 function scrollTo(box: HTMLElement | null, top: number, cell: number): void {

@@ -28,7 +28,11 @@ export interface JobFields {
 /** @throws UsageError TW_USAGE when the executable has no such partition */
 export function partitionOf({ executable }: Held, index: number): ExecutablePartition {
   const partition = executable.partitions[index];
-  if (!partition) throw new UsageError(`there is no partition ${index}`, "partition");
+  if (!partition)
+    throw new UsageError(
+      `there is no partition ${index} of ${executable.partitions.length}`,
+      "partition",
+    );
   return partition;
 }
 
@@ -36,7 +40,11 @@ export function partitionOf({ executable }: Held, index: number): ExecutablePart
 export function fieldsOfJob(held: Held, { partition: index, job: number }: JobArgs): JobFields {
   const partition = partitionOf(held, index);
   const job = partition.jobs[number];
-  if (!job) throw new UsageError(`there is no job ${index}.${number}`, "job");
+  if (!job)
+    throw new UsageError(
+      `there is no job ${index}.${number}; the partition has ${partition.jobs.length}`,
+      "job",
+    );
   const version = chipByIdentity(held.executable.chip)?.nnCoreVersion ?? 7;
   const block = blockTable(job.kind);
   const cores = job.descriptors.map((buffer) => {

@@ -5,7 +5,8 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
 import { bytesText, grouped } from "../shell/format.ts";
 import type { PartitionMemory } from "./memory-data.ts";
-import { jobStep, LEFT, momentText, RIGHT } from "./memory-map.tsx";
+import { labelledJobs, LEFT, RIGHT } from "./job-axes.tsx";
+import { momentText } from "./memory-map.tsx";
 import { AsTable, useWidth } from "./parts.tsx";
 
 const HEIGHT = 130;
@@ -92,7 +93,10 @@ function optionsOf(
     padding: [8, RIGHT, 0, 0],
     legend: { show: false },
     cursor: { x: true, y: false, drag: { x: false, y: false }, points: { show: false } },
-    scales: { x: { time: false, range: [-1, live.length - 1] }, y: { range: [0, Math.max(bytes, 1)] } },
+    scales: {
+      x: { time: false, range: [-1, live.length - 1] },
+      y: { range: [0, Math.max(bytes, 1)] },
+    },
     axes: [
       {
         ...axis,
@@ -100,7 +104,7 @@ function optionsOf(
         gap: 2,
         grid: { show: false },
         // As in the map above: in the middle of a job.
-        splits: () => labelled(jobs, width).map((job) => job + 0.5),
+        splits: () => labelledJobs(jobs, width).map((job) => job + 0.5),
         values: (_, ticks) => ticks.map((tick) => String(tick - 0.5)),
       },
       {
@@ -122,12 +126,6 @@ function optionsOf(
       },
     ],
   };
-} // prettier-ignore
-
-/** Jobs that have a label on the axis. */
-function labelled(jobs: number, width: number): number[] {
-  const step = jobStep(jobs, width);
-  return Array.from({ length: Math.ceil(jobs / step) }, (_, i) => i * step);
 }
 
 /** Moves the cursor to the middle of a job. */

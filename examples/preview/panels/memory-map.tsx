@@ -5,14 +5,11 @@ import { useMemo, useState } from "preact/hooks";
 import type { MemoryRow } from "../../../core-as/index.ts";
 import { bytesText, endOf, grouped } from "../shell/format.ts";
 import { Chart } from "./chart.tsx";
+import { columnWidth, JobAxes, LEFT } from "./job-axes.tsx";
 import type { PartitionMemory } from "./memory-data.ts";
 import { AsTable, useWidth } from "./parts.tsx";
 
-export const LEFT = 62;
-export const RIGHT = 12;
-const TOP = 22;
-const BOTTOM = 24;
-const HEIGHT = 380;
+const FRAME = { top: 22, bottom: 24, height: 380 };
 /** Colours of boxes; neighbours in the list differ. */
 const FILLS = 7;
 const FONT = 11;
@@ -41,7 +38,12 @@ interface Box {
 export function MapChart({ memory, job, setJob }: Props): JSX.Element {
   const [ref, width] = useWidth<HTMLDivElement>();
   const { rows, jobs, peak } = memory;
-  const [active, setActive] = useState(() => Math.max(0, rows.findIndex((r) => r.firstJob === job)));
+  const [active, setActive] = useState(() =>
+    Math.max(
+      0,
+      rows.findIndex((r) => r.firstJob === job),
+    ),
+  );
   const boxes = useMemo(() => boxesOf(memory, width), [memory, width]);
   const row = rows[active];
   const column = columnWidth(jobs, width);
@@ -58,7 +60,7 @@ export function MapChart({ memory, job, setJob }: Props): JSX.Element {
           <Chart
             label="Places of tensors in memory over the jobs"
             width={width}
-            height={HEIGHT}
+            height={FRAME.height}
             count={rows.length}
             active={active}
             setActive={point}
@@ -66,9 +68,15 @@ export function MapChart({ memory, job, setJob }: Props): JSX.Element {
             itemAt={(x, y) => boxAt(boxes, x, y)}
             cursor={row && boxes[active] && <rect class="cursor-box" {...boxes[active]} />}
           >
-            <MapAxes bytes={topOf(memory)} jobs={jobs} width={width} />
+            <JobAxes bytes={topOf(memory)} jobs={jobs} width={width} frame={FRAME} />
             <MapBoxes rows={rows} boxes={boxes} />
-            <rect class="job-column" x={xOf(job + 1)} y={TOP} width={Math.max(column, 1)} height={HEIGHT - TOP - BOTTOM} />
+            <rect
+              class="job-column"
+              x={xOf(job + 1)}
+              y={FRAME.top}
+              width={Math.max(column, 1)}
+              height={FRAME.height - FRAME.top - FRAME.bottom}
+            />
             <Peak x={xOf(peak.moment) + column / 2} bytes={peak.bytes} width={width} />
           </Chart>
         )}
@@ -90,11 +98,7 @@ export function MapChart({ memory, job, setJob }: Props): JSX.Element {
       />
     </>
   );
-} // prettier-ignore
-
-/** Width of a job; the host has a column before the first and one behind the last job. */
-export const columnWidth = (jobs: number, width: number): number =>
-  (width - LEFT - RIGHT) / (jobs + 2);
+}
 
 /** Packed rows may reach over the last buffer's end only in a damaged executable; they are drawn all the same. */
 const topOf = ({ bytes, rows }: PartitionMemory): number =>
@@ -102,10 +106,10 @@ const topOf = ({ bytes, rows }: PartitionMemory): number =>
 
 function boxesOf(memory: PartitionMemory, width: number): Box[] {
   const column = columnWidth(memory.jobs, width);
-  const scale = (HEIGHT - TOP - BOTTOM) / topOf(memory);
+  const scale = (FRAME.height - FRAME.top - FRAME.bottom) / topOf(memory);
   return memory.rows.map(({ offset, bytes, firstJob, lastJob }) => ({
     x: LEFT + (firstJob + 1) * column,
-    y: HEIGHT - BOTTOM - (offset + bytes) * scale,
+    y: FRAME.height - FRAME.bottom - (offset + bytes) * scale,
     width: Math.max((lastJob - firstJob + 1) * column, 1),
     height: Math.max(bytes * scale, 1),
   }));
@@ -117,51 +121,12 @@ function boxAt(boxes: readonly Box[], x: number, y: number): number | undefined 
   let least = Infinity;
   for (const [index, box] of boxes.entries()) {
     const away =
-      Math.max(box.x - x, x - box.x - box.width, 0) + Math.max(box.y - y, y - box.y - box.height, 0);
+      Math.max(box.x - x, x - box.x - box.width, 0) +
+      Math.max(box.y - y, y - box.y - box.height, 0);
     const rank = away * 1e6 + box.width * box.height;
     if (away <= 4 && rank < least) [best, least] = [index, rank];
   }
   return best;
-} // prettier-ignore
-
-function MapAxes({ bytes, jobs, width }: { bytes: number; jobs: number; width: number }): JSX.Element {
-  const column = columnWidth(jobs, width);
-  const step = jobStep(jobs, width);
-  return (
-    <>
-      {[0, 1, 2, 3, 4].map((i) => {
-        const y = HEIGHT - BOTTOM - ((HEIGHT - TOP - BOTTOM) * i) / 4;
-        return (
-          <g key={i}>
-            <line class="grid" x1={LEFT} x2={width - RIGHT} y1={y} y2={y} />
-            <text class="axis" x={LEFT - 6} y={y + 4} text-anchor="end">
-              {bytesText(Math.round((bytes * i) / 4))}
-            </text>
-          </g>
-        );
-      })}
-      {Array.from({ length: Math.ceil(jobs / step) }, (_, i) => (
-        <text
-          class="axis"
-          key={i}
-          x={LEFT + (i * step + 1.5) * column}
-          y={HEIGHT - 8}
-          text-anchor="middle"
-        >
-          {i * step}
-        </text>
-      ))}
-      <text class="axis" x={LEFT - 6} y={HEIGHT - 8} text-anchor="end">
-        job
-      </text>
-    </>
-  );
-} // prettier-ignore
-
-/** Every how many jobs a label has room. */
-export function jobStep(jobs: number, width: number): number {
-  const least = 30 / Math.max(columnWidth(jobs, width), 0.01);
-  return [1, 2, 5, 10, 20, 50, 100, 200, 500].find((step) => step >= least) ?? 1000;
 }
 
 function MapBoxes({
@@ -217,11 +182,16 @@ function Peak({ x, bytes, width }: { x: number; bytes: number; width: number }):
   const left = x < width / 2;
   return (
     <>
-      <line class="peak-line" x1={x} x2={x} y1={TOP - 6} y2={HEIGHT - BOTTOM} />
-      <path class="peak-mark" d={`M${x} ${TOP} l-5 -8 h10 z`} />
-      <text class="peak-text" x={left ? x + 9 : x - 9} y={TOP - 8} text-anchor={left ? "start" : "end"}>
+      <line class="peak-line" x1={x} x2={x} y1={FRAME.top - 6} y2={FRAME.height - FRAME.bottom} />
+      <path class="peak-mark" d={`M${x} ${FRAME.top} l-5 -8 h10 z`} />
+      <text
+        class="peak-text"
+        x={left ? x + 9 : x - 9}
+        y={FRAME.top - 8}
+        text-anchor={left ? "start" : "end"}
+      >
         {text}
       </text>
     </>
   );
-} // prettier-ignore
+}

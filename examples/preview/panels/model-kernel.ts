@@ -80,7 +80,9 @@ function search(
     const zeroPoint = zeroPointOf(quant, channel);
     const valueAt = (z: number, y: number, x: number): number => {
       const [row, column] = transposed ? [x, y] : [y, x];
-      const at = depthwise ? (row * c + column) * d + channel : ((channel * b + row) * c + column) * d + z;
+      const at = depthwise
+        ? (row * c + column) * d + channel
+        : ((channel * b + row) * c + column) * d + z;
       const byte = constant![at] ?? 0;
       return (signed ? (byte << 24) >> 24 : byte) - zeroPoint;
     };
@@ -88,7 +90,7 @@ function search(
       return { channel, plane: depthwise ? own : null, zeroPoint };
   }
   return null;
-} // prettier-ignore
+}
 
 function zeroPointOf(quant: Tensor["quant"], channel: number): number {
   if (!quant) return 0;

@@ -5,6 +5,7 @@ import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hook
 import type { CompileReport, JobReport } from "../../../core-as/index.ts";
 import type { Compiled, PanelProps, Selection } from "../panel-types.ts";
 import { failureOf } from "../shell/failure.ts";
+import { columnClass, PlainTable } from "../shell/plain-table.tsx";
 import { FailureBox } from "../shell/status.tsx";
 
 /** What a view function answered, or why it did not. */
@@ -123,36 +124,22 @@ export function AsTable({
   rows(): ComponentChildren[][];
 }): JSX.Element {
   const [open, setOpen] = useState(false);
-  const kinds = head.map((name) => (name.startsWith(">") ? "number" : undefined));
+  const kinds = head.map(columnClass);
   return (
     <details class="as-table" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>{caption} as a table</summary>
       {open && (
-        <div class="table-scroll" role="region" aria-label={caption} tabIndex={0}>
-          <table class="plain">
-            <caption class="hidden">{caption}</caption>
-            <thead>
-              <tr>
-                {head.map((name, i) => (
-                  <th scope="col" key={name} class={kinds[i]}>
-                    {name.replace(/^>/, "")}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {rows().map((row, r) => (
-                <tr key={r}>
-                  {row.map((cell, i) => (
-                    <td key={i} class={kinds[i]}>
-                      {cell}
-                    </td>
-                  ))}
-                </tr>
+        <PlainTable caption={caption} head={head}>
+          {rows().map((row, r) => (
+            <tr key={r}>
+              {row.map((cell, i) => (
+                <td key={i} class={kinds[i]}>
+                  {cell}
+                </td>
               ))}
-            </tbody>
-          </table>
-        </div>
+            </tr>
+          ))}
+        </PlainTable>
       )}
     </details>
   );
@@ -240,7 +227,11 @@ export function Steps({
 }
 
 /** What colours and patterns mean. */
-export function Legend({ marks }: { marks: readonly { kind: string; text: string }[] }): JSX.Element {
+export function Legend({
+  marks,
+}: {
+  marks: readonly { kind: string; text: string }[];
+}): JSX.Element {
   return (
     <ul class="marks-legend" aria-label="Legend">
       {marks.map(({ kind, text }) => (
@@ -262,7 +253,7 @@ export function Legend({ marks }: { marks: readonly { kind: string; text: string
       ))}
     </ul>
   );
-} // prettier-ignore
+}
 
 /** Kinds of marks that differ by pattern as well as by colour; the others are plain. */
 const PATTERNS = ["memory", "tp"] as const;

@@ -48,9 +48,9 @@ export function RooflineChart({ roofline, current, setCurrent, choose }: Props):
     <section class="card">
       <h2>Roofline</h2>
       <p class="muted">
-        NN jobs by multiply-accumulates a DRAM byte; areas are shares of the predicted time. Starting
-        jobs, partly filled tiles and idle multipliers pull jobs below the roof of {Math.round(peak)}{" "}
-        GMAC/s and {bandwidthGBs} GB/s.
+        NN jobs by multiply-accumulates a DRAM byte; areas are shares of the predicted time.
+        Starting jobs, partly filled tiles and idle multipliers pull jobs below the roof of{" "}
+        {Math.round(peak)} GMAC/s and {bandwidthGBs} GB/s.
       </p>
       <div class="chart-scroll roof-scroll" ref={ref}>
         {width > 0 && (
@@ -80,7 +80,9 @@ export function RooflineChart({ roofline, current, setCurrent, choose }: Props):
           </Chart>
         )}
       </div>
-      <p class="chart-line">{point ? pointText(point, roofline) : "Not an NN job: it multiplies nothing."}</p>
+      <p class="chart-line">
+        {point ? pointText(point, roofline) : "Not an NN job: it multiplies nothing."}
+      </p>
       <AsTable
         caption="Roofline"
         head={["Job", "For", ">MAC a DRAM byte", ">GMAC/s", ">Of the roof", ">Share of time"]}
@@ -97,7 +99,7 @@ export function RooflineChart({ roofline, current, setCurrent, choose }: Props):
       />
     </section>
   );
-} // prettier-ignore
+}
 
 function scalesOf({ decades }: RooflineData, room: number): Scales {
   const { low, high, bottom, top } = decades;

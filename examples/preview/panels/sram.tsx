@@ -4,13 +4,11 @@ import type { JSX } from "preact";
 import { useMemo } from "preact/hooks";
 import { bytesText, grouped } from "../shell/format.ts";
 import { Chart } from "./chart.tsx";
+import { columnWidth, JobAxes, LEFT } from "./job-axes.tsx";
 import type { PartitionMemory, SramRange, SramRow } from "./memory-data.ts";
-import { columnWidth, jobStep, LEFT, RIGHT } from "./memory-map.tsx";
 import { AsTable, Legend, patternOf, Patterns, useSvgId, useWidth } from "./parts.tsx";
 
-const TOP = 10;
-const BOTTOM = 24;
-const HEIGHT = 220;
+const FRAME = { top: 10, bottom: 24, height: 220 };
 
 const MARKS = [
   { kind: "compute", text: "coefficients" },
@@ -22,7 +20,7 @@ const rangeText = (range: SramRange | null, what: string): string =>
     ? `${what} not cached`
     : `${what} ${range.mode.toLowerCase()}: ${grouped(range.end - range.start)} bytes at ${grouped(range.start)}`;
 
-export function sramText({ kind, op, sourceOp, image, kernels }: SramRow, job: number): string {
+function sramText({ kind, op, sourceOp, image, kernels }: SramRow, job: number): string {
   const head = `job ${job} ${kind} ${op} of #${sourceOp}`;
   if (kind === "TP") return `${head}: TP jobs keep nothing on the chip`;
   return `${head}: ${rangeText(kernels, "coefficients")}; ${rangeText(image, "image")}`;
@@ -53,7 +51,7 @@ export function SramChart({ memory, sramBytes, job, setJob, choose }: Props): JS
           <Chart
             label="On-chip memory by job"
             width={width}
-            height={HEIGHT}
+            height={FRAME.height}
             count={jobs}
             active={job}
             setActive={setJob}
@@ -67,13 +65,13 @@ export function SramChart({ memory, sramBytes, job, setJob, choose }: Props): JS
               <rect
                 class="cursor-box"
                 x={LEFT + (job + 1) * column - 1}
-                y={TOP - 1}
+                y={FRAME.top - 1}
                 width={column + 2}
-                height={HEIGHT - TOP - BOTTOM + 2}
+                height={FRAME.height - FRAME.top - FRAME.bottom + 2}
               />
             }
           >
-            <SramAxes top={top} jobs={jobs} width={width} />
+            <JobAxes bytes={top} jobs={jobs} width={width} frame={FRAME} />
             <SramBars sram={sram} column={column} top={top} />
           </Chart>
         )}
@@ -84,55 +82,27 @@ export function SramChart({ memory, sramBytes, job, setJob, choose }: Props): JS
         </p>
       )}
       <p class="chart-line">{sram[job] ? sramText(sram[job], job) : ""}</p>
-      {!cached && <p class="muted small-text">No job of this executable caches anything on the chip.</p>}
+      {!cached && (
+        <p class="muted small-text">No job of this executable caches anything on the chip.</p>
+      )}
       <AsTable
         caption="On-chip memory"
-        head={["Job", "Does", "Coefficients", ">Bytes", "Image", ">Bytes "]}
+        head={["Job", "Does", "Coefficients", ">Bytes", "Image", ">Bytes"]}
         rows={() =>
           sram.map(({ kind, op, image, kernels }, i) => [
             `${kind} ${i}`,
             op,
-            kernels ? `${kernels.mode.toLowerCase()}, ${grouped(kernels.start)} to ${grouped(kernels.end)}` : "–",
+            kernels
+              ? `${kernels.mode.toLowerCase()}, ${grouped(kernels.start)} to ${grouped(kernels.end)}`
+              : "–",
             kernels ? grouped(kernels.end - kernels.start) : "0",
-            image ? `${image.mode.toLowerCase()}, ${grouped(image.start)} to ${grouped(image.end)}` : "–",
+            image
+              ? `${image.mode.toLowerCase()}, ${grouped(image.start)} to ${grouped(image.end)}`
+              : "–",
             image ? grouped(image.end - image.start) : "0",
           ])
         }
       />
-    </>
-  );
-} // prettier-ignore
-
-function SramAxes({ top, jobs, width }: { top: number; jobs: number; width: number }): JSX.Element {
-  const step = jobStep(jobs, width);
-  const column = columnWidth(jobs, width);
-  return (
-    <>
-      {[0, 1, 2, 3, 4].map((i) => {
-        const y = HEIGHT - BOTTOM - ((HEIGHT - TOP - BOTTOM) * i) / 4;
-        return (
-          <g key={i}>
-            <line class="grid" x1={LEFT} x2={width - RIGHT} y1={y} y2={y} />
-            <text class="axis" x={LEFT - 6} y={y + 4} text-anchor="end">
-              {bytesText((top * i) / 4)}
-            </text>
-          </g>
-        );
-      })}
-      {Array.from({ length: Math.ceil(jobs / step) }, (_, i) => (
-        <text
-          class="axis"
-          key={i}
-          x={LEFT + (i * step + 1.5) * column}
-          y={HEIGHT - 8}
-          text-anchor="middle"
-        >
-          {i * step}
-        </text>
-      ))}
-      <text class="axis" x={LEFT - 6} y={HEIGHT - 8} text-anchor="end">
-        job
-      </text>
     </>
   );
 }
@@ -148,10 +118,10 @@ function SramBars({
 }): JSX.Element {
   const id = useSvgId();
   return useMemo(() => {
-    const scale = (HEIGHT - TOP - BOTTOM) / top;
+    const scale = (FRAME.height - FRAME.top - FRAME.bottom) / top;
     const bar = (job: number, { start, end }: SramRange) => ({
       x: LEFT + (job + 1) * column + (column > 4 ? 1 : 0),
-      y: HEIGHT - BOTTOM - end * scale,
+      y: FRAME.height - FRAME.bottom - end * scale,
       width: Math.max(column - (column > 4 ? 2 : 0), 0.5),
       height: Math.max((end - start) * scale, 1),
     });

@@ -134,7 +134,10 @@ export function descriptorData(held: Held, args: JobArgs & { core: number }): De
     const own = parts.filter(([, , , since]) => since <= version);
     const [first] = own;
     const relocation = partition.relocations.find(
-      (entry) => kind === "gpuAddr" && entry.buffer === buffer && entry.byteOffset === 4 * (first?.[0] ?? -1),
+      (entry) =>
+        kind === "gpuAddr" &&
+        entry.buffer === buffer &&
+        entry.byteOffset === 4 * (first?.[0] ?? -1),
     );
     const target = relocation
       ? {
@@ -149,7 +152,7 @@ export function descriptorData(held: Held, args: JobArgs & { core: number }): De
       target,
       text: target ? `buffer ${target.buffer} + ${target.offset}` : field.text,
     };
-  }); // prettier-ignore
+  });
   return {
     ...args,
     cores: job.descriptors.length,

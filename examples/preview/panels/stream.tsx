@@ -87,7 +87,9 @@ function Stream(props: StreamProps): JSX.Element {
       <div class="stream-pair">
         <section class="card">
           <h2>Command stream</h2>
-          <p class="muted">Enter or a click on an INST_ADDR line opens the descriptor that it starts.</p>
+          <p class="muted">
+            Enter or a click on an INST_ADDR line opens the descriptor that it starts.
+          </p>
           <Lines data={data} active={active} setActive={setActive} open={open} />
         </section>
         <Explanation {...props} row={active} />
@@ -101,7 +103,7 @@ function Stream(props: StreamProps): JSX.Element {
       />
     </>
   );
-} // prettier-ignore
+}
 
 const ROW = 26;
 const SHOWN = 16;
@@ -243,7 +245,10 @@ function Explanation(props: StreamProps & { row: number }): JSX.Element {
 
 function Word({ word }: { word: ExplainedWord }): JSX.Element {
   const { index, name, doc, evidence, fields, target } = word;
-  const segments = useMemo(() => fields.map(({ hi, lo, name: field }) => ({ hi, lo, name: field })), [fields]); // prettier-ignore
+  const segments = useMemo(
+    () => fields.map(({ hi, lo, name: field }) => ({ hi, lo, name: field })),
+    [fields],
+  );
   return (
     <div class="word">
       <h3>
@@ -276,5 +281,4 @@ function Word({ word }: { word: ExplainedWord }): JSX.Element {
   );
 }
 
-export const bitsText = (hi: number, lo: number): string =>
-  hi === lo ? `bit ${hi}` : `bits ${hi}–${lo}`;
+const bitsText = (hi: number, lo: number): string => (hi === lo ? `bit ${hi}` : `bits ${hi}–${lo}`);

@@ -79,7 +79,8 @@ function tileText({ shape, columns }: NnTiles, index: number): string {
   const need = inputOf(shape, tile);
   const part = inside(shape, need);
   const border = need.width * need.height - part.width * part.height;
-  const outside = border === 0 ? "" : `, ${border} of ${need.width * need.height} pixels in the border`; // prettier-ignore
+  const outside =
+    border === 0 ? "" : `, ${border} of ${need.width * need.height} pixels in the border`;
   return `tile ${index} (${tile.width}×${tile.height}): writes ${rectText(tile)}; reads ${rectText(need)} (${need.width}×${need.height})${outside}`;
 }
 
@@ -104,8 +105,8 @@ export function TileDrawing({ tiles }: { tiles: NnTiles }): JSX.Element {
     <section class="card">
       <h2>Tiles, to scale</h2>
       <p class="muted">
-        Point at a tile of the output, or move with arrow keys: the input shows what it reads, with the
-        halo hatched and a dashed line around, which may reach into the border.
+        Point at a tile of the output, or move with arrow keys: the input shows what it reads, with
+        the halo hatched and a dashed line around, which may reach into the border.
       </p>
       <div class="chart-scroll tile-scroll" ref={ref}>
         {room > 0 && (
@@ -130,14 +131,18 @@ export function TileDrawing({ tiles }: { tiles: NnTiles }): JSX.Element {
       <TileSizes tiles={tiles} />
     </section>
   );
-} // prettier-ignore
+}
 
-const scaled = ({ x, y, width, height }: Rect, at: { x: number; y: number }, scale: number): Rect => ({
+const scaled = (
+  { x, y, width, height }: Rect,
+  at: { x: number; y: number },
+  scale: number,
+): Rect => ({
   x: at.x + x * scale,
   y: at.y + y * scale,
   width: Math.max(width * scale, 1),
   height: Math.max(height * scale, 1),
-}); // prettier-ignore
+});
 
 /** Lines every `step` pixels inside an image. */
 function gridPath(image: Rect, stepX: number, stepY: number): string {
@@ -152,7 +157,11 @@ function gridPath(image: Rect, stepX: number, stepY: number): string {
 function OutputImage({ tiles, layout }: { tiles: NnTiles; layout: Layout }): JSX.Element {
   const { shape } = tiles;
   const { scale, output } = layout;
-  const image = scaled({ x: 0, y: 0, width: shape.output.x, height: shape.output.y }, output, scale); // prettier-ignore
+  const image = scaled(
+    { x: 0, y: 0, width: shape.output.x, height: shape.output.y },
+    output,
+    scale,
+  );
   return (
     <>
       <text class="axis strong" x={output.x} y={output.y - 8}>
@@ -244,4 +253,9 @@ function TileSizes({ tiles }: { tiles: NnTiles }): JSX.Element {
 
 /** A whole one, how many there are, and the last one. */
 const ends = (count: number): [number, number][] =>
-  count === 1 ? [[0, 1]] : [[0, count - 1], [count - 1, 1]]; // prettier-ignore
+  count === 1
+    ? [[0, 1]]
+    : [
+        [0, count - 1],
+        [count - 1, 1],
+      ];

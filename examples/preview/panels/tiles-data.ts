@@ -79,10 +79,9 @@ function nnTiles(held: Held, args: JobArgs, value: (name: string) => number): Nn
     kernelsPerSuperblock: value("KERNELS_PER_CORE"),
     dealing: dealingOf(held, args),
     tileInputBytes: (tile.x + kernel.x - 1) * (tile.y + kernel.y - 1) * input.z,
-    overlap:
-      (readAlong("x", shape) * readAlong("y", shape)) / Math.max(input.x * input.y, 1),
+    overlap: (readAlong("x", shape) * readAlong("y", shape)) / Math.max(input.x * input.y, 1),
   };
-} // prettier-ignore
+}
 
 /** Input columns (or rows) that the tiles of one row (or column) read inside the image, each tile's own counted. */
 function readAlong(axis: "x" | "y", { input, output, kernel, tile, offset }: TileShape): number {
@@ -127,7 +126,12 @@ function tpTiles({ partition, job, cores }: JobFields): TpTiles {
       return {
         core,
         input: { x: value("IN_X_SIZE"), y: value("IN_Y_SIZE"), z: value("IN_Z_SIZE") },
-        window: { x, y, width: value("WINDOW_X_END") - x + 1, height: value("WINDOW_Y_END") - y + 1 },
+        window: {
+          x,
+          y,
+          width: value("WINDOW_X_END") - x + 1,
+          height: value("WINDOW_Y_END") - y + 1,
+        },
         tile: { x: value("TILE_X_SIZE"), y: value("TILE_Y_SIZE") },
         inputAt: place(descriptor, "IN_BASE_ADDR"),
         outputAt: place(descriptor, "OUT_BASE_ADDR"),
@@ -135,7 +139,7 @@ function tpTiles({ partition, job, cores }: JobFields): TpTiles {
       };
     }),
   };
-} // prettier-ignore
+}
 
 /** Loops that do something: more than one iteration, or the last one. */
 function loopsOf(value: (name: string) => number): TpCore["loops"] {

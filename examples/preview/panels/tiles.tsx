@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import type { JobReport } from "../../../core-as/index.ts";
 import type { PanelProps } from "../panel-types.ts";
 import { bytesText, percentText, plural } from "../shell/format.ts";
+import { PlainTable } from "../shell/plain-table.tsx";
 import { currentJob, Facts, JobChoice, Shown, useView, type Fact } from "./parts.tsx";
 import { TileDrawing } from "./tile-drawing.tsx";
 import type { NnTiles, TilesData, TpTiles } from "./tiles-data.ts";
@@ -13,7 +14,11 @@ export function TilesPanel(props: PanelProps): JSX.Element {
   // Without a choice a job that has tiles comes first.
   const fits = ({ kind }: JobReport): boolean => selection.job !== undefined || kind === "NN";
   const job = currentJob(compiled.report, selection, fits) ?? compiled.report.jobs[0];
-  const view = useView<TilesData>(props, "tiles", job ? { partition: job.partition, job: job.job } : null); // prettier-ignore
+  const view = useView<TilesData>(
+    props,
+    "tiles",
+    job ? { partition: job.partition, job: job.job } : null,
+  );
   if (!job) return <p class="notice">No operator runs on the NPU, so nothing is cut into tiles.</p>;
   return (
     <div class="hw-panel">
@@ -39,7 +44,11 @@ function nnFacts(tiles: NnTiles): Fact[] {
         ? `every second column and row is written: ${written.x}×${written.y}`
         : "columns × rows × channels",
     },
-    { name: "Input", value: sizes(shape.input), note: depthwise ? "a channel for each output channel" : `kernel ${sizes(shape.kernel)}` },
+    {
+      name: "Input",
+      value: sizes(shape.input),
+      note: depthwise ? "a channel for each output channel" : `kernel ${sizes(shape.kernel)}`,
+    },
     {
       name: "Tiles",
       value: `${columns}×${rows}`,
@@ -56,7 +65,7 @@ function nnFacts(tiles: NnTiles): Fact[] {
       note: `at most ${plural(tiles.kernelsPerSuperblock, "kernel")} a core at a time`,
     },
   ];
-} // prettier-ignore
+}
 
 function NnJob({ tiles }: { tiles: NnTiles & { sourceOp: number; op: string } }): JSX.Element {
   return (
@@ -78,49 +87,44 @@ function Dealing({ tiles }: { tiles: NnTiles }): JSX.Element {
     <section class="card">
       <h2>Kernels by core and superblock</h2>
       <p class="muted">
-        Every tile is computed superblock by superblock: each core takes its kernels of one superblock
-        at a time
+        Every tile is computed superblock by superblock: each core takes its kernels of one
+        superblock at a time
         {superblocks > 1
           ? ", and the tile is read again for the next one unless the image cache holds it."
           : "; here that is all of them."}
       </p>
-      <div class="table-scroll fitting" role="region" aria-label="Kernels by core and superblock" tabIndex={0}>
-        <table class="plain dealing">
-          <caption class="hidden">Kernels by core and superblock</caption>
-          <thead>
-            <tr>
-              <th scope="col">Core, superblock</th>
-              {Array.from({ length: superblocks }, (_, i) => (
-                <th scope="col" class="number" key={i}>
-                  {i}
-                </th>
-              ))}
-              <th scope="col" class="number">
-                All
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {dealing.map((counts, core) => (
-              <tr key={core}>
-                <th scope="row">{core}</th>
-                {counts.map((count, i) => (
-                  <td class="number" key={i}>
-                    <span class="share-bar" aria-hidden="true">
-                      <span style={{ transform: `scaleX(${count / Math.max(kernelsPerSuperblock, 1)})` }} />
-                    </span>{" "}
-                    {count}
-                  </td>
-                ))}
-                <td class="number strong">{counts.reduce((a, b) => a + b, 0)}</td>
-              </tr>
+      <PlainTable
+        caption="Kernels by core and superblock"
+        kind="dealing"
+        region="fitting"
+        head={[
+          "Core, superblock",
+          ...Array.from({ length: superblocks }, (_, i) => `>${i}`),
+          ">All",
+        ]}
+      >
+        {dealing.map((counts, core) => (
+          <tr key={core}>
+            <th scope="row">{core}</th>
+            {counts.map((count, i) => (
+              <td class="number" key={i}>
+                <span class="share-bar" aria-hidden="true">
+                  <span
+                    style={{
+                      transform: `scaleX(${count / Math.max(kernelsPerSuperblock, 1)})`,
+                    }}
+                  />
+                </span>{" "}
+                {count}
+              </td>
             ))}
-          </tbody>
-        </table>
-      </div>
+            <td class="number strong">{counts.reduce((a, b) => a + b, 0)}</td>
+          </tr>
+        ))}
+      </PlainTable>
     </section>
   );
-} // prettier-ignore
+}
 
 /** TP cores have no tiles of an output image: each walks a part of the input and writes by loops. */
 function TpJob({ tiles }: { tiles: TpTiles }): JSX.Element {
@@ -130,41 +134,38 @@ function TpJob({ tiles }: { tiles: TpTiles }): JSX.Element {
     <section class="card">
       <h2>{plural(tiles.cores.length, "TP core")}</h2>
       <p class="muted">
-        A TP job moves values: each core walks a window of its part of the input and writes where its
-        output loops lead.
+        A TP job moves values: each core walks a window of its part of the input and writes where
+        its output loops lead.
       </p>
-      <div class="table-scroll" role="region" aria-label="TP cores" tabIndex={0}>
-        <table class="plain">
-          <caption class="hidden">TP cores of the job</caption>
-          <thead>
-            <tr>
-              {["Core", "Input", "Window", "Reads from", "Writes to", "Output loops, innermost first"].map((name) => (
-                <th scope="col" key={name}>
-                  {name}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {tiles.cores.map(({ core, input, window, inputAt, outputAt, loops }) => (
-              <tr key={core}>
-                <th scope="row">{core}</th>
-                <td>{sizes(input)}</td>
-                <td>
-                  {window.width}×{window.height} at {window.x}, {window.y}
-                </td>
-                <td>{place(inputAt)}</td>
-                <td>{place(outputAt)}</td>
-                <td>
-                  {loops
-                    .map(({ count, step }) => `${count === null ? "rest" : `${count}×`} ${step} B`)
-                    .join(", ")}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <PlainTable
+        caption="TP cores of the job"
+        label="TP cores"
+        head={[
+          "Core",
+          "Input",
+          "Window",
+          "Reads from",
+          "Writes to",
+          "Output loops, innermost first",
+        ]}
+      >
+        {tiles.cores.map(({ core, input, window, inputAt, outputAt, loops }) => (
+          <tr key={core}>
+            <th scope="row">{core}</th>
+            <td>{sizes(input)}</td>
+            <td>
+              {window.width}×{window.height} at {window.x}, {window.y}
+            </td>
+            <td>{place(inputAt)}</td>
+            <td>{place(outputAt)}</td>
+            <td>
+              {loops
+                .map(({ count, step }) => `${count === null ? "rest" : `${count}×`} ${step} B`)
+                .join(", ")}
+            </td>
+          </tr>
+        ))}
+      </PlainTable>
     </section>
   );
-} // prettier-ignore
+}

@@ -152,7 +152,17 @@ function rooflineData({ executable, report }: Held): RooflineData | null {
   const points = marks.map(({ job, intensity, speed }): RooflinePoint => {
     const { partition, job: number, op, sourceOp, sourceName } = job;
     const share = job.prediction!.share;
-    return { partition, job: number, mark: markKind(job), op, sourceOp, sourceName, intensity, speed, share }; // prettier-ignore
+    return {
+      partition,
+      job: number,
+      mark: markKind(job),
+      op,
+      sourceOp,
+      sourceName,
+      intensity,
+      speed,
+      share,
+    };
   });
   return { peak, bandwidthGBs, corner, decades, points };
 }

@@ -23,16 +23,17 @@ import { profileOf } from "./profile.ts";
 import { RooflineChart } from "./roofline.tsx";
 import type { TimelineBar, TimelineData } from "./timeline-data.ts";
 
-export const MARKS = [
+const MARKS = [
   { kind: "compute", text: "NN job bound by multiplying" },
   { kind: "memory", text: "NN job bound by memory" },
   { kind: "tp", text: "TP job (moves values)" },
 ];
 
 /** A bar in a sentence. */
-export function barText(bar: TimelineBar): string {
+function barText(bar: TimelineBar): string {
   const { op, sourceOp, sourceName, ms, share, mark, observedMs } = bar;
-  const bound = mark === "tp" ? "TP cores" : `bound by ${mark === "memory" ? "memory" : "multiplying"}`; // prettier-ignore
+  const bound =
+    mark === "tp" ? "TP cores" : `bound by ${mark === "memory" ? "memory" : "multiplying"}`;
   const observed = observedMs === null ? "" : `, observed ${msText(observedMs)}`;
   return `job ${jobName(bar)} ${op} of #${sourceOp} ${sourceName}: ${msText(ms)}${observed}, ${percentText(share)} of all, ${bound}`;
 }
@@ -53,7 +54,9 @@ function Times(props: WithData): JSX.Element {
   const { data, compiled, selection, select } = props;
   const { bars, totalMs, observed, error, evidence, roofline } = data;
   const selected = currentJob(compiled.report, selection);
-  const start = bars.findIndex(({ partition, job }) => selected?.partition === partition && selected.job === job); // prettier-ignore
+  const start = bars.findIndex(
+    ({ partition, job }) => selected?.partition === partition && selected.job === job,
+  );
   const [pointed, setActive] = useState<number>();
   const active = pointed ?? Math.max(0, start);
   const bar = bars[active];
@@ -74,9 +77,20 @@ function Times(props: WithData): JSX.Element {
       value: msText(totalMs),
       note: error === null ? evidence : `± ${percentText(error)}; ${evidence}`,
     },
-    ...(observed ? [{ name: "Observed", value: msText(observed.totalMs), note: observed.evidence === "simulated" ? "simulated, which says nothing about the chip" : observed.evidence }] : []),
+    ...(observed
+      ? [
+          {
+            name: "Observed",
+            value: msText(observed.totalMs),
+            note:
+              observed.evidence === "simulated"
+                ? "simulated, which says nothing about the chip"
+                : observed.evidence,
+          },
+        ]
+      : []),
     { name: "Jobs", value: String(bars.length), note: laneNote(data) },
-  ]; // prettier-ignore
+  ];
   return (
     <>
       <Facts facts={facts} />
@@ -177,10 +191,7 @@ function TimeChart({ data, active, setActive, choose }: ChartProps): JSX.Element
       <div class="zooms">
         <label class="field">
           <span>Zoom</span>
-          <select
-            value={zoom}
-            onChange={(event) => setZoom(Number(event.currentTarget.value))}
-          >
+          <select value={zoom} onChange={(event) => setZoom(Number(event.currentTarget.value))}>
             {ZOOMS.map((factor) => (
               <option value={factor} key={factor}>
                 ×{factor}
@@ -211,7 +222,7 @@ function TimeChart({ data, active, setActive, choose }: ChartProps): JSX.Element
       </div>
     </>
   );
-} // prettier-ignore
+}
 
 function Axis({
   data,
@@ -225,12 +236,18 @@ function Axis({
   width: number;
 }): JSX.Element {
   // Labels need room; on a narrow page every second or third tick has one.
-  const step = Math.ceil(52 / Math.max(1, ((data.ticks[1] ?? data.spanMs) * scale)));
+  const step = Math.ceil(52 / Math.max(1, (data.ticks[1] ?? data.spanMs) * scale));
   return (
     <>
       {data.ticks.map((ms, i) => (
         <g key={ms}>
-          <line class="grid" x1={LEFT + ms * scale} x2={LEFT + ms * scale} y1={TOP - 4} y2={height} />
+          <line
+            class="grid"
+            x1={LEFT + ms * scale}
+            x2={LEFT + ms * scale}
+            y1={TOP - 4}
+            y2={height}
+          />
           {i % step === 0 && LEFT + ms * scale < width - 16 && (
             <text class="axis" x={LEFT + ms * scale} y={TOP - 8} text-anchor="middle">
               {ms} ms
@@ -240,7 +257,7 @@ function Axis({
       ))}
     </>
   );
-} // prettier-ignore
+}
 
 /** All bars: drawn once for each width, not for every move of the cursor. */
 function Bars({
@@ -291,7 +308,15 @@ function Bars({
   );
 }
 
-function CpuMarks({ data, scale, y }: { data: TimelineData; scale: number; y: number }): JSX.Element {
+function CpuMarks({
+  data,
+  scale,
+  y,
+}: {
+  data: TimelineData;
+  scale: number;
+  y: number;
+}): JSX.Element {
   return (
     <>
       <text class="axis strong" x={LEFT - 8} y={y + LANE / 2 + 4} text-anchor="end">
@@ -308,7 +333,7 @@ function CpuMarks({ data, scale, y }: { data: TimelineData; scale: number; y: nu
       ))}
     </>
   );
-} // prettier-ignore
+}
 
 function Cursor({
   bar,

@@ -86,7 +86,8 @@ function keptOf(held: Held, args: KernelArgs): Kept {
   let entry = kept.get(partition);
   if (entry?.key !== key) {
     const fields = coefficientFieldsOf(executable, args.partition, args.job);
-    const contents = job.coefficients === null ? null : partition.buffers[job.coefficients]?.contents;
+    const contents =
+      job.coefficients === null ? null : partition.buffers[job.coefficients]?.contents;
     if (!fields || !contents)
       throw new UsageError(`job ${args.partition}.${args.job} has no kernels`, "job");
     const annotated = annotateCoefficients(contents, fields, args.core);
@@ -102,7 +103,7 @@ function keptOf(held: Held, args: KernelArgs): Kept {
     entry.kernel = args.kernel;
   }
   return entry;
-} // prettier-ignore
+}
 
 /** Indices of the spans that yield a weight, the bias or the offset of a kernel. */
 function spansOf(stream: CoreStream, kernel: number): number[] {

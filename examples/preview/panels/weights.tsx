@@ -43,18 +43,17 @@ export function WeightsPanel(props: PanelProps): JSX.Element {
       <div class="choices-row">
         <JobChoice compiled={compiled} current={job} select={select} fits={hasKernels} />
         {view.data && (
-          <KernelChoice
-            data={view.data}
-            choose={(next) => setChosen({ job: name, ...next })}
-          />
+          <KernelChoice data={view.data} choose={(next) => setChosen({ job: name, ...next })} />
         )}
       </div>
       <Shown view={view}>
-        {(data) => <Kernel key={`${name}/${data.core}/${data.kernel}`} {...props} data={data} job={job} />}
+        {(data) => (
+          <Kernel key={`${name}/${data.core}/${data.kernel}`} {...props} data={data} job={job} />
+        )}
       </Shown>
     </div>
   );
-} // prettier-ignore
+}
 
 function KernelChoice({
   data,
@@ -109,7 +108,8 @@ const bitsText = (bits: number): string => `${grouped(bits)} bits`;
 
 function factsOf(data: WeightsData): Fact[] {
   const { figures, channel, runBits, symbolMap, superblock, bias, fields } = data;
-  const { weights, zeros, rawBits, weightBits, wordBits, coreBits, coreWeights, jobBitsPerWeight } = figures; // prettier-ignore
+  const { weights, zeros, rawBits, weightBits, wordBits, coreBits, coreWeights, jobBitsPerWeight } =
+    figures;
   return [
     {
       name: "Output channel",
@@ -143,7 +143,10 @@ function factsOf(data: WeightsData): Fact[] {
       ? {
           name: "Run width",
           value: runBits === 0 ? "none" : plural(runBits, "bit"),
-          note: runBits === 0 ? "each weight is a byte" : `up to ${plural(2 ** runBits - 1, "zero")} before a byte`,
+          note:
+            runBits === 0
+              ? "each weight is a byte"
+              : `up to ${plural(2 ** runBits - 1, "zero")} before a byte`,
         }
       : {
           name: "Symbols",
@@ -151,7 +154,7 @@ function factsOf(data: WeightsData): Fact[] {
           note: `bit lengths that symbols 0 to 7 stand for${runBits === 0 ? "" : `; zero runs of ${plural(runBits, "bit")}`}`,
         },
   ];
-} // prettier-ignore
+}
 
 function Kernel(props: PanelProps & { data: WeightsData; job: JobReport }): JSX.Element {
   const { data, job } = props;
@@ -165,8 +168,9 @@ function Kernel(props: PanelProps & { data: WeightsData; job: JobReport }): JSX.
         <section class="card">
           <h2>Weights</h2>
           <p class="muted">
-            {planesText(data)}. Filled squares are above the zero point, hollow ones below, with areas
-            in proportion to the largest of the kernel, {largestText(data)}. Click one to see its bits.
+            {planesText(data)}. Filled squares are above the zero point, hollow ones below, with
+            areas in proportion to the largest of the kernel, {largestText(data)}. Click one to see
+            its bits.
           </p>
           <HeatMap
             data={data}
@@ -176,13 +180,17 @@ function Kernel(props: PanelProps & { data: WeightsData; job: JobReport }): JSX.
           />
           <p class="chart-line">{tapText(data, tap)}</p>
           <Origin data={data} />
-          <AsTable caption="Weights" head={["Weight", ">Value", ">Byte"]} rows={() => tableRows(data)} />
+          <AsTable
+            caption="Weights"
+            head={["Weight", ">Value", ">Byte"]}
+            rows={() => tableRows(data)}
+          />
         </section>
         <BitStream {...props} job={job} weights={data} wanted={wanted} setTap={setTap} />
       </div>
     </>
   );
-} // prettier-ignore
+}
 
 /** The weight that is farthest from the zero point. */
 function largestText({ weights }: WeightsData): string {

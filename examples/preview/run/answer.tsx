@@ -9,6 +9,7 @@ import {
   type RankedClass,
 } from "../../../core-as/index.ts";
 import { grouped, percentText } from "../shell/format.ts";
+import { PlainTable } from "../shell/plain-table.tsx";
 import { inputPixels, Pixels } from "./canvas.tsx";
 import { classColour, cssColour } from "./colours.ts";
 import type { Shown } from "./picture-data.ts";
@@ -165,42 +166,26 @@ function Detections(props: AnswerProps & { detections: readonly Detection[] }): 
       )}
       <div class="answer-text">
         <Threshold value={threshold} change={setThreshold} what="Boxes" />
-        <div class="table-scroll" tabIndex={0} role="region" aria-label="Detections">
-          <table class="plain">
-            <caption class="hidden">Detections; places in percent of the picture</caption>
-            <thead>
-              <tr>
-                <th scope="col">What</th>
-                <th scope="col" class="number">
-                  Score
-                </th>
-                <th scope="col" class="number">
-                  Left, top
-                </th>
-                <th scope="col" class="number">
-                  Right, bottom
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {detections.map((one, i) => (
-                <tr key={i} class={one.score >= threshold ? undefined : "faint"}>
-                  <th scope="row">
-                    <Key index={one.class} /> {nameOf(one)}
-                  </th>
-                  <td class="number">{one.score.toFixed(3)}</td>
-                  <td class="number">
-                    {percent(one.box.left)}, {percent(one.box.top)}
-                  </td>
-                  <td class="number">
-                    {percent(one.box.right)}, {percent(one.box.bottom)}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-          {detections.length === 0 && <p class="nothing">The model found nothing.</p>}
-        </div>
+        <PlainTable
+          caption="Detections; places in percent of the picture"
+          label="Detections"
+          head={["What", ">Score", ">Left, top", ">Right, bottom"]}
+        >
+          {detections.map((one, i) => (
+            <tr key={i} class={one.score >= threshold ? undefined : "faint"}>
+              <th scope="row">
+                <Key index={one.class} /> {nameOf(one)}
+              </th>
+              <td class="number">{one.score.toFixed(3)}</td>
+              <td class="number">
+                {percent(one.box.left)}, {percent(one.box.top)}
+              </td>
+              <td class="number">
+                {percent(one.box.right)}, {percent(one.box.bottom)}
+              </td>
+            </tr>
+          ))}
+        </PlainTable>
       </div>
     </div>
   );
@@ -311,33 +296,21 @@ function Pose(props: AnswerProps & { keypoints: readonly Keypoint[] }): JSX.Elem
       )}
       <div class="answer-text">
         <Threshold value={threshold} change={setThreshold} what="Key points" />
-        <div class="table-scroll" tabIndex={0} role="region" aria-label="Key points">
-          <table class="plain">
-            <caption class="hidden">Key points; places in percent of the picture</caption>
-            <thead>
-              <tr>
-                <th scope="col">Key point</th>
-                <th scope="col" class="number">
-                  Score
-                </th>
-                <th scope="col" class="number">
-                  x, y
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {keypoints.map(({ name, score, x, y }) => (
-                <tr key={name} class={score >= threshold ? undefined : "faint"}>
-                  <th scope="row">{name}</th>
-                  <td class="number">{score.toFixed(3)}</td>
-                  <td class="number">
-                    {percent(x)}, {percent(y)}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <PlainTable
+          caption="Key points; places in percent of the picture"
+          label="Key points"
+          head={["Key point", ">Score", ">x, y"]}
+        >
+          {keypoints.map(({ name, score, x, y }) => (
+            <tr key={name} class={score >= threshold ? undefined : "faint"}>
+              <th scope="row">{name}</th>
+              <td class="number">{score.toFixed(3)}</td>
+              <td class="number">
+                {percent(x)}, {percent(y)}
+              </td>
+            </tr>
+          ))}
+        </PlainTable>
       </div>
     </div>
   );

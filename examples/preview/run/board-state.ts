@@ -1,5 +1,6 @@
 // The connection to a board. It outlives the panel, not the page; the token is not kept beside it.
 // SPDX-License-Identifier: MIT
+import { NpuError, TransportError } from "../../../core-as/index.ts";
 import type { BoardCapabilities } from "../../../transport-ws/index.ts";
 import type { Compiled, PanelProps } from "../panel-types.ts";
 import { keepProfile } from "../panels/profile.ts";
@@ -87,7 +88,7 @@ export async function connect(url: string, token: string, plaintext: boolean): P
 function lost(which: BoardTransport, message: string): void {
   if (board !== which) return;
   board = null;
-  const failure = { message, code: "TW_IO_LOST", meaning: "", where: [] };
+  const failure = failureOf(new TransportError("TW_IO_LOST", message));
   boardStore.set({
     status: "lost",
     capabilities: null,
@@ -135,7 +136,10 @@ async function simulatedOutputs(props: PanelProps): Promise<Uint8Array[]> {
   if (!isCurrent(props.compiled)) await simulate(props, false);
   const { outcome, failure } = runStore.value;
   if (outcome === null || !isCurrent(props.compiled))
-    throw new Error(`the simulator gave nothing to compare with: ${failure?.message ?? "stopped"}`);
+    throw new NpuError(
+      `the simulator gave nothing to compare with: ${failure?.message ?? "it was stopped"}`,
+      { code: failure?.code ?? "TW_IO_ABORTED" },
+    );
   return outcome.outputs;
 }
 

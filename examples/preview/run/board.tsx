@@ -3,6 +3,7 @@
 import type { JSX } from "preact";
 import { useRef, useState } from "preact/hooks";
 import type { PanelProps } from "../panel-types.ts";
+import { Check } from "../shell/controls.tsx";
 import { bytesText, grouped, msText } from "../shell/format.ts";
 import { FailureBox } from "../shell/status.tsx";
 import { Answer } from "./answer.tsx";
@@ -128,15 +129,9 @@ function Connection(): JSX.Element {
         input.
       </p>
       {isOpen(address) && (
-        <label class="check">
-          <input
-            type="checkbox"
-            checked={plaintext}
-            disabled={isBusy}
-            onChange={(event) => setPlaintext(event.currentTarget.checked)}
-          />
+        <Check checked={plaintext} change={setPlaintext} disabled={isBusy}>
           Send the token unencrypted: everybody on the network can read it
-        </label>
+        </Check>
       )}
       <div class="row">
         <button type="submit" class={isBusy ? "button" : "button primary"}>
@@ -244,14 +239,9 @@ function Start(props: PanelProps): JSX.Element {
       >
         Run on the board
       </button>
-      <label class="check">
-        <input
-          type="checkbox"
-          checked={profile}
-          onChange={(event) => setProfile(event.currentTarget.checked)}
-        />
+      <Check checked={profile} change={setProfile}>
         Time of every job, in a second run
-      </label>
+      </Check>
       <p class="muted small-text progress-line" role="status">
         {running && upload && share < 1
           ? `uploading ${bytesText(upload.sent)} of ${bytesText(upload.total)}`

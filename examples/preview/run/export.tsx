@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { JobProfile } from "../../../core-as/index.ts";
 import type { PanelProps } from "../panel-types.ts";
+import { Check } from "../shell/controls.tsx";
 import { failureOf, type Failure } from "../shell/failure.ts";
 import { bytesText } from "../shell/format.ts";
 import { FailureBox } from "../shell/status.tsx";
@@ -109,17 +110,15 @@ export function ExportPanel({ compiled, service }: PanelProps): JSX.Element {
             </li>
           ))}
         </ul>
-        <label class="check">
-          <input
-            type="checkbox"
-            checked={withTimes && found !== null}
-            disabled={found === null}
-            onChange={(event) => setWithTimes(event.currentTarget.checked)}
-          />
+        <Check
+          checked={withTimes && found !== null}
+          change={setWithTimes}
+          disabled={found === null}
+        >
           {found === null
             ? "Observed times beside the predicted ones: first run with “Time of every job”"
             : `Times of jobs from ${found.from} (${found.evidence}) beside the predicted ones`}
-        </label>
+        </Check>
       </section>
       <SettingsLink />
     </div>

@@ -169,7 +169,7 @@ function Samples({
   );
 }
 
-export function FileChoice({
+function FileChoice({
   title,
   accept,
   choose,

@@ -13,6 +13,7 @@ import {
   type TensorDifference,
 } from "../../../core-as/index.ts";
 import type { PanelProps } from "../panel-types.ts";
+import { Check, WorkBar } from "../shell/controls.tsx";
 import { failureOf, type Failure } from "../shell/failure.ts";
 import { grouped, percentText, plural, sizesText } from "../shell/format.ts";
 import { FailureBox } from "../shell/status.tsx";
@@ -126,25 +127,10 @@ function Start(props: PanelProps): JSX.Element {
           Cancel
         </button>
       </div>
-      <label class="check">
-        <input
-          type="checkbox"
-          checked={float}
-          onChange={(event) => setFloat(event.currentTarget.checked)}
-        />
+      <Check checked={float} change={setFloat}>
         Also with a float evaluation; slower
-      </label>
-      <div
-        class={running ? "bar" : "bar idle"}
-        role="progressbar"
-        aria-label="Comparing"
-        aria-valuemin={0}
-        aria-valuemax={100}
-        aria-valuenow={Math.round((running?.done ?? 0) * 100)}
-        aria-valuetext={running?.what ?? "not started"}
-      >
-        <span style={{ transform: `scaleX(${running ? Math.max(0.03, running.done) : 0})` }} />
-      </div>
+      </Check>
+      <WorkBar label="Comparing" done={running?.done} text={running?.what ?? "not started"} />
       <p class="muted small-text progress-line">{running?.what}</p>
     </section>
   );

@@ -3,6 +3,7 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { PanelProps } from "../panel-types.ts";
+import { Check, WorkBar } from "../shell/controls.tsx";
 import { FailureBox } from "../shell/status.tsx";
 import { Answer } from "./answer.tsx";
 import { Inputs } from "./inputs.tsx";
@@ -72,7 +73,6 @@ function Start({
 }: PanelProps & { profile: boolean; setProfile(profile: boolean): void }): JSX.Element {
   const state = useStore(runStore);
   const { running } = state;
-  const percent = Math.round((running?.done ?? 0) * 100);
   return (
     <section class="card start" aria-label="Simulation">
       <div class="row">
@@ -93,24 +93,10 @@ function Start({
           Cancel
         </button>
       </div>
-      <label class="check">
-        <input
-          type="checkbox"
-          checked={profile}
-          onChange={(event) => setProfile(event.currentTarget.checked)}
-        />
+      <Check checked={profile} change={setProfile}>
         Time of every job, in a second run
-      </label>
-      <div
-        class={running ? "bar" : "bar idle"}
-        role="progressbar"
-        aria-label="Simulating"
-        aria-valuemin={0}
-        aria-valuemax={100}
-        aria-valuenow={percent}
-      >
-        <span style={{ transform: `scaleX(${running ? Math.max(0.03, running.done) : 0})` }} />
-      </div>
+      </Check>
+      <WorkBar label="Simulating" done={running?.done} />
     </section>
   );
 }

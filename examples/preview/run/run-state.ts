@@ -1,7 +1,7 @@
 // The inputs that were chosen for a model, and what it made of them. One for the page: the panels of this folder share it.
 // SPDX-License-Identifier: MIT
 import { proxy, type Remote } from "comlink";
-import type { JobProfile, SubmitResult } from "../../../core-as/index.ts";
+import { TransportError, type JobProfile, type SubmitResult } from "../../../core-as/index.ts";
 import type { Compiled, PanelProps } from "../panel-types.ts";
 import type { PreviewService } from "../service.ts";
 import { failureOf, type Failure } from "../shell/failure.ts";
@@ -57,7 +57,7 @@ const NOTHING: RunState = {
 export const runStore = new Store<RunState>(NOTHING);
 
 /** Classes that are listed. */
-export const TOP = 5;
+const TOP = 5;
 
 /** Another model, not the same in another mode or for another chip. */
 const modelOf = ({ name, report }: Compiled): string => `${name} ${report.model.sha256}`;
@@ -137,7 +137,8 @@ async function rawInput(
 ): Promise<ChosenInput> {
   const bytes = new Uint8Array(await file.arrayBuffer());
   if (bytes.length !== wanted)
-    throw new Error(
+    throw new TransportError(
+      "TW_IO_INPUT",
       `${name} has ${bytes.length} bytes; the input is ${type} [${shape.join(", ")}] = ${wanted} bytes`,
     );
   return { name, bytes, shown: null };

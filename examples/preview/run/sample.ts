@@ -1,5 +1,6 @@
 // Pictures and labels that come with the page, for the model that they belong to.
 // SPDX-License-Identifier: MIT
+import { sha256Hex, TransportError } from "../../../core-as/index.ts";
 import type { RunInfo } from "./run-data.ts";
 import { readLabels, type Labels } from "./run-state.ts";
 
@@ -12,7 +13,11 @@ export const SAMPLE_PICTURES = ["three.png", "seven.png", "eight.png"].map((name
 
 async function fetchFile(name: string): Promise<Blob> {
   const response = await fetch(fileOf(name));
-  if (!response.ok) throw new Error(`${name} could not be loaded: HTTP ${response.status}`);
+  if (!response.ok)
+    throw new TransportError(
+      "TW_IO_NOT_FOUND",
+      `${name} could not be loaded: HTTP ${response.status}`,
+    );
   return response.blob();
 }
 
@@ -22,8 +27,7 @@ export const samplePicture = (name: string): Promise<Blob> => fetchFile(name);
 export async function isSample({ inputs, sha256 }: RunInfo): Promise<boolean> {
   if (inputs[0]?.shape.join() !== "1,28,28,1" || !isSecureContext) return false;
   const model = await (await fetchFile("digits.tflite")).arrayBuffer();
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", model));
-  return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("") === sha256;
+  return (await sha256Hex(new Uint8Array(model))) === sha256;
 }
 
 export async function sampleLabels(): Promise<Labels> {

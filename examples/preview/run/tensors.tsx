@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { elementsOf, realValuesOf, type TensorInfo } from "../../../core-as/index.ts";
 import { bytesText, grouped, sizesText } from "../shell/format.ts";
+import { PlainTable } from "../shell/plain-table.tsx";
 import { saveFile } from "./save.ts";
 
 /** Rows of a page. */
@@ -118,40 +119,25 @@ function ValueTable({ info, bytes }: { info: TensorInfo; bytes: Uint8Array }): J
         </label>
         <span class="muted small-text number">of {grouped(count)}</span>
       </div>
-      <div
-        class="table-scroll values"
-        tabIndex={0}
-        role="region"
-        aria-label={`Values of ${info.name}`}
+      <PlainTable
+        caption={`Values of ${info.name}`}
+        region="values"
+        head={[">Element", "Place", ">Bytes", ">Stored", ">Real"]}
       >
-        <table class="plain">
-          <caption class="hidden">Values of {info.name}</caption>
-          <thead>
-            <tr>
-              {["Element", "Place", "Bytes", "Stored", "Real"].map((title, i) => (
-                <th key={title} scope="col" class={i === 1 ? undefined : "number"}>
-                  {title}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {Array.from({ length: last - first }, (_, i) => (
-              <tr key={i}>
-                <th scope="row" class="number">
-                  {first + i}
-                </th>
-                <td class="number-text">{placeOf(first + i, info.shape)}</td>
-                <td class="number">
-                  <code>{hex(slice.subarray(i * width, (i + 1) * width))}</code>
-                </td>
-                <td class="number">{stored ? stored[i] : ""}</td>
-                <td class="number">{real ? realText(real[i]!) : ""}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+        {Array.from({ length: last - first }, (_, i) => (
+          <tr key={i}>
+            <th scope="row" class="number">
+              {first + i}
+            </th>
+            <td class="number-text">{placeOf(first + i, info.shape)}</td>
+            <td class="number">
+              <code>{hex(slice.subarray(i * width, (i + 1) * width))}</code>
+            </td>
+            <td class="number">{stored ? stored[i] : ""}</td>
+            <td class="number">{real ? realText(real[i]!) : ""}</td>
+          </tr>
+        ))}
+      </PlainTable>
     </>
   );
 }

@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import type { CompileReport, JobProfile } from "../../../core-as/index.ts";
 import type { Selection } from "../panel-types.ts";
 import { msText } from "../shell/format.ts";
+import { PlainTable } from "../shell/plain-table.tsx";
 
 /** "1.234 ms predicted", with the range that the error of the prediction leaves. */
 export function Predicted({ report }: { report: CompileReport }): JSX.Element {
@@ -59,45 +60,34 @@ export function JobTimes({
 }: JobTimesProps): JSX.Element {
   const seen = new Map(jobs.map((job) => [`${job.partition}.${job.job}`, job]));
   return (
-    <div class="table-scroll job-times" tabIndex={0} role="region" aria-label="Times of jobs">
-      <table class="plain">
-        <caption class="hidden">Predicted and observed time of every job</caption>
-        <thead>
-          <tr>
-            <th scope="col">Job, for operator</th>
-            <th scope="col" class="number">
-              Predicted
+    <PlainTable
+      caption="Predicted and observed time of every job"
+      label="Times of jobs"
+      region="job-times"
+      head={["Job, for operator", ">Predicted", `>${observed}`]}
+    >
+      {report.jobs.map(({ partition, job, kind, op, sourceOp, sourceName, prediction }) => {
+        const own = seen.get(`${partition}.${job}`);
+        const isSelected = selection.partition === partition && selection.job === job;
+        return (
+          <tr key={`${partition}.${job}`} class={isSelected ? "selected" : undefined}>
+            <th scope="row">
+              <button
+                type="button"
+                class="link"
+                onClick={() => select({ op: sourceOp, partition, job })}
+              >
+                {partition}.{job} {kind} {op}
+              </button>{" "}
+              <span class="muted job-of">
+                #{sourceOp} {sourceName}
+              </span>
             </th>
-            <th scope="col" class="number">
-              {observed}
-            </th>
+            <td class="number">{prediction ? msText(prediction.ms) : ""}</td>
+            <td class="number">{own ? observedText(own.milliseconds) : "not told"}</td>
           </tr>
-        </thead>
-        <tbody>
-          {report.jobs.map(({ partition, job, kind, op, sourceOp, sourceName, prediction }) => {
-            const own = seen.get(`${partition}.${job}`);
-            const isSelected = selection.partition === partition && selection.job === job;
-            return (
-              <tr key={`${partition}.${job}`} class={isSelected ? "selected" : undefined}>
-                <th scope="row">
-                  <button
-                    type="button"
-                    class="link"
-                    onClick={() => select({ op: sourceOp, partition, job })}
-                  >
-                    {partition}.{job} {kind} {op}
-                  </button>{" "}
-                  <span class="muted job-of">
-                    #{sourceOp} {sourceName}
-                  </span>
-                </th>
-                <td class="number">{prediction ? msText(prediction.ms) : ""}</td>
-                <td class="number">{own ? observedText(own.milliseconds) : "not told"}</td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
-    </div>
+        );
+      })}
+    </PlainTable>
   );
 }

@@ -1,12 +1,17 @@
 // An error as the page shows it: the line that the command line tool prints, and where it was found.
 // SPDX-License-Identifier: MIT
-import { ERROR_CODES, NpuError, type ErrorLocation } from "../../../core-as/index.ts";
+import {
+  ERROR_CODES,
+  NpuError,
+  type ErrorCode,
+  type ErrorLocation,
+} from "../../../core-as/index.ts";
 
 export interface Failure {
   /** The same text as after "error:" on a terminal. */
   message: string;
-  code: string;
-  /** What the code means in general; "" for one that this build does not know. */
+  code: ErrorCode;
+  /** What the code means in general. */
   meaning: string;
   where: [name: string, value: string][];
 }
@@ -29,7 +34,7 @@ export function failureOf(error: unknown): Failure {
   return {
     message,
     code,
-    meaning: ERROR_CODES[code] ?? "",
+    meaning: ERROR_CODES[code],
     where: (Object.keys(PLACES) as (keyof ErrorLocation)[]).flatMap((name) => {
       const value = where[name];
       if (value === undefined) return [];

@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: MIT
 import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
-import { CHIPS } from "../../../core-as/index.ts";
+import { ACCURACIES, CHIPS } from "../../../core-as/index.ts";
 import type { Controller, State } from "./controller.ts";
 import { useDocumentEvent } from "./hooks.ts";
 import { AutoIcon, LinkIcon, Logo, MoonIcon, OpenIcon, SlidersIcon, SunIcon } from "./icons.tsx";
-import { ACCURACIES, DEFAULTS, type Settings, type Theme } from "./settings.ts";
+import { DEFAULTS, type Settings, type Theme } from "./settings.ts";
 
 interface Props {
   controller: Controller;

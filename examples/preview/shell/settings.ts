@@ -1,11 +1,8 @@
 // What a reader chose, and its form in the address: a link restores the view, never the model.
 // SPDX-License-Identifier: MIT
-import { CHIPS, type CompileMode } from "../../../core-as/index.ts";
+import { ACCURACIES, CHIPS, type Accuracy, type CompileMode } from "../../../core-as/index.ts";
 
 export type Theme = "auto" | "light" | "dark";
-
-/** Error budget of layers with a scale for each channel, as in the compiler. */
-export const ACCURACIES = ["exact", "balanced", "fast"] as const;
 
 /** What the compiler is told. */
 export interface CompileChoices {
@@ -13,7 +10,7 @@ export interface CompileChoices {
   mode: CompileMode;
   exactRounding: boolean;
   capturedOnly: boolean;
-  accuracy: (typeof ACCURACIES)[number];
+  accuracy: Accuracy;
   /** compatible mode: emit what the reference driver emits even where it computes wrong results. */
   allowQuirks: boolean;
 }

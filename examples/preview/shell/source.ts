@@ -1,5 +1,6 @@
 // Files that a reader hands to the page.
 // SPDX-License-Identifier: MIT
+import { TransportError } from "../../../core-as/index.ts";
 
 export interface Source {
   /** Without folders. */
@@ -31,6 +32,10 @@ export async function readSource(file: File): Promise<Source> {
 /** The sample that comes with the page. */
 export async function fetchSample(): Promise<Source> {
   const response = await fetch(new URL("sample/digits.tflite", document.baseURI));
-  if (!response.ok) throw new Error(`the sample could not be loaded: HTTP ${response.status}`);
+  if (!response.ok)
+    throw new TransportError(
+      "TW_IO_NOT_FOUND",
+      `the sample could not be loaded: HTTP ${response.status}`,
+    );
   return sourceOf("digits.tflite", new Uint8Array(await response.arrayBuffer()));
 }

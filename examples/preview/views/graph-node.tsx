@@ -107,7 +107,7 @@ const octagon = (width: number, height: number): string =>
   `M${CUT} 0H${width - CUT}L${width} ${CUT}V${height - CUT}L${width - CUT} ${height}H${CUT}L0 ${height - CUT}V${CUT}Z`;
 
 /** What a screen reader says about a node: what is written on it, and what that does not say. */
-export function nodeLabel({ kind, op, title, shape, share }: NodeView): string {
+function nodeLabel({ kind, op, title, shape, share }: NodeView): string {
   if (op === null) return `${kind} ${sizesText(shape)}, ${title}`;
   const written = endOf(title, LONGEST);
   const place = `${written} #${op} ${kind.toUpperCase()} ${endOf(sizesText(shape), LONGEST - 1)}`;

@@ -6,7 +6,7 @@ import type { CompileReport, JobReport } from "../../../core-as/index.ts";
 import type { Selection } from "../panel-types.ts";
 import { bytesText, grouped, msText, percentText } from "../shell/format.ts";
 import type { TableProps } from "./operators.tsx";
-import { DataTable, ShareBar, type Column } from "./table.tsx";
+import { DataTable, TextFilter, ShareBar, type Column } from "./table.tsx";
 
 type Size = JobReport["output"];
 type Nn = NonNullable<JobReport["nn"]>;
@@ -184,15 +184,7 @@ export function JobsPanel(props: TableProps): JSX.Element {
   return (
     <div class="table-panel">
       <div class="filters" role="search" aria-label="Filter jobs">
-        <label class="field grow">
-          <span>Filter</span>
-          <input
-            type="search"
-            placeholder="Job, operator, tensor"
-            value={text}
-            onInput={(event) => setText(event.currentTarget.value)}
-          />
-        </label>
+        <TextFilter placeholder="Job, operator, tensor" text={text} setText={setText} />
         <label class="field">
           <span>Unit</span>
           <select value={unit} onChange={(event) => setUnit(event.currentTarget.value)}>

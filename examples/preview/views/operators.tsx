@@ -5,7 +5,7 @@ import { useMemo, useState } from "preact/hooks";
 import type { CompileReport, OperatorReport } from "../../../core-as/index.ts";
 import type { Selection } from "../panel-types.ts";
 import { amountText, endOf, grouped, msText, percentText } from "../shell/format.ts";
-import { DataTable, PlaceTag, ShareBar, type Column } from "./table.tsx";
+import { DataTable, TextFilter, PlaceTag, ShareBar, type Column } from "./table.tsx";
 
 export interface TableProps {
   report: CompileReport;
@@ -16,7 +16,7 @@ export interface TableProps {
 }
 
 /** Why an operator is where it is: the sentence for the CPU, the evidence for the NPU. */
-export const whyText = ({ reason, evidence }: OperatorReport): string => reason ?? evidence ?? "";
+const whyText = ({ reason, evidence }: OperatorReport): string => reason ?? evidence ?? "";
 
 function columnsOf(report: CompileReport, select: TableProps["select"]): Column<OperatorReport>[] {
   const most = Math.max(0, ...report.operators.map(({ share }) => share ?? 0));
@@ -107,15 +107,7 @@ export function OperatorsPanel(props: TableProps): JSX.Element {
   return (
     <div class="table-panel">
       <div class="filters" role="search" aria-label="Filter operators">
-        <label class="field grow">
-          <span>Filter</span>
-          <input
-            type="search"
-            placeholder="Name, output, reason"
-            value={text}
-            onInput={(event) => setText(event.currentTarget.value)}
-          />
-        </label>
+        <TextFilter placeholder="Name, output, reason" text={text} setText={setText} />
         <label class="field">
           <span>Runs on</span>
           <select value={place} onChange={(event) => setPlace(event.currentTarget.value)}>

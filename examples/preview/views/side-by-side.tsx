@@ -6,6 +6,7 @@ import type { CompileReport } from "../../../core-as/index.ts";
 import type { Compiled } from "../panel-types.ts";
 import type { Controller, State } from "../shell/controller.ts";
 import { bytesText, changeText, grouped, msText, percentText } from "../shell/format.ts";
+import { PlainTable } from "../shell/plain-table.tsx";
 import { FailureBox } from "../shell/status.tsx";
 import { compressionOf } from "./compression.ts";
 import { PlaceTag } from "./table.tsx";
@@ -81,41 +82,25 @@ function Totals({
   compatible: Compiled;
 }): JSX.Element {
   return (
-    <div class="table-scroll" role="region" aria-label="Totals of both modes" tabIndex={0}>
-      <table class="plain">
-        <caption class="hidden">Totals of both modes</caption>
-        <thead>
-          <tr>
-            <th scope="col">Figure</th>
-            <th scope="col" class="number">
-              Optimised
-            </th>
-            <th scope="col" class="number">
-              Compatible
-            </th>
-            <th scope="col" class="number">
-              Change
-            </th>
+    <PlainTable
+      caption="Totals of both modes"
+      head={["Figure", ">Optimised", ">Compatible", ">Change"]}
+    >
+      {ROWS.map(({ name, of, text, better }) => {
+        const [now, before] = [of(optimised.report), of(compatible.report)];
+        const known = now !== null && before !== null;
+        return (
+          <tr key={name}>
+            <th scope="row">{name}</th>
+            <td class="number strong">{now === null ? "–" : text(now)}</td>
+            <td class="number">{before === null ? "–" : text(before)}</td>
+            <td class={`number ${known ? verdict(now, before, better) : ""}`}>
+              {known ? changeText(now, before) : "–"}
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {ROWS.map(({ name, of, text, better }) => {
-            const [now, before] = [of(optimised.report), of(compatible.report)];
-            const known = now !== null && before !== null;
-            return (
-              <tr key={name}>
-                <th scope="row">{name}</th>
-                <td class="number strong">{now === null ? "–" : text(now)}</td>
-                <td class="number">{before === null ? "–" : text(before)}</td>
-                <td class={`number ${known ? verdict(now, before, better) : ""}`}>
-                  {known ? changeText(now, before) : "–"}
-                </td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
-    </div>
+        );
+      })}
+    </PlainTable>
   );
 }
 
@@ -144,48 +129,34 @@ function Operators({
   return (
     <>
       <h2>Operators</h2>
-      <div class="table-scroll" role="region" aria-label="Operators in both modes" tabIndex={0}>
-        <table class="plain compare-operators">
-          <caption class="hidden">Operators in both modes</caption>
-          <thead>
-            <tr>
-              <th scope="col" class="number">
-                #
-              </th>
-              <th scope="col">Operator</th>
-              <th scope="col" colSpan={2}>
-                Optimised
-              </th>
-              <th scope="col" colSpan={2}>
-                Compatible
-              </th>
-              <th scope="col" class="number">
-                Change
-              </th>
+      <PlainTable
+        caption="Operators in both modes"
+        kind="compare-operators"
+        head={[
+          ">#",
+          "Operator",
+          { name: "Optimised", columns: 2 },
+          { name: "Compatible", columns: 2 },
+          ">Change",
+        ]}
+      >
+        {optimised.operators.map((operator, i) => {
+          const { op, name, predictedMs } = operator;
+          const before = compatible.operators[i]!;
+          const known = predictedMs !== null && before.predictedMs !== null;
+          return (
+            <tr key={op}>
+              <td class="number">{op}</td>
+              <th scope="row">{name}</th>
+              <Side place={operator.place} ms={predictedMs} most={most} />
+              <Side place={before.place} ms={before.predictedMs} most={most} />
+              <td class={`number ${known ? verdict(predictedMs, before.predictedMs!, -1) : ""}`}>
+                {known ? changeText(predictedMs, before.predictedMs!) : "–"}
+              </td>
             </tr>
-          </thead>
-          <tbody>
-            {optimised.operators.map((operator, i) => {
-              const { op, name, predictedMs } = operator;
-              const before = compatible.operators[i]!;
-              const known = predictedMs !== null && before.predictedMs !== null;
-              return (
-                <tr key={op}>
-                  <td class="number">{op}</td>
-                  <th scope="row">{name}</th>
-                  <Side place={operator.place} ms={predictedMs} most={most} />
-                  <Side place={before.place} ms={before.predictedMs} most={most} />
-                  <td
-                    class={`number ${known ? verdict(predictedMs, before.predictedMs!, -1) : ""}`}
-                  >
-                    {known ? changeText(predictedMs, before.predictedMs!) : "–"}
-                  </td>
-                </tr>
-              );
-            })}
-          </tbody>
-        </table>
-      </div>
+          );
+        })}
+      </PlainTable>
     </>
   );
 }

@@ -97,3 +97,26 @@ export function ShareBar({ share, text }: { share: number; text: string }): JSX.
 export function PlaceTag({ place }: { place: "npu" | "cpu" }): JSX.Element {
   return <span class={`place ${place}`}>{place.toUpperCase()}</span>;
 }
+
+/** The field that narrows a table down to rows with a text. */
+export function TextFilter({
+  placeholder,
+  text,
+  setText,
+}: {
+  placeholder: string;
+  text: string;
+  setText(text: string): void;
+}): JSX.Element {
+  return (
+    <label class="field grow">
+      <span>Filter</span>
+      <input
+        type="search"
+        placeholder={placeholder}
+        value={text}
+        onInput={(event) => setText(event.currentTarget.value)}
+      />
+    </label>
+  );
+}

@@ -10,7 +10,7 @@ export const SIDE = 28;
 /** Bytes of a digit. */
 export const PIXELS = SIDE * SIDE;
 /** Of every class, this many digits at the end of the package's file are held back: 1,000 in all. */
-export const HELD_BACK_PER_CLASS = 100;
+const HELD_BACK_PER_CLASS = 100;
 
 /** Pictures of one byte a pixel (0 background, 255 ink), `PIXELS` each, and their classes. */
 export interface Digits {

@@ -19,7 +19,7 @@ const PIXEL: Affine = { scale: Math.fround(1 / 255), zeroPoint: 0 };
 const PROBABILITY: Affine = { scale: 1 / 256, zeroPoint: 0 };
 
 /** Name of the model inside the file. */
-export const DESCRIPTION = "Tilewright sample: handwritten digits, uint8";
+const DESCRIPTION = "Tilewright sample: handwritten digits, uint8";
 
 /**
  * The network as a model for `writeModel`.

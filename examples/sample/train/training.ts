@@ -5,7 +5,7 @@ import { digit, PIXELS, writeVaried, type Digits } from "./data.ts";
 import { BATCH, Network } from "./net.ts";
 
 /** Start of the only generator: first weights, order of the digits and their variations follow from it. */
-export const SEED = 20;
+const SEED = 20;
 
 /** A run of epochs; the learning rate falls linearly from `from` towards `to`. */
 interface Phase {

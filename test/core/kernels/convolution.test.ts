@@ -3,11 +3,8 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { windowAxis } from "../../../core-as/runtime/cpu/geometry.ts";
-import {
-  canRunOnCpu,
-  quantiseMultiplier,
-  runOperator,
-} from "../../../core-as/runtime/cpu/index.ts";
+import { canRunOnCpu, runOperator } from "../../../core-as/runtime/cpu/index.ts";
+import { quantiseMultiplier } from "../../../core-as/ir/fixed-point.ts";
 import { BUILDS, coreOf } from "../../helpers/cores.ts";
 import { naiveAccumulators, naiveRequantise, type NaiveConv } from "../../helpers/naive-kernels.ts";
 import { bytesOf, randomNumbers, tinyGraph, valuesOf } from "../../helpers/tiny-graph.ts";

@@ -1,7 +1,6 @@
 // Pictures: three formats, their damage, and resizing against the corpus' reference pictures.
 // SPDX-License-Identifier: MIT
 import { existsSync, readdirSync } from "node:fs";
-import { crc32, deflateSync } from "node:zlib";
 import { decode as decodeElsewhere, encode as encodeElsewhere } from "fast-bmp";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -9,6 +8,7 @@ import { decodePicture } from "../../../cli/picture.ts";
 import { resizeBilinear, toColour, toGrey, type Picture } from "../../../core-as/picture/index.ts";
 import { NpuError } from "../../../core-as/errors.ts";
 import { corpusBytes, corpusJson, corpusPath, needCorpus } from "../../helpers/corpus.ts";
+import { pngOf } from "../../helpers/png.ts";
 
 const WIDTH = 5;
 const HEIGHT = 3;
@@ -55,43 +55,7 @@ function bmpGrey(): Uint8Array {
   return bytes;
 }
 
-function chunk(type: string, data: Uint8Array): Buffer {
-  const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
-  const result = Buffer.alloc(body.length + 8);
-  result.writeUInt32BE(data.length, 0);
-  body.copy(result, 4);
-  result.writeUInt32BE(crc32Of(body), body.length + 4);
-  return result;
-}
-
-/** zlib.crc32 exists from Node 20.15 on. */
-function crc32Of(bytes: Uint8Array): number {
-  if (typeof crc32 === "function") return crc32(bytes);
-  let crc = ~0;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let i = 0; i < 8; i++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-  }
-  return ~crc >>> 0;
-}
-
-function png(): Uint8Array {
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(WIDTH, 0);
-  header.writeUInt32BE(HEIGHT, 4);
-  header.set([8, 2, 0, 0, 0], 8);
-  const rows = Buffer.alloc(HEIGHT * (1 + WIDTH * 3));
-  for (let row = 0; row < HEIGHT; row++)
-    rows.set(PIXELS.subarray(row * WIDTH * 3, (row + 1) * WIDTH * 3), row * (1 + WIDTH * 3) + 1);
-  return new Uint8Array(
-    Buffer.concat([
-      Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
-      chunk("IHDR", header),
-      chunk("IDAT", deflateSync(rows)),
-      chunk("IEND", new Uint8Array(0)),
-    ]),
-  );
-}
+const png = (): Uint8Array => pngOf(WIDTH, HEIGHT, PIXELS, 3);
 
 /** 16 x 8 pixels: red = 2 * index, green = 16 * column, blue = 200; quality 95. */
 const JPEG = Uint8Array.from(
@@ -196,9 +160,13 @@ test("damaged pictures are refused, with a reason", async () => {
   await refused(withWord(bmp(24, false), 30, 1, true), /compression 1/);
   await refused(withWord(bmp(24, false), 18, 0, true), /0 x 3/);
   await refused(withWord(bmp(24, false), 22, 0x80000000, true), /more than the limit/);
+  await refused(
+    withWord(bmp(24, false), 10, 53, true),
+    /begin at byte 53, inside of its 54 header/,
+  );
   await refused(withWord(bmpGrey(), 46, 300, true), /palette/);
   await refused(png().slice(0, 20), /PNG header is cut off/);
-  await refused(withWord(png(), 16, 100000, false), /PNG decoder|limit/);
+  await refused(withWord(png(), 16, 100000, false), /PNG is damaged or cut off|limit/);
   await refused(withWord(withWord(png(), 16, 65536, false), 20, 65536, false), /limit/);
   await refused(JPEG.slice(0, 60), /no frame header/);
   await refused(JPEG.slice(0, -2), /JPEG is cut off/);

@@ -7,7 +7,7 @@ import {
   parseDevice,
   parseLimit,
   parseListen,
-  parseSize,
+  parseCacheSize,
 } from "../../../cli/serve-options.ts";
 import { UsageError } from "../../../core-as/errors.ts";
 import { DEFAULT_LIMITS } from "../../../transport-ws/agent/limits.ts";
@@ -36,11 +36,11 @@ test("devices", () => {
 });
 
 test("sizes", () => {
-  assert.is(parseSize("0"), 0);
-  assert.is(parseSize("12KiB"), 12 * 1024);
-  assert.is(parseSize("3 GiB"), 3 * 2 ** 30);
+  assert.is(parseCacheSize("0"), 0);
+  assert.is(parseCacheSize("12KiB"), 12 * 1024);
+  assert.is(parseCacheSize("3 GiB"), 3 * 2 ** 30);
   for (const text of ["", "-1", "1.5MiB", "1MB", "0x10", "1e3", "9999999999999999"])
-    refuses(() => parseSize(text), text);
+    assert.throws(() => parseCacheSize(text), /--cache-size: .* is no size/);
 });
 
 test("limits add up, and only those that exist are taken", () => {
@@ -48,6 +48,7 @@ test("limits add up, and only those that exist are taken", () => {
   assert.equal(limits, { connections: 8, memory: 2 ** 30 });
   for (const text of ["", "connections", "connections=", "moon=1", "toString=1", "memory=much"])
     refuses(() => parseLimit(text), text);
+  assert.throws(() => parseLimit("memory=much"), /--limit memory: "much" is no size/);
   for (const name of Object.keys(DEFAULT_LIMITS)) assert.match(limitsHelp(), `  ${name}=`);
 });
 

@@ -5,7 +5,8 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { ElementType, Tensor } from "../../../core-as/ir/graph.ts";
 import { windowOutputSize } from "../../../core-as/ir/shapes-window.ts";
-import { checkOperatorShapes, verifyGraph } from "../../../core-as/ir/verify.ts";
+import { checkOperatorShapes } from "../../../core-as/ir/shapes.ts";
+import { verifyGraph } from "../../../core-as/ir/verify.ts";
 import {
   PLAIN_CONV,
   accepts,

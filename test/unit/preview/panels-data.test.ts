@@ -1,6 +1,5 @@
 // View functions of the preview's panels: figures are the report's, rows the memory map's, lines the disassembler's.
 // SPDX-License-Identifier: MIT
-import { readFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { blockTable } from "../../../core-as/inspect/decode.ts";
@@ -10,16 +9,9 @@ import { memoryData } from "../../../examples/preview/panels/memory-data.ts";
 import { descriptorData, explainData, streamData } from "../../../examples/preview/panels/stream-data.ts"; // prettier-ignore
 import { timelineData } from "../../../examples/preview/panels/timeline-data.ts";
 import { VIEWS } from "../../../examples/preview/panels/views.ts";
-import type { Held } from "../../../examples/preview/service.ts";
-import { holdModel } from "../../helpers/held.ts";
+import { heldDigits } from "../../helpers/held.ts";
 
-const digits = new Uint8Array(readFileSync("examples/sample/digits.tflite"));
-const CASES: [string, Held][] = [
-  ["a311d", await holdModel(digits, { target: "a311d" })],
-  ["a311d, compatible", await holdModel(digits, { target: "a311d", mode: "compatible", allowQuirks: true })], // prettier-ignore
-  ["imx8mp", await holdModel(digits, { target: "imx8mp" })],
-  ["imx8mp, experimental", await holdModel(digits, { target: "imx8mp", experimental: true })],
-];
+const CASES = await heldDigits();
 const near = (a: number, b: number): void => assert.ok(Math.abs(a - b) < 1e-9, `${a} and ${b}`);
 
 for (const [name, held] of CASES) {

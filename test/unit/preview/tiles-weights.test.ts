@@ -1,21 +1,14 @@
 // Tiles and weights of the preview's panels: tiles cover outputs once, bits of kernels add up, weights are the model's.
 // SPDX-License-Identifier: MIT
-import { readFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { inputOf, inside, tileAt } from "../../../examples/preview/panels/tile-geometry.ts";
 import { tilesData } from "../../../examples/preview/panels/tiles-data.ts";
 import { bitsData, weightsData } from "../../../examples/preview/panels/weights-data.ts";
 import type { Held } from "../../../examples/preview/service.ts";
-import { holdModel } from "../../helpers/held.ts";
+import { heldDigits } from "../../helpers/held.ts";
 
-const digits = new Uint8Array(readFileSync("examples/sample/digits.tflite"));
-const CASES: [string, Held][] = [
-  ["a311d", await holdModel(digits, { target: "a311d" })],
-  ["a311d, compatible", await holdModel(digits, { target: "a311d", mode: "compatible", allowQuirks: true })], // prettier-ignore
-  ["imx8mp", await holdModel(digits, { target: "imx8mp" })],
-  ["imx8mp, experimental", await holdModel(digits, { target: "imx8mp", experimental: true })],
-];
+const CASES = await heldDigits();
 
 function jobsOf(held: Held, kind: "NN" | "TP"): { partition: number; job: number }[] {
   return held.report.jobs.filter((job) => job.kind === kind);

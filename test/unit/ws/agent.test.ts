@@ -45,6 +45,11 @@ function setUp(
   return { agent: new Agent(transport, { check: false, clock, ...options }), transport, clock };
 }
 
+test("runs at a time are a whole number from 1 on", () => {
+  for (const concurrentRuns of [0, -1, 1.5, NaN])
+    assert.throws(() => setUp({ concurrentRuns }), RangeError);
+});
+
 test("welcomes, loads, runs, unloads, and answers pings with its load", async () => {
   const { agent, transport } = setUp({ device: "/dev/x", software: "9.9", evidence: "measured" });
   const client = RawClient.connect(agent);

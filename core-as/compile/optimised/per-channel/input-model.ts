@@ -77,8 +77,8 @@ export class InputModel {
     // Objects may move channels that synthetic pictures leave alone.
     const { observed, others, common } = planes >= MANY ? TOGETHER : ALONE;
     const missing = 1 / Math.max(seen.reach, LEAST_REACH);
-    const ownShare = observed * missing ** 0.6;
-    const otherShare = Math.min(MOST_OTHERS, others * missing ** 1.2);
+    const ownShare = observed * missing ** OBSERVED_GROWTH;
+    const otherShare = Math.min(MOST_OTHERS, others * missing ** OTHERS_GROWTH);
     const found = withCommon(seen.deviation, ownShare, common).map((value, c) =>
       Math.max(value, otherShare * deviation[c]!),
     );
@@ -246,11 +246,21 @@ const LOCAL_COMMON = 0.04;
 
 /** Planes of a kernel that are many: those that are wrong one way and the other make up for each other. */
 const MANY = 16;
-const LEAST_REACH = 0.1;
-const MOST_OTHERS = 2;
-/** What to expect where photographs show objects, of which synthetic pictures have none. */
+/**
+ * What to expect where photographs show objects, of which synthetic pictures have none: times the deviations that these show, at least
+ * times those that the layers alone say, and the share of the common one. Chosen so that layers of recorded pictures stay inside
+ * their bounds.
+ */
 const TOGETHER = { observed: 1.6, others: 0.5, common: 0.2 };
 const ALONE = { observed: 1.1, others: 1.1, common: 0.5 };
+/**
+ * A converter chose a tensor's range for what it really holds. Synthetic pictures that fill a part of it only show less than there is:
+ * deviations grow with powers of what is missing, up to limits.
+ */
+const OBSERVED_GROWTH = 0.6;
+const OTHERS_GROWTH = 1.2;
+const LEAST_REACH = 0.1;
+const MOST_OTHERS = 2;
 
 /** Deviations times a factor, with a share of the common one. */
 function withCommon(deviation: Float64Array, factor: number, share: number): Float64Array {

@@ -14,7 +14,7 @@ import { channelKernels, type ChannelKernels } from "./kernels.ts";
 import { bestParts, partsVariance } from "./requantise.ts";
 import { channelError } from "./weights.ts";
 
-/** Addresses of sub-tensors stay at multiples of this (spec/cost-model.md, Limits on freedom). */
+/** Addresses at which jobs begin to read and write stay at multiples of this (spec/cost-model.md, Limits on freedom). */
 export const ALIGN = 64;
 
 export interface ChannelLayer {
@@ -87,7 +87,7 @@ export function channelLayer(
     limits: {
       maxFactor: generationOf(chip).maxFactor,
       fractions: budget.largest < Infinity && unit === 1,
-      remainders: budget.largest < Infinity && unit === 1 && keepsSides(geometry),
+      remainders: budget.largest < Infinity && unit === 1 && takesRemainders(geometry),
     },
   };
   const demands = demandsOf(layer, seen);
@@ -270,12 +270,13 @@ function demandsOf(
   });
 }
 
-/** Whether an output plane has the sides of the input's, pixel for pixel. */
-function keepsSides({ in: from, out, ...how }: ConvGeometry): boolean {
+/** Whether an output plane has the sides of the input's, pixel for pixel, and may begin behind the input. */
+function takesRemainders({ in: from, out, ...how }: ConvGeometry): boolean {
   const { folded, firstPixel, sampled, stacked } = how;
   const moved = folded !== null || firstPixel || sampled !== null || stacked !== null;
   const hasCentre = how.padTop % how.dilationS === 0 && how.padLeft % how.dilationF === 0;
-  return !moved && hasCentre && from.s === out.s && from.f === out.f;
+  const isAligned = (from.s * from.f * from.c) % ALIGN === 0;
+  return !moved && hasCentre && isAligned && from.s === out.s && from.f === out.f;
 }
 
 /** Bytes of an input plane as the NN job reads it, all phases of a fold included. */
