@@ -50,6 +50,9 @@ const OPERATORS: Readonly<Record<string, LowerOperator>> = {
   MEAN: lowerAverage,
 };
 
+/** Share of the work that planning layers with a scale for each channel is, where there are some. */
+const PLANNING = 0.9;
+
 /**
  * Lowers one partition, an operator a step.
  * @param graph the verified graph
@@ -65,10 +68,14 @@ export function* lowerOptimised(
   observed: Observations | null = null,
 ): Steps<Lowered> {
   const { chip, exactRounding, accuracy = "balanced", system = systemOf(chip.name) } = settings;
-  const channels = planChannels(graph, ops, { chip, system, accuracy, observed });
+  let done = 0;
+  const planning = planChannels(graph, ops, { chip, system, accuracy, observed });
+  let step = planning.next();
+  for (; step.done !== true; step = planning.next()) yield (done = PLANNING * step.value);
+  const channels = step.value;
   const context = new LoweringContext(graph, ops, chip, exactRounding, choices, channels);
   for (const [index, op] of ops.entries()) {
-    yield index / ops.length;
+    yield done + ((1 - done) * index) / ops.length;
     const lower = OPERATORS[op.kind];
     if (lower === undefined)
       throw new GraphError(

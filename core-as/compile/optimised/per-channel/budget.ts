@@ -49,10 +49,10 @@ export class ErrorBudget {
 
   /**
    * Whether a layer has too many outputs that are more than one step off.
-   * @param beyond share of its outputs
+   * @param beyond share of its outputs; only asked for where it matters
    */
-  isExceeded(beyond: number): boolean {
-    return beyond > this.budget.beyondOne * (1 + 1e-9);
+  isExceeded(beyond: () => number): boolean {
+    return this.budget.beyondOne < 1 && beyond() > this.budget.beyondOne * (1 + 1e-9);
   }
 
   get largest(): number {

@@ -45,17 +45,24 @@ export interface GroupingLimits {
 /** Smallest multiplier: what is below moves no output, and accumulators must not overflow. */
 export const LEAST_MULTIPLIER = 2 ** -19;
 
+/** Groups for which every channel is looked at closely; later ones are small, and there may be hundreds. */
+const CLOSE_LOOKS = 12;
+
 /**
  * An order in which few groups of one kind suffice: the channels with the largest factors last, each before what fits its multiplier.
  */
 export function orderByScale(items: readonly ChannelItem[], rounding: Rounding): number[] {
   let left = [...items.keys()].sort((a, b) => items[b]!.floor - items[a]!.floor || a - b);
   const order: number[] = [];
+  let seed = 0;
   while (left.length > 0) {
     const multiplier = Math.max(items[left[0]!]!.floor, LEAST_MULTIPLIER);
     const others: number[] = [];
+    const reach = seed++ < CLOSE_LOOKS ? Infinity : 1.5;
+    const fits = (item: ChannelItem): boolean =>
+      multiplier <= reach * item.sure(rounding) && item.fits(multiplier, rounding);
     for (const [i, item] of left.entries())
-      (i === 0 || items[item]!.fits(multiplier, rounding) ? order : others).push(item);
+      (i === 0 || fits(items[item]!) ? order : others).push(item);
     left = others;
   }
   return order.reverse();

@@ -175,16 +175,12 @@ class ChannelFit {
     // Channels that no shared multiplier suits may be lucky with one.
     const mayBeLucky = this.layer.kernels.planes <= FEW_PLANES[rounding] && floor > SURE * found;
     if (!isNearWhole && (!mayBeLucky || multiplier > LUCKY * found)) return false;
-    let fits = this.known[rounding].get(multiplier);
-    if (fits === undefined)
-      this.known[rounding].set(multiplier, (fits = this.isInside(multiplier, rounding)));
-    return fits;
+    return this.isInside(multiplier, rounding);
   }
 
   /** Lowers the ceiling where a multiplier below it does not do. */
   tighten(multiplier: number, rounding: Rounding): void {
     if (this.isInside(multiplier, rounding)) return;
-    this.known[rounding].set(multiplier, false);
     // What is a little smaller would be as bad, often.
     const ceiling = multiplier / CEILING_STEP;
     this.ceilings[rounding] = Math.min(this.ceilings[rounding] ?? Infinity, ceiling);
@@ -205,9 +201,13 @@ class ChannelFit {
   }
 
   private isInside(multiplier: number, rounding: Rounding): boolean {
+    let found = this.known[rounding].get(multiplier);
+    if (found !== undefined) return found;
     const group = { multiplier, rounding, remainder: 0 };
     const error = channelError(this.layer, group, this.channel);
-    return this.layer.budget.allows(error, this.demand.seen);
+    found = this.layer.budget.allows(error, this.demand.seen);
+    this.known[rounding].set(multiplier, found);
+    return found;
   }
 }
 

@@ -10,6 +10,7 @@ import {
 } from "../../../legalise/conv-geometry.ts";
 import { ceilDiv } from "../../lower-shared.ts";
 import type { Accuracy } from "../../options.ts";
+import type { Steps } from "../../steps.ts";
 import { mergePadding } from "../merge-padding.ts";
 import { groupChannels, orderByScale, type ChannelGroup, type Places } from "./grouping.ts";
 import { BUDGETS, ErrorBudget } from "./budget.ts";
@@ -54,12 +55,12 @@ export const NO_PLANS: ChannelPlans = {
   accuracy: "balanced",
 };
 
-/** Plans one partition. */
-export function planChannels(
+/** Plans one partition, an order class a step. */
+export function* planChannels(
   graph: Graph,
   ops: readonly Op[],
   settings: PlanSettings,
-): ChannelPlans {
+): Steps<ChannelPlans> {
   const { chip, system, accuracy, observed } = settings;
   const perChannel = ops.filter((op) => isPerChannel(graph, op));
   if (perChannel.length === 0) return NO_PLANS;
@@ -72,14 +73,16 @@ export function planChannels(
     const isSum = sums.has(op.inputs[0]!);
     return channelLayer(graph, op, geometry, { chip, system, budget, model, isSum });
   };
+  const sets = orderClasses(graph, ops);
   const planned = new Map<number, { layer: ChannelLayer; plan: LayerPlan }>();
   const orders = new Map<number, readonly number[]>();
-  for (const set of orderClasses(graph, ops)) {
+  for (const [at, set] of sets.entries()) {
+    yield at / sets.length;
     const ops = perChannel.filter(({ outputs }) => set.tensors.includes(outputs[0]!));
     if (ops.length === 0) continue;
     let own = ops.map((op) => layerOf(op, shared));
     let found = checkedClass(set, own, settings);
-    const isOver = own.map((layer, i) => shared.isExceeded(beyondOf(layer, found.plans[i]!)));
+    const isOver = own.map((layer, i) => shared.isExceeded(() => beyondOf(layer, found.plans[i]!)));
     if (isOver.includes(true)) {
       own = own.map((layer, i) => (isOver[i] ? layerOf(layer.op, shared.even) : layer));
       found = checkedClass(set, own, settings);

@@ -157,11 +157,12 @@ function roundTogether(errors: Float64Array, weights: Int16Array, kernel: Kernel
     return true;
   };
   let least = kernel.extreme;
-  for (let round = 0; round < length; round++) {
+  /** Changes one weight, or two, if that helps. */
+  const improve = (inPairs: boolean): boolean => {
     let best: [number, number] | null = null;
     for (let first = 0; first < length; first++) {
       if (!flip(first)) continue;
-      for (let second = first; second < length; second++) {
+      for (let second = first; second < (inPairs ? length : first + 1); second++) {
         if (second !== first && !flip(second)) continue;
         const { extreme } = kernel;
         // Rounding errors of the sums must not keep this going.
@@ -170,10 +171,13 @@ function roundTogether(errors: Float64Array, weights: Int16Array, kernel: Kernel
       }
       flip(first);
     }
-    if (best === null) return;
+    if (best === null) return false;
     flip(best[0]);
     if (best[1] !== best[0]) flip(best[1]);
-  }
+    return true;
+  };
+  // Pairs are many, and single weights help most.
+  while (improve(false) || improve(true));
 }
 
 /** Rounds weights the other way, those first whose error changes least. */
