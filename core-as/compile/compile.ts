@@ -149,8 +149,13 @@ export async function compile(
     optimisations,
   };
   const digest = digestWith(options.cache, options.onCacheError);
-  const [core, modelSha256] = await Promise.all([options.core ?? Core.create(), digest(model)]);
-  const kept = await openResult(options, core, { modelSha256, settings, digest });
+  // Another thread may do it meanwhile.
+  const modelSha256 = digest(model);
+  modelSha256.catch(() => {});
+  const core = options.core ?? (await Core.create());
+  const kept =
+    options.cache &&
+    (await openResult(options, core, { modelSha256: await modelSha256, settings, digest }));
   let result: CompileResult | undefined = await kept?.load(model);
   if (result === undefined) {
     result = await compileNow(core, model, modelSha256, settings, pace);
@@ -165,13 +170,17 @@ export async function compile(
 async function compileNow(
   core: Core,
   model: Uint8Array,
-  modelSha256: string,
+  modelSha256: Promise<string>,
   settings: CompileSettings,
   pace: Pace,
 ): Promise<CompileResult> {
   const result = await runPasses(compilePasses(core, model, settings), pace);
   const { graph, steps } = result.executable;
-  const executable = { ...result.executable, modelSha256, graph: stripConstants(graph, steps) };
+  const executable = {
+    ...result.executable,
+    modelSha256: await modelSha256,
+    graph: stripConstants(graph, steps),
+  };
   const report = buildReport(executable, result.model, { system: settings.system });
   return { executable, model: result.model, report, timings: result.timings, cached: false };
 }

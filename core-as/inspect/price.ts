@@ -10,7 +10,7 @@ import { chipByIdentity, type Chip } from "../hw/chips.ts";
 import { systemOf, type System } from "../hw/systems.ts";
 import { storedCoefficientBytes } from "./coefficients.ts";
 import { blockTable, blockWords, readFieldValue } from "./decode.ts";
-import { wordAt } from "./words.ts";
+import { wordsOf } from "./words.ts";
 
 /** What the model asks about a chip. */
 export type PricedChip = Pick<Chip, "nnCoreVersion" | "nnCores" | "madPerCore">;
@@ -120,10 +120,7 @@ export function lastMoments({ partitions }: Pick<Executable, "partitions">): num
 /** The same for one partition. */
 export function partitionMoments({ buffers, stream, jobs }: ExecutablePartition): number[] {
   const contents = buffers[stream]!.contents ?? new Uint8Array(0);
-  const words = Uint32Array.from({ length: contents.length >> 2 }, (_, i) =>
-    wordAt(contents, i * 4),
-  );
-  const found = jobsIn(words);
+  const found = jobsIn(wordsOf(contents, contents.length >> 2));
   return jobs.map((_, i) => found[i]?.until ?? i);
 }
 
