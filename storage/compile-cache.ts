@@ -1,6 +1,8 @@
 // Results of compilations in a directory.
 // SPDX-License-Identifier: MIT
+import { createHash } from "node:crypto";
 import type { CompileCache } from "../core-as/compile/cache.ts";
+import { sha256Hex } from "../core-as/inspect/canonical.ts";
 import { DirectoryStore } from "./directory-store.ts";
 
 /** How much a directory of results may hold. */
@@ -10,6 +12,9 @@ export interface DirectoryCacheOptions {
   /** Number of results; default 1024. */
   maxEntries?: number;
 }
+
+/** More bytes would keep everything else waiting: Web Cryptography copies them for a thread of its own. */
+const MAX_DIGESTED_HERE = 2 ** 24;
 
 /**
  * A cache for `compile` in a directory, <key>.twc for each result. The directory is made when the first result is kept, for its owner
@@ -32,5 +37,9 @@ export function createDirectoryCache(
       });
       await store.put(key, bytes);
     },
+    sha256: async (bytes) =>
+      bytes.length > MAX_DIGESTED_HERE
+        ? sha256Hex(bytes)
+        : createHash("sha256").update(bytes).digest("hex"),
   };
 }

@@ -1,7 +1,16 @@
 // Files by their key in one directory: whole or not there, bounded in size, for several processes at once.
 // SPDX-License-Identifier: MIT
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, rename, stat, unlink, utimes } from "node:fs/promises";
+import {
+  mkdir,
+  open,
+  readdir,
+  rename,
+  stat,
+  unlink,
+  utimes,
+  type FileHandle,
+} from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 export interface DirectoryStoreOptions {
@@ -58,9 +67,10 @@ export class DirectoryStore {
   /** The bytes, not verified; null when they cannot be read or are more than the store may hold. */
   async get(key: string): Promise<Uint8Array | null> {
     const path = this.pathOf(key);
-    const bytes = await this.read(path).catch(() => null);
     // Where the use cannot be noted the order begins anew with the next process.
-    if (bytes !== null) await this.touch(path).catch(() => {});
+    const noted = this.touch(path).catch(() => {});
+    const bytes = await this.read(path).catch(() => null);
+    await noted;
     return bytes;
   }
 
@@ -84,12 +94,10 @@ export class DirectoryStore {
       const { size } = await file.stat();
       if (size > this.maxBytes) return null;
       const bytes = new Uint8Array(size);
-      for (let at = 0; at < size;) {
-        const { bytesRead } = await file.read(bytes, at, size - at, at);
-        if (bytesRead === 0) return null;
-        at += bytesRead;
-      }
-      return bytes;
+      const middle = size >> 1;
+      const halves = [bytes.subarray(0, middle), bytes.subarray(middle)] as const;
+      const read = await Promise.all([readAt(file, halves[0], 0), readAt(file, halves[1], middle)]);
+      return read.every(Boolean) ? bytes : null;
     } finally {
       await file.close();
     }
@@ -147,6 +155,16 @@ export class DirectoryStore {
     if (!KEY.test(key)) throw new RangeError("that is no SHA-256 in hexadecimal");
     return join(this.directory, `${key}${this.extension}`);
   }
+}
+
+/** Fills `bytes` with what lies at a position of a file; false where it ends before. */
+async function readAt(file: FileHandle, bytes: Uint8Array, position: number): Promise<boolean> {
+  for (let at = 0; at < bytes.length;) {
+    const { bytesRead } = await file.read(bytes, at, bytes.length - at, position + at);
+    if (bytesRead === 0) return false;
+    at += bytesRead;
+  }
+  return true;
 }
 
 /** Makes a directory and those above it. Not with "recursive": below /proc Node then tries for ever. */

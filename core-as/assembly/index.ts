@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 export { arenaMark, arenaReset, arenaAlloc, arenaAllocZeroed } from "./arena";
 export { faultRecord } from "./fault";
+export { mixChecksum } from "./checksum";
 
 // compiler: tiling, SRAM plan, coefficients, descriptors, command stream
 export { planTiles } from "./tile/tiles";

@@ -3,7 +3,8 @@
 import { compilerId } from "../../build/compiler-id.js";
 import { parseVerified, serialiseExecutable } from "../executable/container.ts";
 import { sha256Hex } from "../inspect/canonical.ts";
-import { checksum } from "./checksum.ts";
+import type { Core } from "../core.ts";
+import { checksum, CHECKSUM_WORDS } from "./checksum.ts";
 import type { CompileResult } from "./compile.ts";
 import type { CompileSettings } from "./options.ts";
 import { pack, unpack } from "./packed.ts";
@@ -21,23 +22,57 @@ export interface CompileCache {
   get(key: string): Promise<Uint8Array | null>;
   /** Keeps bytes in place of what the key had before. They are not changed afterwards. */
   put(key: string, bytes: Uint8Array): Promise<void>;
+  /** SHA-256 in hexadecimal digits, of a host that has a faster one than Web Cryptography. It must be right: results are named by it. */
+  sha256?(bytes: Uint8Array): Promise<string>;
+}
+
+/** SHA-256 of bytes in hexadecimal digits; empty where the host has none. */
+export type Digest = (bytes: Uint8Array) => Promise<string>;
+
+/**
+ * The fastest digest that there is: the cache's own or Web Cryptography's, which pages that are no secure context lack.
+ * @param onError told what the cache threw
+ */
+export function digestWith(
+  cache: CompileCache | undefined,
+  onError: (error: unknown) => void = () => {},
+): Digest {
+  const usual: Digest =
+    globalThis.crypto?.subtle === undefined ? () => Promise.resolve("") : sha256Hex;
+  if (cache?.sha256 === undefined) return usual;
+  return async (bytes) => {
+    try {
+      return await cache.sha256!(bytes);
+    } catch (error) {
+      onError(error);
+      return usual(bytes);
+    }
+  };
+}
+
+/** What a result is named by, and how. */
+export interface Wanted {
+  modelSha256: string;
+  settings: CompileSettings;
+  digest: Digest;
 }
 
 /** The place of one result in a cache. Whatever the cache throws is reported and otherwise as if it were empty. */
 export class CachedResult {
   private constructor(
     private readonly cache: CompileCache,
+    private readonly core: Core,
     private readonly key: string,
     private readonly onError: (error: unknown) => void,
   ) {}
 
   static async open(
     cache: CompileCache,
-    modelSha256: string,
-    settings: CompileSettings,
+    core: Core,
+    wanted: Wanted,
     onError: (error: unknown) => void = () => {},
   ): Promise<CachedResult> {
-    return new CachedResult(cache, await cacheKey(modelSha256, settings), onError);
+    return new CachedResult(cache, core, await cacheKey(wanted), onError);
   }
 
   /**
@@ -55,7 +90,7 @@ export class CachedResult {
     const found = await this.attempt(() => this.cache.get(this.key));
     if (!found) return undefined;
     note("read cache");
-    const entry = readEntry(found, model);
+    const entry = readEntry(this.core, found, model);
     if (entry === null) return undefined;
     note("load");
     // Not spread: that would unpack everything.
@@ -68,7 +103,7 @@ export class CachedResult {
    * @returns the bytes of its .twx file
    */
   async keep(result: CompileResult, model: Uint8Array): Promise<Uint8Array> {
-    const { bytes, twx } = writeEntry(result, model);
+    const { bytes, twx } = writeEntry(this.core, result, model);
     await this.attempt(() => this.cache.put(this.key, bytes));
     return twx;
   }
@@ -86,12 +121,11 @@ export class CachedResult {
 /**
  * Names a result by all that it depends on: the model's bytes, everything in the settings, and the compiler itself (version of the
  * package, digests of its sources and of the WASM core), so that another build never finds it.
- * @param modelSha256 digest of the model in hexadecimal
  */
-function cacheKey(modelSha256: string, settings: CompileSettings): Promise<string> {
+function cacheKey({ modelSha256, settings, digest }: Wanted): Promise<string> {
   const { chip, ...chosen } = settings;
   const named = sorted({ ...chosen, chip: chip.name, compiler: compilerId, model: modelSha256 });
-  return sha256Hex(new TextEncoder().encode(JSON.stringify(named)));
+  return digest(new TextEncoder().encode(JSON.stringify(named)));
 }
 
 /** The same value with members in one order; what is left out and what is undefined are alike. */
@@ -104,12 +138,12 @@ function sorted(value: unknown): unknown {
 }
 
 /** "TWC" and the version of this form. */
-const MAGIC = [0x54, 0x57, 0x43, 0x01];
-/** Checksum (16 bytes) of all that follows it. */
+const MAGIC = [0x54, 0x57, 0x43, 0x02];
+/** Checksum of all that follows it. */
 const SUM_AT = 4;
 /** What is packed, in order. Each has two little-endian words: bytes of its JSON and of its pool. */
 const PARTS = ["executable", "model", "report"] as const;
-const LENGTHS_AT = 20;
+const LENGTHS_AT = SUM_AT + 4 * CHECKSUM_WORDS;
 const PARTS_AT = LENGTHS_AT + 8 * PARTS.length + 4;
 const ALIGNMENT = 8;
 
@@ -120,6 +154,7 @@ type CacheEntry = Required<Pick<CompileResult, "executable" | "model" | "report"
 
 /** An entry's bytes: magic, checksum, lengths, the packed parts, and the .twx file, to whose bytes the executable refers. */
 function writeEntry(
+  core: Core,
   { executable, model, report }: CompileResult,
   file: Uint8Array,
 ): { bytes: Uint8Array; twx: Uint8Array } {
@@ -141,7 +176,7 @@ function writeEntry(
   }
   bytes.set(twx, twxAt);
   bytes.set(MAGIC);
-  for (const [i, word] of checksum(bytes.subarray(LENGTHS_AT)).entries())
+  for (const [i, word] of checksum(core, bytes.subarray(LENGTHS_AT)).entries())
     view.setInt32(SUM_AT + 4 * i, word, true);
   return { bytes, twx };
 }
@@ -150,10 +185,10 @@ function writeEntry(
  * Reads an entry; null when it is damaged or of another form. Model and report are unpacked when somebody asks for them. Buffers and
  * twx are views of `bytes`, the model's constants of `file`.
  */
-function readEntry(bytes: Uint8Array, file: Uint8Array): CacheEntry | null {
+function readEntry(core: Core, bytes: Uint8Array, file: Uint8Array): CacheEntry | null {
   if (bytes.length < PARTS_AT || MAGIC.some((byte, i) => bytes[i] !== byte)) return null;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const sum = checksum(bytes.subarray(LENGTHS_AT));
+  const sum = checksum(core, bytes.subarray(LENGTHS_AT));
   const isWhole = sum.every((word, i) => view.getInt32(SUM_AT + 4 * i, true) === word);
   return isWhole ? unpackEntry(bytes, view, file) : null;
 }

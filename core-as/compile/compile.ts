@@ -6,7 +6,6 @@ import type { Executable } from "../executable/executable.ts";
 import { stripConstants } from "../executable/strip-constants.ts";
 import { chipByIdentity, chipByName, CHIPS, parseIdentity, type Chip } from "../hw/chips.ts";
 import { systemOf, type System } from "../hw/systems.ts";
-import { sha256Hex } from "../inspect/canonical.ts";
 import { buildReport, type CompileReport } from "../inspect/report.ts";
 import type { Model } from "../ir/graph.ts";
 import {
@@ -16,7 +15,7 @@ import {
   type CompileSettings,
   type Optimisations,
 } from "./options.ts";
-import { CachedResult, type CompileCache } from "./cache.ts";
+import { CachedResult, digestWith, type CompileCache, type Wanted } from "./cache.ts";
 import { Pace } from "./pace.ts";
 import { compilePasses, type PassProgress, type PassTiming } from "./pipeline.ts";
 import { finish } from "./steps.ts";
@@ -60,7 +59,7 @@ export interface CompileOptions {
   accuracy?: Accuracy;
   /**
    * Where results are kept: what was compiled before from the same bytes with the same options, by the same build of the compiler, is
-   * loaded instead. Not asked with a core of another WASM module, nor where the host has no Web Cryptography.
+   * loaded instead. Not asked with a core of another WASM module, nor where neither host nor cache has a digest.
    */
   cache?: CompileCache;
   /** Told what the cache threw; the result is then compiled, or not kept. */
@@ -149,11 +148,17 @@ export async function compile(
     system,
     optimisations,
   };
-  const modelSha256 = await modelDigest(model);
-  const kept = await openResult(options, modelSha256, settings);
+  const digest = digestWith(options.cache, options.onCacheError);
+  // Another thread may do it meanwhile.
+  const modelSha256 = digest(model);
+  modelSha256.catch(() => {});
+  const core = options.core ?? (await Core.create());
+  const kept =
+    options.cache &&
+    (await openResult(options, core, { modelSha256: await modelSha256, settings, digest }));
   let result: CompileResult | undefined = await kept?.load(model);
   if (result === undefined) {
-    result = await compileNow(model, modelSha256, settings, options, pace);
+    result = await compileNow(core, model, modelSha256, settings, pace);
     if (kept) result.twx = await kept.keep(result, model);
   }
   pace.check();
@@ -163,16 +168,19 @@ export async function compile(
 
 /** Runs the compiler. */
 async function compileNow(
+  core: Core,
   model: Uint8Array,
-  modelSha256: string,
+  modelSha256: Promise<string>,
   settings: CompileSettings,
-  options: CompileOptions,
   pace: Pace,
 ): Promise<CompileResult> {
-  const core = options.core ?? (await Core.create());
   const result = await runPasses(compilePasses(core, model, settings), pace);
   const { graph, steps } = result.executable;
-  const executable = { ...result.executable, modelSha256, graph: stripConstants(graph, steps) };
+  const executable = {
+    ...result.executable,
+    modelSha256: await modelSha256,
+    graph: stripConstants(graph, steps),
+  };
   const report = buildReport(executable, result.model, { system: settings.system });
   return { executable, model: result.model, report, timings: result.timings, cached: false };
 }
@@ -194,12 +202,12 @@ export function targetChip(name: string): Chip {
 
 /** The place of a result in the cache; undefined when none can be used. */
 async function openResult(
-  { cache, core, onCacheError }: CompileOptions,
-  modelSha256: string,
-  settings: CompileSettings,
+  { cache, onCacheError }: CompileOptions,
+  core: Core,
+  wanted: Wanted,
 ): Promise<CachedResult | undefined> {
-  if (cache === undefined || modelSha256 === "" || core?.isBuiltIn === false) return undefined;
-  return CachedResult.open(cache, modelSha256, settings, onCacheError);
+  if (cache === undefined || wanted.modelSha256 === "" || !core.isBuiltIn) return undefined;
+  return CachedResult.open(cache, core, wanted, onCacheError);
 }
 
 /** Runs all passes, with pauses when somebody watches. */
@@ -214,9 +222,4 @@ async function runPasses<T>(passes: Generator<PassProgress, T, void>, pace: Pace
   } finally {
     pace.end();
   }
-}
-
-/** SHA-256 of the model; empty where the host has no Web Cryptography (pages that are not a secure context). */
-async function modelDigest(model: Uint8Array): Promise<string> {
-  return globalThis.crypto?.subtle === undefined ? "" : sha256Hex(model);
 }

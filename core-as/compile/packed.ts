@@ -6,13 +6,12 @@ type ArrayName = keyof typeof ARRAYS;
 
 type Path = readonly (string | number)[];
 
-/**
- * What JSON has no form for: where it belongs, and a typed array's type, source, offset and length in bytes, or the text of a number
- * or of undefined.
- */
-type Patch =
-  | readonly [path: Path, type: ArrayName, source: string, at: number, bytes: number]
-  | readonly [path: Path, text: string];
+/** What JSON has no form for: a typed array's type, source, offset and length in bytes, or the text of a number or of undefined. */
+type Special =
+  readonly [type: ArrayName, source: string, at: number, bytes: number] | readonly [text: string];
+
+/** Where something special belongs: below the first `shared` members of the path before. */
+type Patch = readonly [shared: number, rest: Path, ...special: Special];
 
 /** Bytes that packed values may refer to, by name. */
 export type Sources = Readonly<Record<string, Uint8Array>>;
@@ -42,15 +41,18 @@ export function pack(value: unknown, sources: Sources): Packed {
     end = Math.ceil((at + bytes.length) / ALIGNMENT) * ALIGNMENT;
     return at;
   };
+  let last: Path = [];
+  const patch = (path: Path, ...special: Special): number => {
+    let shared = 0;
+    while (path[shared] === last[shared] && shared < path.length - 1) shared++;
+    patches.push([shared, path.slice(shared), ...special]);
+    last = path;
+    return 0;
+  };
   const walk = (item: unknown, path: Path): unknown => {
-    if (ArrayBuffer.isView(item)) {
-      patches.push([path, ...placeOf(item, sources, add)]);
-      return 0;
-    }
-    if (item === undefined || (typeof item === "number" && !isJsonNumber(item))) {
-      patches.push([path, Object.is(item, -0) ? "-0" : String(item)]);
-      return 0;
-    }
+    if (ArrayBuffer.isView(item)) return patch(path, ...placeOf(item, sources, add));
+    if (item === undefined || (typeof item === "number" && !isJsonNumber(item)))
+      return patch(path, Object.is(item, -0) ? "-0" : String(item));
     if (Array.isArray(item)) return item.map((member, i) => walk(member, [...path, i]));
     if (typeof item !== "object" || item === null) {
       if (["function", "symbol", "bigint"].includes(typeof item))
@@ -74,17 +76,22 @@ export function pack(value: unknown, sources: Sources): Packed {
 }
 
 /**
- * The value that was packed. Bytes are views of their source; other typed arrays are copies.
+ * The value that was packed. Bytes are views of their source; other typed arrays are views of one copy of the pool.
  * @param sources those that were given to `pack`, and its pool
  */
 export function unpack(json: string, sources: Sources): unknown {
   const { value, patches } = JSON.parse(json) as { value: { value: unknown }; patches: Patch[] };
+  // Aligned, and nobody else's.
+  const copy = new Uint8Array(sources[POOL]!).buffer;
+  // The values that the path before leads through; a shared member is not looked up again.
+  const parents = [value as Record<string | number, unknown>];
   for (const patch of patches) {
-    const [path] = patch;
-    let parent = value as unknown as Record<string | number, unknown>;
-    for (let i = 0; i < path.length - 1; i++)
-      parent = parent[path[i]!] as Record<string | number, unknown>;
-    parent[path.at(-1)!] = patch.length === 2 ? scalarOf(patch[1]) : arrayOf(patch, sources);
+    const [shared, rest] = patch;
+    const last = rest.length - 1;
+    for (let i = 0; i < last; i++)
+      parents[shared + i + 1] = parents[shared + i]![rest[i]!] as (typeof parents)[0];
+    parents[shared + last]![rest[last]!] =
+      patch.length === 3 ? scalarOf(patch[2]) : arrayOf(patch, sources, copy);
   }
   return value.value;
 }
@@ -98,7 +105,7 @@ function placeOf(
   view: ArrayBufferView,
   sources: Sources,
   add: (bytes: Uint8Array) => number,
-): [type: ArrayName, source: string, at: number, bytes: number] {
+): Special {
   const type = Object.keys(ARRAYS).find((name) => view instanceof ARRAYS[name as ArrayName]);
   if (type === undefined) throw new TypeError(`${view.constructor.name} cannot be packed`);
   const { buffer, byteOffset, byteLength } = view;
@@ -112,12 +119,13 @@ function placeOf(
 }
 
 function arrayOf(
-  [, type, name, at, bytes]: Extract<Patch, { length: 5 }>,
+  [, , type, name, at, bytes]: Extract<Patch, { length: 6 }>,
   sources: Sources,
+  pool: ArrayBuffer,
 ): Uint8Array | Float32Array | Int32Array {
   const source = sources[name];
   if (source === undefined || at + bytes > source.length)
     throw new RangeError(`${bytes} bytes at ${at} of ${name} do not exist`);
-  const view = source.subarray(at, at + bytes);
-  return type === "Uint8Array" ? view : new ARRAYS[type](view.slice().buffer);
+  if (type === "Uint8Array") return source.subarray(at, at + bytes);
+  return new ARRAYS[type](pool, at, bytes / ARRAYS[type].BYTES_PER_ELEMENT);
 }

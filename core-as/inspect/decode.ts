@@ -1,7 +1,7 @@
 // Hardware blocks from their bytes: named field values by the generated tables. Knows nothing of how they were made.
 // SPDX-License-Identifier: MIT
 import { BLOCK_TABLES, type BlockTable, type FieldTable } from "./gen/fields.ts";
-import { wordAt } from "./words.ts";
+import { firstWords } from "./words.ts";
 
 /** A decoded field. */
 export interface DecodedField {
@@ -28,16 +28,24 @@ export function blockTable(name: string): BlockTable {
   return table;
 }
 
+/** Fields by name, of each block that was asked for: a report reads thousands. */
+const fieldsByName = new Map<BlockTable, ReadonlyMap<string, FieldTable>>();
+
 /** Field of a block by its name. */
 export function fieldOf(block: BlockTable, name: string): FieldTable {
-  const field = block.fields.find((candidate) => candidate.name === name);
+  let fields = fieldsByName.get(block);
+  if (fields === undefined) {
+    fields = new Map(block.fields.map((field) => [field.name, field]));
+    fieldsByName.set(block, fields);
+  }
+  const field = fields.get(name);
   if (field === undefined) throw new RangeError(`block ${block.name} has no field ${name}`);
   return field;
 }
 
 /** The little-endian 32-bit words of a block; bytes behind the end count as 0. */
 export function blockWords(block: BlockTable, bytes: Uint8Array): Uint32Array {
-  return Uint32Array.from({ length: block.words }, (_, i) => wordAt(bytes, i * 4));
+  return firstWords(bytes, block.words);
 }
 
 /**
@@ -55,16 +63,17 @@ export function readFieldValue(
   const { parts, shr, signed } = typeof field === "string" ? fieldOf(block, field) : field;
   let value = 0;
   let width = 0;
-  // Products instead of shifts: a field may have 32 bits, and a shifted address more.
+  // Products instead of shifts to the left: a field may have 32 bits, and a shifted address more.
   for (const [word, high, low, since] of parts) {
     if (since > version) continue;
     const bits = high - low + 1;
-    const piece = Math.floor((words[word]! >>> 0) / 2 ** low) % 2 ** bits;
-    value += piece * 2 ** width;
+    const shifted = words[word]! >>> low;
+    const piece = bits === 32 ? shifted : shifted & ((1 << bits) - 1);
+    value += width === 0 ? piece : piece * 2 ** width;
     width += bits;
   }
   if (signed && value >= 2 ** (width - 1)) value -= 2 ** width;
-  return value * 2 ** shr;
+  return shr === 0 ? value : value * 2 ** shr;
 }
 
 /**

@@ -91,9 +91,9 @@ class Tracker {
   private held: Holding[] = [];
 
   read(extent: Extent, time: number): void {
-    for (const { value, ...held } of this.held)
+    for (const held of this.held)
       if (overlaps(held, extent))
-        value.reads.push({
+        held.value.reads.push({
           buffer: extent.buffer,
           start: Math.max(held.start, extent.start),
           end: Math.min(held.end, extent.end),
@@ -115,14 +115,16 @@ class Tracker {
     value.whole.start = Math.min(value.whole.start, extent.start);
     value.whole.end = Math.max(value.whole.end, extent.end);
     if (unread === undefined) this.values.push(value);
-    this.held = held.flatMap((other) => without(other, extent));
+    this.held = [];
+    for (const other of held)
+      if (overlaps(other, extent)) this.held.push(...without(other, extent));
+      else this.held.push(other);
     this.held.push({ ...extent, value });
   }
 }
 
-/** What is left of bytes when others are taken away: up to two runs. */
+/** What is left of bytes when others that overlap them are taken away: up to two runs. */
 function without(held: Holding, taken: Extent): Holding[] {
-  if (!overlaps(held, taken)) return [held];
   return [
     { ...held, end: Math.min(held.end, taken.start) },
     { ...held, start: Math.max(held.start, taken.end) },

@@ -58,7 +58,20 @@ export const predictedWith = (jobs: readonly JobReport[], system: System): numbe
   priceOf(jobs, system, (cost) => cost);
 
 /** A job as it would be; null = not at all. */
-type Change = (cost: JobPrediction, job: JobReport) => JobCost | null;
+type Change = (cost: JobCost, job: JobReport) => JobCost | null;
+
+type CostChange = Partial<Pick<JobCost, "cycles" | "inputBytes" | "coefficientBytes">>;
+
+/** A cost with other members; spreading all that a prediction has would take most of a report's time. */
+const costWith = (cost: JobCost, change: CostChange): JobCost => ({
+  cycles: change.cycles ?? cost.cycles,
+  inputBytes: change.inputBytes ?? cost.inputBytes,
+  coefficientBytes: change.coefficientBytes ?? cost.coefficientBytes,
+  outputBytes: cost.outputBytes,
+  cachedBytes: cost.cachedBytes,
+  macs: cost.macs,
+  utilisation: cost.utilisation,
+});
 
 /**
  * Prices the model as it would be if one thing were free, for each of several things.
@@ -72,9 +85,9 @@ export function whatWouldHelp(
   const now = priceOf(jobs, system, (cost) => cost);
   const changes: readonly (readonly [what: string, change: Change, system?: System])[] = [
     ["starting jobs", (cost) => cost, { ...system, overheadUs: 0 }],
-    ["multiplying", (cost, { kind }) => (kind === "NN" ? { ...cost, cycles: 0 } : cost)],
+    ["multiplying", (cost, { kind }) => (kind === "NN" ? costWith(cost, { cycles: 0 }) : cost)],
     ["multiplying by zeros of expanded kernels", withoutZeros(operators, jobs)],
-    ["reading coefficients", (cost) => ({ ...cost, coefficientBytes: 0 })],
+    ["reading coefficients", (cost) => costWith(cost, { coefficientBytes: 0 })],
     ["reading coefficients more than once", readOnceCoefficients],
     ["reading images more than once", readOnceImages],
     [
@@ -116,14 +129,14 @@ function withoutZeros(operators: readonly OperatorReport[], jobs: readonly JobRe
   return (cost, { sourceOp }) => {
     const all = asked.get(sourceOp) ?? 0;
     const share = all === 0 ? 1 : Math.min((wanted.get(sourceOp) ?? all) / all, 1);
-    return { ...cost, cycles: cost.cycles * share };
+    return costWith(cost, { cycles: cost.cycles * share });
   };
 }
 
 const readOnceCoefficients: Change = (cost, { nn }) =>
   nn?.coefficients
-    ? { ...cost, coefficientBytes: Math.min(cost.coefficientBytes, nn.coefficients.bytes) }
+    ? costWith(cost, { coefficientBytes: Math.min(cost.coefficientBytes, nn.coefficients.bytes) })
     : cost;
 
 const readOnceImages: Change = (cost, { kind, input: { x, y, z } }) =>
-  kind === "NN" ? { ...cost, inputBytes: Math.min(cost.inputBytes, x * y * z) } : cost;
+  kind === "NN" ? costWith(cost, { inputBytes: Math.min(cost.inputBytes, x * y * z) }) : cost;

@@ -149,11 +149,12 @@ export function buildReport(
   const known = chipByIdentity(chip);
   const system = options.system ?? systemOf(chip.name);
   const jobs = jobsOf(executable, system, options.profile);
+  const jobsByOp = groupBySource(jobs);
   const operators = executable.placements.map((placement): OperatorReport => {
     const op = graph.ops[placement.op]!;
     const output = graph.tensors[op.outputs[0] ?? -1]?.name ?? "";
     const macs = countMacs(graph, op);
-    return { ...placement, output, macs, ...timeOf(placement, jobs, known !== undefined) };
+    return { ...placement, output, macs, ...timeOf(placement, jobsByOp, known !== undefined) };
   });
   return {
     model: {
@@ -212,12 +213,23 @@ function jobsOf(
   });
 }
 
+/** Jobs by the operator that they belong to. */
+function groupBySource(jobs: readonly JobReport[]): Map<number, JobReport[]> {
+  const groups = new Map<number, JobReport[]>();
+  for (const job of jobs) {
+    const group = groups.get(job.sourceOp);
+    if (group) group.push(job);
+    else groups.set(job.sourceOp, [job]);
+  }
+  return groups;
+}
+
 function timeOf(
   { op, place }: Placement,
-  jobs: readonly JobReport[],
+  jobs: ReadonlyMap<number, readonly JobReport[]>,
   priced: boolean,
 ): Pick<OperatorReport, "jobs" | "predictedMs" | "share"> {
-  const own = jobs.filter(({ sourceOp }) => sourceOp === op);
+  const own = jobs.get(op) ?? [];
   if (place === "cpu" || !priced) return { jobs: own.length, predictedMs: null, share: null };
   return {
     jobs: own.length,

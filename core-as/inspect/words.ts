@@ -12,5 +12,12 @@ export function wordAt(bytes: Uint8Array, offset: number): number {
   );
 }
 
+/** The first `count` words of bytes; those behind the end are 0. */
+export function firstWords(bytes: Uint8Array, count: number): Uint32Array {
+  const words = new Uint32Array(count);
+  for (let i = 0; i < count; i++) words[i] = wordAt(bytes, i * 4);
+  return words;
+}
+
 /** Eight lower-case hexadecimal digits. */
 export const hex32 = (word: number): string => (word >>> 0).toString(16).padStart(8, "0");

@@ -1,5 +1,6 @@
 // Kept results: found again by the same bytes and options only, verified, and never a reason to fail.
 // SPDX-License-Identifier: MIT
+import { createHash } from "node:crypto";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -224,18 +225,53 @@ test("the bundle names the sources that it was made of", () => {
 });
 
 test("the checksum sees every byte, and its number", () => {
-  const bytes = Uint8Array.from({ length: 75 }, (_, i) => i * 37);
-  for (const length of [0, 1, 15, 16, 17, 64, 75]) {
-    const seen = new Set([checksum(bytes.subarray(0, length)).join()]);
+  const bytes = Uint8Array.from({ length: 260 }, (_, i) => i * 37);
+  const sumOf = (part: Uint8Array): string => checksum(core, part).join();
+  const mark = core.mark();
+  for (const length of [0, 1, 15, 16, 17, 63, 64, 65, 128, 259]) {
+    const seen = new Set([sumOf(bytes.subarray(0, length))]);
     for (let at = 0; at < length; at++) {
       const other = bytes.slice(0, length);
       other[at]! ^= 1 << (at % 8);
-      seen.add(checksum(other).join());
+      seen.add(sumOf(other));
     }
     assert.is(seen.size, length + 1);
-    assert.not(seen.has(checksum(new Uint8Array(length + 1)).join()));
+    assert.not(seen.has(sumOf(new Uint8Array(length + 1))));
   }
-  assert.equal(checksum(bytes.subarray(1)), checksum(bytes.slice(1)));
+  assert.is(sumOf(bytes.subarray(1)), sumOf(bytes.slice(1)));
+  // In more than one piece, and with ends inside of one.
+  const large = Uint8Array.from({ length: 0x2802d }, (_, i) => (i * i) >> 3);
+  const seen = new Set([sumOf(large)]);
+  const places = [0, 0xffff, 0x10000, 0x1ffff, 0x20000, 0x2803f - 64, large.length - 1];
+  for (const at of places) {
+    const other = large.slice();
+    other[at]! ^= 0x40;
+    seen.add(sumOf(other));
+  }
+  assert.is(seen.size, 1 + places.length);
+  assert.is(core.mark(), mark);
+});
+
+test("a cache's own digest names results, and is not missed where it fails", async () => {
+  const cache = new MemoryCache() as MemoryCache & Pick<CompileCache, "sha256">;
+  const plain = await compile(SAMPLE, { core, cache });
+  const digested: number[] = [];
+  cache.sha256 = async (bytes) => {
+    digested.push(bytes.length);
+    return createHash("sha256").update(bytes).digest("hex");
+  };
+  const again = await compile(SAMPLE, { core, cache });
+  assert.is(again.cached, true);
+  assert.is(digested[0], SAMPLE.length);
+  assert.is(digested.length, 2);
+  cache.sha256 = () => {
+    throw new Error("digest");
+  };
+  const errors: string[] = [];
+  const onCacheError = (error: unknown): void => void errors.push((error as Error).message);
+  const third = await compile(SAMPLE, { core, cache, onCacheError });
+  assert.equal([third.cached, errors], [true, ["digest", "digest"]]);
+  assert.is(third.executable.modelSha256, plain.executable.modelSha256);
 });
 
 test("values come back as they were packed", () => {

@@ -22,8 +22,9 @@ export function startCount(): void {
   words = 0;
 }
 
-export function countLiteral(): void {
-  literals++;
+/** `count` literals without a zero point between them. */
+export function countLiterals(count: i32): void {
+  literals += count;
 }
 
 function addLong(width: i32, pairs: u32): void {

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: MIT
 import { CoefOrder, NnJob, QuirkFlag, WeightSource } from "../abi";
 import { member } from "../record";
-import { countFlush, countLiteral, countRun, countWord } from "./count-runs";
+import { countFlush, countLiterals, countRun, countWord } from "./count-runs";
 import { emitFlush, emitLiteral, emitWord } from "./emit-v7";
 
 /** The job's members that the inner loops need, loaded once by `loadJob`. */
@@ -124,10 +124,20 @@ function weight(value: i32): void {
     gap++;
   } else {
     if (emitting) emitLiteral(gap, value);
-    else if (gap == 0) countLiteral();
+    else if (gap == 0) countLiterals(1);
     else countRun(gap);
     gap = 0;
   }
+}
+
+/** Weights that lie one behind the other. */
+function weightsAt(from: usize, count: i32): void {
+  // Most have no zero point among them. The arena's end leaves room for the whole load.
+  if (!emitting && gap == 0 && count <= 16) {
+    const zeros = i8x16.bitmask(i8x16.eq(v128.load(from), i8x16.splat(<i8>zeroPoint)));
+    if ((zeros & ((1 << count) - 1)) == 0) return countLiterals(count);
+  }
+  for (let i = 0; i < count; i++) weight(load<u8>(from + <usize>i));
 }
 
 function flush(): void {
@@ -187,6 +197,11 @@ export function literalsOf(channel: i32): i32 {
   return count - zeros;
 }
 
+/** The word that holds a channel's bias; its value matters only when it is emitted. */
+function biasWord(channel: i32): void {
+  word(emitting ? correctedBias(channel) : 0);
+}
+
 /** corrected bias of a channel: bias - inZp * sum(w - wZp) over all planes; 32-bit, wraps. */
 function correctedBias(channel: i32): i32 {
   const count = planes * taps;
@@ -236,11 +251,15 @@ function walkPointwise(first: i32, count: i32): void {
     for (let j = 0; j < count; j++) {
       const channel = channelAt(first + j);
       const kernel = weights + <usize>channel * <usize>planes;
-      const exists = channel < kernels;
+      const isStored = !depthwise && channel < kernels;
       for (let z = from; z < to; z++) {
+        if (isStored && z > 0) {
+          weightsAt(kernel + <usize>z, to - z);
+          break;
+        }
         if (depthwise) weight(byteAt(channel, z));
-        else weight(exists ? load<u8>(kernel + <usize>z) : 0);
-        if (z == 0) word(correctedBias(channel));
+        else weight(isStored ? load<u8>(kernel + <usize>z) : 0);
+        if (z == 0) biasWord(channel);
       }
       if (to == planes) word(outputWord(channel));
     }
@@ -251,10 +270,7 @@ function walkPointwise(first: i32, count: i32): void {
 
 /** The weights of one plane at `kernel` in stream order: row pairs, long rows as 3 + rest. */
 function walkPlane(kernel: usize): void {
-  if (!split) {
-    for (let i = 0; i < taps; i++) weight(load<u8>(kernel + <usize>i));
-    return;
-  }
+  if (!split) return weightsAt(kernel, taps);
   for (let pair = 0; pair < rows; pair += 2) {
     const end = min(pair + 2, rows);
     for (let row = pair; row < end; row++) {
@@ -275,7 +291,7 @@ function walkPlaneByIndex(channel: i32, z: i32): void {
     for (let row = pair; row < end; row++) {
       for (let col = 0; col < first; col++) {
         weight(byteAt(channel, base + row * cols + col));
-        if (base + row + col == 0) word(correctedBias(channel));
+        if (base + row + col == 0) biasWord(channel);
       }
     }
     if (!split) continue;

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: MIT
 import { NnJob, WeightSource } from "../abi";
 import { ceilDiv, member } from "../record";
-import { countFlush, countLiteral, countRun } from "./count-runs";
+import { countFlush, countLiterals, countRun } from "./count-runs";
 import { emitByteV8 } from "./emit-v8";
 
 /** Weights go in blocks of nine. */
@@ -92,7 +92,7 @@ function code(value: i32): void {
   else if (byte == 0) gap++;
   else {
     if (emitting) emitFullRuns();
-    else if (gap == 0) countLiteral();
+    else if (gap == 0) countLiterals(1);
     else countRun(gap);
     put(byte, gap);
     gap = 0;

@@ -237,6 +237,7 @@ function copyRun(dst: usize, dstStep: usize, src: usize, srcStep: usize, count: 
     return;
   }
   const shift = tpJob.outZp - tpJob.inZp;
+  if (shift == 0 && dstStep == 1 && srcStep == 1) return memory.copy(dst, src, <usize>count);
   if (shift == 0) {
     for (let i = 0; i < count; i++, dst += dstStep, src += srcStep) store<u8>(dst, load<u8>(src));
     return;
@@ -264,12 +265,28 @@ function markRun(address: u64, step: u32, count: i32): Status {
   let at = <u32>(address - buffer.address);
   const length = step * <u32>(count - 1) + 1;
   noteWritten(buffer, at, at + length, address);
+  if (step == 1) return markBytes(buffer, at, count);
   for (let i = 0; i < count; i++, at += step) {
     const place = buffer.written + (at >> 3);
     const bit = 1 << (at & 7);
     const old = load<u8>(place);
     if ((old & bit) != 0) return failTwice(<u64>buffer.address + <u64>at);
     store<u8>(place, old | bit);
+  }
+  return Status.OK;
+}
+
+/** The same for bytes one behind the other: those that share a byte of the map at once. */
+function markBytes(buffer: SimBuffer, at: u32, count: i32): Status {
+  for (const end = at + <u32>count; at < end;) {
+    const place = buffer.written + (at >> 3);
+    const next = min<u32>(end, (at | 7) + 1);
+    const bits = ((1 << (next - at)) - 1) << (at & 7);
+    const old = <u32>load<u8>(place);
+    const twice = old & bits;
+    if (twice != 0) return failTwice(<u64>buffer.address + <u64>((at & ~7) + ctz(twice)));
+    store<u8>(place, old | bits);
+    at = next;
   }
   return Status.OK;
 }

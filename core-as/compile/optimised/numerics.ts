@@ -9,7 +9,7 @@ import {
   type FixedMultiplier,
 } from "../../ir/fixed-point.ts";
 import { scaleOf, zp8, type AddFactors } from "../lower-shared.ts";
-import { levelStarts, shareOf, type OutputStage, type Steps } from "./output-stage.ts";
+import type { Steps } from "./output-stage.ts";
 
 /** Between these factors, an accumulator that reaches the last output step has at most 28 bits, and no left shift overflows. */
 const MIN_FITTED = 2 ** -19;
@@ -156,68 +156,6 @@ export function pairTerms(
     zeroPoint,
     lowest,
   };
-}
-
-/** acc = weightA (a - za) + weightB (b - zb). */
-export interface PairWeights {
-  weightA: number;
-  zeroA: number;
-  weightB: number;
-  zeroB: number;
-}
-
-/** Second operands in the order of their terms, with what they add to the accumulator. */
-function secondOperands({ weightB, zeroB }: PairWeights): { byte: number; part: number }[] {
-  return Array.from({ length: 256 }, (_, place) => {
-    const byte = weightB < 0 ? 255 - place : place;
-    return { byte, part: weightB * (byte - zeroB) };
-  });
-}
-
-/** Steps of the accumulator that stand for those of TFLite's sums; where weights mix up the sides of one, it lies in the middle. */
-export function pairSteps(terms: PairTerms, weights: PairWeights, factor: number): Steps {
-  const { a, b, first, zeroPoint, lowest } = terms;
-  const lower = new Float64Array(first.length).fill(-Infinity);
-  const upper = new Float64Array(first.length).fill(Infinity);
-  const seconds = secondOperands(weights);
-  for (let byte = 0; byte < 256; byte++) {
-    const part = weights.weightA * (byte - weights.zeroA);
-    // Second operands that do not reach the step; they get more from step to step.
-    let place = 0;
-    for (let step = 0; step < first.length; step++) {
-      while (place < 256 && a[byte]! + b[seconds[place]!.byte]! < first[step]!) place++;
-      if (place > 0) lower[step] = Math.max(lower[step]!, part + seconds[place - 1]!.part);
-      if (place < 256) upper[step] = Math.min(upper[step]!, part + seconds[place]!.part);
-    }
-  }
-  for (let step = 0; step < first.length; step++)
-    if (lower[step]! >= upper[step]!) {
-      upper[step] = Math.ceil((lower[step]! + upper[step]!) / 2);
-      lower[step] = upper[step]! - 1;
-    }
-  return { zeroPoint, lowest, lower, upper, factor };
-}
-
-/** Output steps by which the NPU's sums are off, over all pairs of bytes, weighted by how likely they are. */
-export function pairMismatch(terms: PairTerms, weights: PairWeights, stage: OutputStage): number {
-  const { a, b, first, lowest } = terms;
-  const seconds = secondOperands(weights);
-  const shares = seconds.map(({ byte }) => shareOf(byte - weights.zeroB));
-  const reached = levelStarts(stage, lowest);
-  let cost = 0;
-  for (let byte = 0; byte < 256; byte++) {
-    const part = weights.weightA * (byte - weights.zeroA);
-    let [wanted, got, sum] = [0, 0, 0];
-    for (let place = 0; place < 256; place++) {
-      const term = a[byte]! + b[seconds[place]!.byte]!;
-      while (wanted < first.length && term >= first[wanted]!) wanted++;
-      const accumulator = part + seconds[place]!.part;
-      while (got < first.length && accumulator >= reached[got]!) got++;
-      if (got !== wanted) sum += shares[place]! * Math.abs(got - wanted);
-    }
-    cost += sum * shareOf(byte - weights.zeroA);
-  }
-  return cost;
 }
 
 /**

@@ -216,19 +216,32 @@ class Agreement {
   }
 
   startFactor(factor: number): void {
-    this.lower.startFactor(factor);
-    this.upper.startFactor(factor);
+    const { lower, upper } = this;
+    lower.startFactor(factor);
+    upper.startFactor(factor);
     // Where most agree ends at an upper end, if it ends at all.
     let most = -1;
-    for (const end of this.upper.sorted) {
-      if (end === Infinity || this.at(end) <= most) continue;
-      most = this.at(end);
-      const begin = Math.max(this.lower.lastBelow(end), this.upper.lastBelow(end));
+    const [lowers, uppers] = [lower.sorted, upper.sorted];
+    let [lowerBelow, upperBelow] = [0, 0];
+    for (let place = 0; place < uppers.length; place++) {
+      const end = uppers[place]!;
+      if (end === Infinity) break;
+      while (lowers[lowerBelow]! < end) lowerBelow++;
+      if (uppers[upperBelow]! < end) upperBelow = place;
+      const share = lower.sums[lowerBelow]! - upper.sums[upperBelow]!;
+      if (share <= most) continue;
+      most = share;
+      const begin = Math.max(
+        lowers[lowerBelow - 1] ?? -Infinity,
+        uppers[upperBelow - 1] ?? -Infinity,
+      );
       this.best = begin === -Infinity ? end - 0.5 : (begin + end) / 2;
     }
-    if (most < 0) this.best = this.lower.lastBelow(Infinity) + 0.5;
+    if (most < 0) this.best = lower.lastBelow(Infinity) + 0.5;
     // No step has a limit: one output for all accumulators.
     if (!Number.isFinite(this.best)) this.best = 0;
+    lower.indexAround(this.best);
+    upper.indexAround(this.best);
   }
 
   /** Share of the steps that agree. */
@@ -237,55 +250,124 @@ class Agreement {
   }
 }
 
+/** Parts into which the neighbourhood of the best constant is divided, and how far it reaches on either side. */
+const BUCKETS = 1024;
+const AROUND = 2;
+
+/** Steps that are sorted by insertion before runs of them are merged. */
+const RUN = 16;
+
+/** Steps in some order, and a number of each. */
+class Sequence {
+  readonly values: Float64Array;
+  readonly steps: Uint8Array;
+
+  constructor(length: number) {
+    this.values = new Float64Array(length);
+    this.steps = new Uint8Array(length);
+    for (let i = 0; i < length; i++) this.steps[i] = i;
+  }
+
+  /** Inserts a step between those of the run that begins at `begin` and ends before `place`. */
+  insert(begin: number, place: number, step: number, value: number): void {
+    const { values, steps } = this;
+    let at = place;
+    for (; at > begin && values[at - 1]! > value; at--) {
+      values[at] = values[at - 1]!;
+      steps[at] = steps[at - 1]!;
+    }
+    values[at] = value;
+    steps[at] = step;
+  }
+
+  /** Writes this with its runs begin..middle and middle..end merged; of equal values those of the first run go first. */
+  merge(to: Sequence, begin: number, middle: number, end: number): void {
+    const { values, steps } = this;
+    let [left, right] = [begin, middle];
+    for (let at = begin; at < end; at++) {
+      const isRight = left === middle || (right < end && values[left]! > values[right]!);
+      const from = isRight ? right++ : left++;
+      to.values[at] = values[from]!;
+      to.steps[at] = steps[from]!;
+    }
+  }
+}
+
 /** One end of every step's interval, sorted, with sums of the steps' shares. */
 class Ends {
-  readonly sorted: Float64Array;
-  private readonly order: Uint8Array;
-  private readonly sums: Float64Array;
+  /** Shares of the first ends together. */
+  readonly sums: Float64Array;
+  private sequence: Sequence;
+  private spare: Sequence;
+  /** Number of ends in the parts before each. */
+  private readonly before = new Uint8Array(BUCKETS + 1);
+  private start = 0;
 
   constructor(
     private readonly accumulators: Float64Array,
     private readonly firstLevel: number,
     private readonly shares: Float64Array,
   ) {
-    this.sorted = new Float64Array(shares.length);
-    this.order = Uint8Array.from(shares, (_, i) => i);
+    this.sequence = new Sequence(shares.length);
+    this.spare = new Sequence(shares.length);
     this.sums = new Float64Array(shares.length + 1);
   }
 
+  get sorted(): Float64Array {
+    return this.sequence.values;
+  }
+
+  /** Sorts the ends anew; where some are equal the order of the factor before stays. */
   startFactor(factor: number): void {
-    const { order, sorted, sums } = this;
-    // Factors that follow each other are near each other, so the old order is nearly right: insertion is the fastest sort.
-    for (let place = 0; place < order.length; place++) {
-      const step = order[place]!;
-      const end = this.accumulators[step]! - (this.firstLevel + step) / factor;
-      let at = place;
-      for (; at > 0 && sorted[at - 1]! > end; at--) {
-        sorted[at] = sorted[at - 1]!;
-        order[at] = order[at - 1]!;
+    const { accumulators, firstLevel, shares, sums } = this;
+    const count = shares.length;
+    for (let begin = 0; begin < count; begin += RUN)
+      for (let place = begin; place < Math.min(begin + RUN, count); place++) {
+        const step = this.sequence.steps[place]!;
+        const end = accumulators[step]! - (firstLevel + step) / factor;
+        this.sequence.insert(begin, place, step, end);
       }
-      sorted[at] = end;
-      order[at] = step;
+    for (let run = RUN; run < count; run *= 2) {
+      for (let begin = 0; begin < count; begin += 2 * run) {
+        const middle = Math.min(begin + run, count);
+        this.sequence.merge(this.spare, begin, middle, Math.min(middle + run, count));
+      }
+      [this.sequence, this.spare] = [this.spare, this.sequence];
     }
-    order.forEach((step, i) => (sums[i + 1] = sums[i]! + this.shares[step]!));
+    const { steps } = this.sequence;
+    for (let i = 0; i < count; i++) sums[i + 1] = sums[i]! + shares[steps[i]!]!;
+  }
+
+  /** Prepares shareBelow for many values near one. */
+  indexAround(value: number): void {
+    this.start = value - AROUND;
+    const { sorted, before } = this;
+    let place = 0;
+    for (let bucket = 0; bucket <= BUCKETS; bucket++) {
+      while (place < sorted.length && this.bucketOf(sorted[place]!) < bucket) place++;
+      before[bucket] = place;
+    }
   }
 
   shareBelow(value: number): number {
-    return this.sums[this.countBelow(value)]!;
+    // All ends in earlier parts are below.
+    const { sorted } = this;
+    let count = this.before[this.bucketOf(value)]!;
+    while (sorted[count]! < value) count++;
+    return this.sums[count]!;
   }
 
   /** The largest end below a value; -Infinity when there is none. */
   lastBelow(value: number): number {
-    return this.sorted[this.countBelow(value) - 1] ?? -Infinity;
+    const { sorted } = this;
+    let count = 0;
+    while (sorted[count]! < value) count++;
+    return sorted[count - 1] ?? -Infinity;
   }
 
-  private countBelow(value: number): number {
-    let [low, high] = [0, this.sorted.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.sorted[middle]! < value) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+  /** Rises with the value. */
+  private bucketOf(value: number): number {
+    const part = (value - this.start) * (BUCKETS / (2 * AROUND));
+    return part > 0 ? Math.min(Math.floor(part), BUCKETS) : 0;
   }
 }

@@ -8,14 +8,7 @@ import { addSides } from "../../../legalise/conv-geometry.ts";
 import type { NnRecord, WeightPlan } from "../../jobs.ts";
 import { floatBits, scaleOf, storedWeights, zp8, type AddFactors } from "../../lower-shared.ts";
 import type { LoweringContext } from "../context.ts";
-import {
-  closestAddFactors,
-  lowestOf,
-  pairMismatch,
-  pairSteps,
-  pairTerms,
-  reluOf,
-} from "../numerics.ts";
+import { closestAddFactors, lowestOf, pairTerms, reluOf } from "../numerics.ts";
 import {
   encodable,
   fitOutputStage,
@@ -23,6 +16,7 @@ import {
   stageRecord,
   type OutputStage,
 } from "../output-stage.ts";
+import { PairSums } from "../pair-sums.ts";
 import { imageRecord } from "../records.ts";
 import { lowerWithConstants } from "./rescale.ts";
 
@@ -86,7 +80,8 @@ function fitPair(
   const [a, b] = op.inputs.map((id) => context.tensor(id)) as [Tensor, Tensor];
   const output = context.tensor(op.outputs[0]!);
   const lowest = lowestOf(op, output);
-  const terms = pairTerms([a, b], output, choices[0]!.addOff < 0 ? -1 : 1, lowest);
+  const sign = choices[0]!.addOff < 0 ? -1 : 1;
+  const sums = new PairSums(pairTerms([a, b], output, sign, lowest));
   const limits = stageLimits(context.chip, lowest, PAIR_SUM);
   let best: { factors: PairFactors; stage: OutputStage } | null = null;
   let least = Infinity;
@@ -101,9 +96,9 @@ function fitPair(
       offset: 0,
       zeroPoint: zp8(output),
     }));
-    const fitted = fitOutputStage(pairSteps(terms, weights, both / scaleOf(output)), limits);
+    const fitted = fitOutputStage(sums.steps(weights, both / scaleOf(output)), limits);
     for (const stage of fitted ? [...plain, fitted] : plain) {
-      const cost = pairMismatch(terms, weights, stage);
+      const cost = sums.mismatch(weights, stage);
       if (cost < CLEARLY * least) [best, least] = [{ factors, stage }, cost];
     }
     if (least === 0) break;
