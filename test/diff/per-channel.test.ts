@@ -4,12 +4,14 @@
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { sampleOfFiles } from "../../cli/compare-pictures.ts";
+import { compareLayers } from "../../core-as/accuracy/compare-layers.ts";
 import { ACCURACIES, type Accuracy } from "../../core-as/compile/options.ts";
 import { elementCount, type Graph } from "../../core-as/ir/graph.ts";
 import { runGraph } from "../../core-as/runtime/cpu/index.ts";
 import { compileCase } from "../helpers/compile-case.ts";
 import { coreOf } from "../helpers/cores.ts";
-import { corpusBytes, needCorpus } from "../helpers/corpus.ts";
+import { corpusBytes, corpusPath, needCorpus } from "../helpers/corpus.ts";
 import { loadLiteRt } from "../helpers/litert.ts";
 import {
   caseName,
@@ -177,21 +179,36 @@ random.run();
 
 if (needCorpus("per-channel models")) {
   const models = suite("per channel, models");
-  for (const target of TARGETS)
-    for (const name of ["tf2_mobilenet_v2_1.0_224_ptq", "movenet_single_pose_lightning_ptq"])
-      models(
-        `${name}, ${target}: every layer that is balanced states a bound of three steps or less`,
-        () => {
-          const { executable } = compileCase(core, corpusBytes("models", `${name}.tflite`), {
-            target,
-            mode: "optimised",
-            accuracy: "balanced",
-          });
-          assert.ok(executable.accuracies.length > 40);
-          // Bounds are rounded to binary32 in the executable.
-          for (const { op, bound, withinOne } of executable.accuracies)
-            assert.ok(bound <= 3 + 1e-6 && withinOne >= 0.99, `#${op}: ${bound}, ${withinOne}`);
-        },
-      );
+  for (const name of ["tf2_mobilenet_v2_1.0_224_ptq", "movenet_single_pose_lightning_ptq"])
+    models(
+      `${name}, imx8mp: every layer that is balanced states a bound of three steps or less`,
+      () => {
+        const { executable } = compileCase(core, corpusBytes("models", `${name}.tflite`), {
+          target: "imx8mp",
+          mode: "optimised",
+          accuracy: "balanced",
+        });
+        assert.ok(executable.accuracies.length > 40);
+        // Bounds are rounded to binary32 in the executable.
+        for (const { op, bound, withinOne } of executable.accuracies)
+          assert.ok(bound <= 3 + 1e-6 && withinOne >= 0.99, `#${op}: ${bound}, ${withinOne}`);
+      },
+    );
+  for (const [name, picture] of [
+    ["tf2_mobilenet_v2_1.0_224_ptq", "cat"],
+    ["movenet_single_pose_lightning_ptq", "squat"],
+  ] as const)
+    models(`${name}: layers keep what balanced promises on ${picture}`, async () => {
+      const model = corpusBytes("models", `${name}.tflite`);
+      const samples = [sampleOfFiles(model, [corpusPath("models", `${picture}.bmp`)])];
+      const { layers } = await compareLayers(model, { core }, samples);
+      const judged = layers.filter(({ method }) => method !== null);
+      assert.ok(judged.length > 40);
+      for (const { op, alone, bound } of judged) {
+        assert.ok(bound! <= 3, `#${op} states a bound of ${bound}`);
+        assert.ok(alone!.max <= 3, `#${op} is off by ${alone!.max}`);
+        assert.ok(alone!.within1 >= 0.99, `#${op}: ${alone!.within1} within 1`);
+      }
+    });
   models.run();
 }

@@ -255,7 +255,8 @@ export class LoweringContext {
   bytesBehind(id: number): number {
     const node = this.planar.get(id);
     const all = node === undefined ? undefined : this.fractions.get(node);
-    const moves = all !== undefined && this.placement.isFree(all) && this.placement.isIn(node!, all);
+    const moves =
+      all !== undefined && this.placement.isFree(all) && this.placement.isIn(node!, all);
     return moves ? this.placement.bytesOf(all) - this.placement.bytesOf(node!) : 0;
   }
 
