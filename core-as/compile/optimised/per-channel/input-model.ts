@@ -240,7 +240,7 @@ const COMPUTED = 1.1;
 /** Share of the tensor's common deviation that every channel is thought to have at least. */
 const COMMON = 0.2;
 /** Deviations in small windows of photographs for each one in synthetic pictures, which have more contrast. */
-const LOCAL = 0.85;
+const LOCAL = 0.83;
 /** What these leave alone there, photographs leave alone. */
 const LOCAL_COMMON = 0.04;
 
