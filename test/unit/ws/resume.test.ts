@@ -156,8 +156,11 @@ test("cut again and again it still comes to an end", async () => {
   }
 });
 
-/** A board with four runs of one client under way: one is executed, three wait. Their connection can be cut. */
-async function underWay(): Promise<{
+/**
+ * A board with four runs of one client under way: one is executed, three wait. Their connection can be cut.
+ * @param baseMs after which the client connects again
+ */
+async function underWay(baseMs = 1): Promise<{
   transport: CountingTransport;
   agent: Agent;
   board: BoardTransport;
@@ -180,7 +183,7 @@ async function underWay(): Promise<{
   );
   const board = await connectBoard("test://board", {
     openChannel: network.open,
-    reconnect: { baseMs: 1, maxMs: 2 },
+    reconnect: { baseMs, maxMs: 2 * baseMs },
   });
   const loaded = await board.load(TINY);
   const results = [0, 1, 2, 3].map((run) =>
@@ -223,7 +226,8 @@ test("what ran is lost, what waited is sent again and executed", async () => {
 });
 
 test("a client that comes again ends its old connection, of which nothing is executed any more", async () => {
-  const { transport, agent, board, results } = await underWay();
+  // It does not connect by itself while the other one is looked at.
+  const { transport, agent, board, results } = await underWay(60_000);
   // The same client on a second connection, as when its network changed and the old one only seems to stand.
   const client = (board as unknown as { client: Uint8Array }).client;
   const twin = RawClient.connect(agent);
