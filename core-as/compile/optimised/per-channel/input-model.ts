@@ -260,7 +260,7 @@ const ALONE = { observed: 1.1, others: 1.1, common: 0.5 };
 const OBSERVED_GROWTH = 0.6;
 const OTHERS_GROWTH = 1.2;
 const LEAST_REACH = 0.1;
-const MOST_OTHERS = 2;
+const MOST_OTHERS = 2.5;
 
 /** Deviations times a factor, with a share of the common one. */
 function withCommon(deviation: Float64Array, factor: number, share: number): Float64Array {
