@@ -56,7 +56,7 @@ export class LoweringContext {
   /** Operators that lowering itself found to need no job. */
   readonly folds: Fold[] = [];
   /** By node of planes: node of these and, behind them, of those at a fraction (per-channel/supply.ts). */
-  readonly fractions = new Map<number, number>();
+  readonly fractions = new Map<number, { both: number; parts: number }>();
   private readonly drafts: Draft[] = [];
   /** Nodes of tensors in planar and in NHWC order. */
   private readonly planar = new Map<number, number>();
@@ -244,17 +244,17 @@ export class LoweringContext {
   }
 
   /** Makes room for a tensor at a fraction behind it; returns the node of both. */
-  withFractions(node: number): number {
+  withFractions(node: number, parts: number): number {
     const both = this.placement.add(2 * this.placement.bytesOf(node));
     this.placement.attach(node, both, 0);
-    this.fractions.set(node, both);
+    this.fractions.set(node, { both, parts });
     return both;
   }
 
   /** Bytes that lie behind a tensor and can move with it. */
   bytesBehind(id: number): number {
     const node = this.planar.get(id);
-    const all = node === undefined ? undefined : this.fractions.get(node);
+    const all = node === undefined ? undefined : this.fractions.get(node)?.both;
     const moves =
       all !== undefined && this.placement.isFree(all) && this.placement.isIn(node!, all);
     return moves ? this.placement.bytesOf(all) - this.placement.bytesOf(node!) : 0;
@@ -267,7 +267,7 @@ export class LoweringContext {
   place(op: Op, id: number, container: number, offset: number, behind = 0): void {
     const node = this.planarOf(op, id);
     if (behind > 0) {
-      this.placement.attach(this.fractions.get(node)!, container, offset);
+      this.placement.attach(this.fractions.get(node)!.both, container, offset);
       return;
     }
     if (this.placement.isFree(node)) {

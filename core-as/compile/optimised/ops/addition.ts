@@ -66,7 +66,7 @@ export function draftPair(context: LoweringContext, op: Op, choices: PairFactors
     weights: parts.weights,
     biases: parts.biases,
     from: pair,
-    to: fraction === null ? target : context.withFractions(target),
+    to: fraction === null ? target : context.withFractions(target, fraction),
   });
   context.publish(op);
 }

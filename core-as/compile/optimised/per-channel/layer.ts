@@ -279,6 +279,11 @@ function takesRemainders({ in: from, out, ...how }: ConvGeometry): boolean {
   return !moved && hasCentre && isAligned && from.s === out.s && from.f === out.f;
 }
 
+/** Whether the NN job reads the tensor itself, not what TP jobs make of it. */
+export function readsAsItLies({ folded, sampled, stacked }: ConvGeometry): boolean {
+  return folded === null && sampled?.at !== "input" && stacked === null;
+}
+
 /** Bytes of an input plane as the NN job reads it, all phases of a fold included. */
 export function inputPlane({ folded, in: from }: ConvGeometry): number {
   return folded ? folded.x * folded.y * folded.rows * folded.columns : from.s * from.f;
@@ -331,7 +336,7 @@ function jobCost(
   };
   /** The job that supplies planes at a fraction, and those themselves when they cannot stay. */
   const supplyMs = (read: number, stays: boolean): number => {
-    if (stays && isSum && geometry.folded === null)
+    if (stays && isSum && readsAsItLies(geometry))
       return (read * input) / (system.bandwidthGBs * 1e6);
     const canStay = stays && (read * input) % ALIGN === 0;
     return busyMs(0, (canStay ? 2 : 3) * read * input);

@@ -14,7 +14,13 @@ import type { Steps } from "../../steps.ts";
 import { mergePadding } from "../merge-padding.ts";
 import { groupChannels, orderByScale, type ChannelGroup, type Places } from "./grouping.ts";
 import { BUDGETS, ErrorBudget } from "./budget.ts";
-import { channelLayer, isPerChannel, outputPlane, type ChannelLayer } from "./layer.ts";
+import {
+  channelLayer,
+  isPerChannel,
+  outputPlane,
+  readsAsItLies,
+  type ChannelLayer,
+} from "./layer.ts";
 import { InputModel } from "./input-model.ts";
 import type { Observations } from "./observed.ts";
 import { channelError } from "./weights.ts";
@@ -78,9 +84,10 @@ export function* planChannels(
   const orders = new Map<number, readonly number[]>();
   for (const [at, set] of sets.entries()) {
     yield at / sets.length;
-    const ops = perChannel.filter(({ outputs }) => set.tensors.includes(outputs[0]!));
-    if (ops.length === 0) continue;
-    let own = ops.map((op) => layerOf(op, shared));
+    let own = perChannel
+      .filter(({ outputs }) => set.tensors.includes(outputs[0]!))
+      .map((op) => layerOf(op, shared));
+    if (own.length === 0) continue;
     let found = checkedClass(set, own, settings);
     const isOver = own.map((layer, i) => shared.isExceeded(() => beyondOf(layer, found.plans[i]!)));
     if (isOver.includes(true)) {
@@ -105,9 +112,11 @@ function isAddition({ tensors }: Graph, { kind, inputs }: Op): boolean {
 
 /** Whether a layer reads its whole input at a fraction, as it lies. */
 function readsFractions({ geometry }: ChannelLayer, { groups }: LayerPlan): boolean {
-  const { depthwise, folded, sampled, stacked } = geometry;
-  const isMoved = depthwise || folded !== null || sampled?.at === "input" || stacked !== null;
-  return !isMoved && groups.some(({ rounding }) => rounding === "fractions");
+  return (
+    !geometry.depthwise &&
+    readsAsItLies(geometry) &&
+    groups.some(({ rounding }) => rounding === "fractions")
+  );
 }
 
 /** Times that a class is planned at most: some channels turn out worse than they were taken for. */
@@ -129,11 +138,11 @@ function checkedClass(
 }
 
 /** Share of a layer's outputs that are more than one step off. */
-function beyondOf({ items, ...layer }: ChannelLayer, { order, groups }: LayerPlan): number {
+function beyondOf(layer: ChannelLayer, { order, groups }: LayerPlan): number {
   let sum = 0;
   for (const group of groups)
     for (const item of order.slice(group.first, group.first + group.count))
-      items[item]!.demands.forEach(({ seen }, i) => {
+      layer.items[item]!.demands.forEach(({ seen }, i) => {
         sum += seen * channelError(layer, group, item * layer.unit + i).beyond;
       });
   return sum / layer.factors.length;

@@ -23,11 +23,12 @@ export function supplyFractions(
   from: number,
 ): number {
   const known = context.fractions.get(from);
-  if (known !== undefined) return known;
+  // Readers may want another fraction of the same planes.
+  if (known?.parts === parts) return known.both;
   const { placement } = context;
   const bytes = placement.bytesOf(from);
   const both = placement.add(2 * bytes);
-  context.fractions.set(from, both);
+  if (known === undefined) context.fractions.set(from, { both, parts });
   // An output of its own begins where a job may.
   const isBehind = placement.isFree(from) && bytes % ALIGN === 0;
   if (isBehind) placement.attach(from, both, 0);
