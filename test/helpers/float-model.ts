@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 import type { Tensor } from "../../core-as/ir/graph.ts";
 import { writeModel } from "../../core-as/model/write.ts";
+import { PLAIN_CONV } from "./make-graph.ts";
 
 function floatTensor(id: number, name: string, shape: number[], isConstant: boolean): Tensor {
   const size = shape.reduce((product, side) => product * side, 1);
@@ -30,14 +31,7 @@ export function writeFloatModel(): Uint8Array {
           version: 1,
           inputs: [0, 1, 2],
           outputs: [3],
-          options: {
-            padding: "same",
-            strideW: 1,
-            strideH: 1,
-            dilationW: 1,
-            dilationH: 1,
-            activation: "none",
-          },
+          options: PLAIN_CONV,
           customOptions: null,
         },
       ],

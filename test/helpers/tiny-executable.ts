@@ -3,6 +3,7 @@
 import type { Executable } from "../../core-as/executable/executable.ts";
 import { chipByName } from "../../core-as/hw/chips.ts";
 import type { Graph, Tensor } from "../../core-as/ir/graph.ts";
+import { PLAIN_CONV } from "./make-graph.ts";
 import { rng } from "./prng.mjs";
 
 const DESCRIPTOR_BYTES = 136;
@@ -22,14 +23,6 @@ function quantised(id: number, name: string, shape: number[], type: "uint8" | "i
 }
 
 function tinyGraphOf(type: "uint8" | "int8"): Graph {
-  const options = {
-    padding: "same",
-    strideW: 1,
-    strideH: 1,
-    dilationW: 1,
-    dilationH: 1,
-    activation: "none",
-  };
   const op = { customName: null, version: 1, customOptions: null };
   return {
     name: "tiny",
@@ -49,7 +42,7 @@ function tinyGraphOf(type: "uint8" | "int8"): Graph {
       quantised(4, "", [1, 16], type),
     ],
     ops: [
-      { ...op, id: 0, kind: "CONV_2D", inputs: [0, 1, -1], outputs: [2], options },
+      { ...op, id: 0, kind: "CONV_2D", inputs: [0, 1, -1], outputs: [2], options: PLAIN_CONV },
       { ...op, id: 1, kind: "RESHAPE", inputs: [2, 3], outputs: [4], options: { newShape: null } },
     ],
     inputs: [0],
