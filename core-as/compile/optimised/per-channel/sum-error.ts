@@ -127,21 +127,17 @@ export class KernelErrors {
     const { deviation, correlation } = this.inputs;
     let most = 0;
     for (let k = 0; k < border.length; k++) {
-      let [total, white, smooth, known] = [0, 0, 0, 0];
+      const sums = new PixelVariance(correlation);
+      let total = 0;
       for (let z = 0; z < planes; z++) {
         const sum = this.sums[k * planes + z]!;
         const variance = deviation[z]! ** 2;
-        const [own, equal] = [this.squares[k * planes + z]! * variance, sum * sum * variance];
-        const share = correlation?.[z] ?? 0;
+        sums.add(z, this.squares[k * planes + z]! * variance, sum * sum * variance);
         total += sum;
-        white += own;
-        smooth += equal;
-        known += share * equal + (1 - share) * own;
       }
-      const variance = correlation === null ? Math.max(white, smooth) : known;
       const doubt = (total * DOUBT) ** 2 * this.spread;
       const offset = Math.abs(this.missing[k]!) / SIGMAS;
-      most = Math.max(most, Math.sqrt(Math.max(0, variance + doubt)) + offset);
+      most = Math.max(most, Math.sqrt(Math.max(0, sums.total + doubt)) + offset);
     }
     return most;
   }
