@@ -95,4 +95,30 @@ for (const target of ["a311d", "imx8mp"])
         assert.ok(most <= 1, `${operator.kind} ${i} is off by ${most}`);
       }
     });
+for (const target of ["a311d", "imx8mp"])
+  fractions(
+    `${target}: a sum far beyond its range stays inside what the report says for any inputs`,
+    async () => {
+      const made = network(true);
+      made.tensors[2] = { ...image(CHANNELS, 0.02), id: 2 };
+      made.tensors[5] = { ...image(OUTPUTS, 0.05), id: 5 };
+      const { executable, model } = compileCase(core, modelBytes(made), {
+        target,
+        mode: "optimised",
+        accuracy: "exact",
+      });
+      const [layer] = executable.accuracies;
+      assert.ok(layer!.fractions > 0, "the convolution has fractions");
+      for (const byte of [0x7f, 0x80]) {
+        const inputs = inputsOfCase("fractions", model.graph).map((bytes) => bytes.fill(byte));
+        const [sum, convolved] = await simulate(executable, inputs);
+        assert.ok(
+          sum!.every((value) => value === byte),
+          "the sum saturates",
+        );
+        const [want] = runOperator(core, model.graph, model.graph.ops[1]!, () => sum!);
+        assert.ok(maxDifference("int8", convolved!, want!) <= Math.ceil(layer!.worst));
+      }
+    },
+  );
 fractions.run();

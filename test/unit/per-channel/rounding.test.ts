@@ -100,7 +100,8 @@ test("whole numbers and fractions together are within half a part of what is wan
   fc.assert(
     fc.property(kernels, fc.constantFrom(4, 8, 16), ({ row, ratio, shape, inputs }, parts) => {
       const [whole, fractions] = [new Int16Array(row.length), new Int16Array(row.length)];
-      const made = requantiseInParts(row, ratio, parts, shape, inputs, whole, fractions);
+      const supply = { parts, largest: 0.5 };
+      const made = requantiseInParts(row, ratio, supply, shape, inputs, whole, fractions);
       row.forEach((weight, k) => {
         const got = whole[k]! + fractions[k]! / parts;
         assert.ok(Math.abs(got - weight * ratio) <= 0.5 / parts + 1e-9);

@@ -87,7 +87,7 @@ class Parts {
     // Groups of a depthwise convolution have those of their own planes.
     const both =
       inParts && !layer.geometry.depthwise
-        ? supplyFractions(context, op, job.input, layer.parts, from)
+        ? supplyFractions(context, op, job.input, layer.supply.parts, from)
         : from;
     return { both, roomy };
   }
@@ -149,7 +149,7 @@ class Parts {
     const { context, op, layer, job } = this;
     return rounding === "whole"
       ? planes
-      : supplyFractions(context, op, job.input, layer.parts, planes);
+      : supplyFractions(context, op, job.input, layer.supply.parts, planes);
   }
 
   private denseInput({ rounding }: ChannelGroup, from: number): number {

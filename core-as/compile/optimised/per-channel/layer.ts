@@ -11,7 +11,7 @@ import { remainderOf, type ChannelDemand, type ErrorBudget, type Rounding } from
 import type { ChannelItem, GroupCost, GroupingLimits } from "./grouping.ts";
 import { PixelVariance, type InputModel, type Moments } from "./input-model.ts";
 import { channelKernels, type ChannelKernels } from "./kernels.ts";
-import { bestParts, partsVariance } from "./requantise.ts";
+import { bestParts, partsVariance, type Supply } from "./requantise.ts";
 import { channelError } from "./weights.ts";
 
 /** Addresses at which jobs begin to read and write stay at multiples of this (spec/cost-model.md, Limits on freedom). */
@@ -25,8 +25,8 @@ export interface ChannelLayer {
   factors: Float64Array;
   /** Expected inputs, with what is kept for being wrong about them. */
   inputs: Moments;
-  /** Parts of a step that weights with fractions have. */
-  parts: number;
+  /** What weights with fractions are multiplied by. */
+  supply: Supply;
   border: readonly BorderCase[];
   budget: ErrorBudget;
   items: ChannelItem[];
@@ -49,8 +49,11 @@ export interface LayerSettings {
   system: System;
   budget: ErrorBudget;
   model: InputModel;
-  /** The input is a sum, which the addition can supply at a fraction as well. */
-  isSum: boolean;
+  /**
+   * The input is a sum, which the addition can supply at a fraction as well: steps that it spans before its range cuts off both ends;
+   * null = it is none.
+   */
+  sumSpan: number | null;
 }
 
 /** What planning a layer needs. */
@@ -58,7 +61,7 @@ export function channelLayer(
   graph: Graph,
   op: Op,
   geometry: ConvGeometry,
-  { chip, system, budget, model, isSum }: LayerSettings,
+  { chip, system, budget, model, sumSpan }: LayerSettings,
 ): ChannelLayer {
   const [input, weight] = op.inputs.map((id) => graph.tensors[id]) as [Tensor, Tensor];
   const output = graph.tensors[op.outputs[0]!]!;
@@ -67,7 +70,8 @@ export function channelLayer(
     convolutionFactor(op.kind, input, weight, scale, output),
   );
   const inputs = model.expected(input.id, kernels.planes);
-  const parts = partsOf(inputs);
+  const isSum = sumSpan !== null && !geometry.depthwise && readsAsItLies(geometry);
+  const supply = supplyOf(inputs, isSum ? sumSpan : 0);
   const border = borderCases(graph, op, geometry);
   const unit = geometry.depthwise ? geometry.out.c / geometry.in.c : 1;
   const seen = seenShares(model, op, factors.length);
@@ -78,7 +82,7 @@ export function channelLayer(
     kernels,
     factors,
     inputs,
-    parts,
+    supply,
     border,
     budget,
     unit,
@@ -211,9 +215,19 @@ class ChannelFit {
   }
 }
 
-/** Parts of a step with which weights for a tensor of these moments are best, all channels alike. */
-export function partsOf({ deviation }: Moments): number {
-  return bestParts(deviation.reduce((sum, value) => sum + value * value, 0) / deviation.length);
+/** Smallest weight of the operand that weighs most in an addition. */
+const LEAST_SUM_WEIGHT = 127;
+
+/**
+ * The second supply that is best for a tensor of these moments, all channels alike.
+ * @param sumSpan steps that the addition which supplies it spans, 0 = a job of its own does
+ */
+function supplyOf({ deviation }: Moments, sumSpan: number): Supply {
+  const parts = bestParts(
+    deviation.reduce((sum, value) => sum + value * value, 0) / deviation.length,
+  );
+  // An addition supplies what no range has cut off yet, with weights of its own that are rounded.
+  return { parts, largest: 0.5 + sumSpan * (1 / parts + 1 / LEAST_SUM_WEIGHT) };
 }
 
 /** Shares of the outputs, by channel, that lie inside the output's range; one step more on both sides. */
@@ -227,7 +241,7 @@ function seenShares(model: InputModel, { outputs }: Op, channels: number): Float
 const ROUNDING = 1.15 / 12;
 
 function demandsOf(
-  { kernels, factors, inputs, parts, border, budget }: Omit<ChannelLayer, "items">,
+  { kernels, factors, inputs, supply, border, budget }: Omit<ChannelLayer, "items">,
   seen: Float64Array,
 ): ChannelDemand[] {
   const { row, planes, taps, firstPlane } = kernels;
@@ -252,7 +266,7 @@ function demandsOf(
       // Balanced errors of one plane's taps add up to at most half a step.
       inner.add(first + z, some * variance, Math.min(some, 1) * variance);
       edge += some * mean[first + z]! ** 2;
-      inParts += some * partsVariance(parts, variance);
+      inParts += some * partsVariance(supply.parts, variance);
     }
     const deviationOf = (square: number): number => Math.sqrt(ROUNDING * square);
     const worst = Math.max(inner.total, (1 - outside) * inner.total + outside * edge);
@@ -336,8 +350,7 @@ function jobCost(
   };
   /** The job that supplies planes at a fraction, and those themselves when they cannot stay. */
   const supplyMs = (read: number, stays: boolean): number => {
-    if (stays && isSum && readsAsItLies(geometry))
-      return (read * input) / (system.bandwidthGBs * 1e6);
+    if (stays && isSum) return (read * input) / (system.bandwidthGBs * 1e6);
     const canStay = stays && (read * input) % ALIGN === 0;
     return busyMs(0, (canStay ? 2 : 3) * read * input);
   };

@@ -8,7 +8,7 @@ import {
   pointwiseGeometry,
   type ConvGeometry,
 } from "../../../legalise/conv-geometry.ts";
-import { ceilDiv } from "../../lower-shared.ts";
+import { ceilDiv, scaleOf } from "../../lower-shared.ts";
 import type { Accuracy } from "../../options.ts";
 import type { Steps } from "../../steps.ts";
 import { mergePadding } from "../merge-padding.ts";
@@ -72,12 +72,16 @@ export function* planChannels(
   if (perChannel.length === 0) return NO_PLANS;
   const model = InputModel.of(graph, observed);
   const padding = mergePadding(graph, ops, chip);
-  const sums = new Set(ops.filter((op) => isAddition(graph, op)).map(({ outputs }) => outputs[0]!));
+  const sums = new Map(
+    ops
+      .filter((op) => isAddition(graph, op))
+      .map((op) => [op.outputs[0]!, sumSpan(graph, op)] as const),
+  );
   const shared = new ErrorBudget(BUDGETS[accuracy]);
   const layerOf = (op: Op, budget: ErrorBudget): ChannelLayer => {
     const geometry = padding.get(op.id)?.geometry ?? geometryOf(graph, op, chip);
-    const isSum = sums.has(op.inputs[0]!);
-    return channelLayer(graph, op, geometry, { chip, system, budget, model, isSum });
+    const span = sums.get(op.inputs[0]!) ?? null;
+    return channelLayer(graph, op, geometry, { chip, system, budget, model, sumSpan: span });
   };
   const sets = orderClasses(graph, ops);
   const planned = new Map<number, { layer: ChannelLayer; plan: LayerPlan }>();
@@ -101,13 +105,19 @@ export function* planChannels(
   const supplied = new Map<number, number>();
   for (const { layer, plan } of planned.values())
     if (sums.has(layer.op.inputs[0]!) && readsFractions(layer, plan))
-      supplied.set(layer.op.inputs[0]!, layer.parts);
+      supplied.set(layer.op.inputs[0]!, layer.supply.parts);
   return { layers: planned, orders, supplied, accuracy };
 }
 
 /** True for additions of two computed tensors. */
 function isAddition({ tensors }: Graph, { kind, inputs }: Op): boolean {
   return (kind === "ADD" || kind === "SUB") && inputs.every((id) => !tensors[id]!.constant);
+}
+
+/** Steps of a sum between the smallest and the largest that any operands give. */
+function sumSpan({ tensors }: Graph, { inputs, outputs }: Op): number {
+  const step = scaleOf(tensors[outputs[0]!]!);
+  return inputs.reduce((sum, id) => sum + (255 * scaleOf(tensors[id]!)) / step, 0);
 }
 
 /** Whether a layer reads its whole input at a fraction, as it lies. */

@@ -66,18 +66,25 @@ export function bestParts(variance: number): number {
   );
 }
 
+/** The second supply of the inputs. */
+export interface Supply {
+  /** How many make a step. */
+  parts: number;
+  /** Largest error of a value, in the supply's steps. */
+  largest: number;
+}
+
 /**
  * Rounds `ratio` times the weights to parts of a step: whole numbers, and weights for a second supply of the inputs, which holds that
  * part of them, rounded.
  * @param row weights tap by tap, planes innermost
- * @param parts how many make a step
  * @param result receives the whole weights
  * @param fractions receives the weights for the second supply
  */
 export function requantiseInParts(
   row: ArrayLike<number>,
   ratio: number,
-  parts: number,
+  { parts, largest: supplyError }: Supply,
   shape: KernelShape,
   inputs: PlaneMoments,
   result: Int16Array,
@@ -97,7 +104,7 @@ export function requantiseInParts(
       errors[k] = whole + part / parts - wanted;
       sum += part;
       squares += part * part;
-      largest += Math.abs(part) / 2;
+      largest += Math.abs(part) * supplyError;
     }
     supply.add(z, ROUNDED * squares, ROUNDED * sum * sum);
   }

@@ -145,7 +145,7 @@ function channelWeights({ layer, group, biases }: ChannelParts, channel: number)
     const made =
       rounding === "whole"
         ? requantiseChannel(row, ratio, shape, inputs, whole)
-        : requantiseInParts(row, ratio, layer.parts, shape, inputs, whole, others);
+        : requantiseInParts(row, ratio, layer.supply, shape, inputs, whole, others);
     const error = errorOf(multiplier, factor, made, 0);
     return { whole, fractions: others, rest: none, bias: bias - made.centre, restBias: 0, error };
   }
