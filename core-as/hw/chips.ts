@@ -263,6 +263,8 @@ export interface CoreGeneration {
   multiplierBits: number;
   /** Kernels say where their output goes, so that they may stand in any order. */
   kernelsAnywhere: boolean;
+  /** What shortens coefficient streams: runs of zeros, or a map of symbols that has short ones for the most frequent weights. */
+  compression: "runs" | "symbols";
   /** Captures have caches, tall tiles and zero runs switched off. */
   experiments: boolean;
 }
@@ -274,6 +276,7 @@ const GENERATIONS: Record<Chip["nnCoreVersion"], CoreGeneration> = {
     maxFactor: 2 ** 16,
     multiplierBits: 16,
     kernelsAnywhere: true,
+    compression: "runs",
     experiments: false,
   },
   8: {
@@ -282,6 +285,7 @@ const GENERATIONS: Record<Chip["nnCoreVersion"], CoreGeneration> = {
     maxFactor: 2,
     multiplierBits: 24,
     kernelsAnywhere: false,
+    compression: "symbols",
     experiments: true,
   },
 };

@@ -10,7 +10,7 @@ import { floatBits, partitionBorder, scaleOf, zp8 } from "../lower-shared.ts";
 import { padPrograms, transposeProgram } from "../tp-programs.ts";
 import type { ConvGeometry } from "../../legalise/conv-geometry.ts";
 import { RENAMINGS } from "../../legalise/npu-operators.ts";
-import { noExchange, type PlanarExchange } from "./exchange.ts";
+import type { PlanarExchange } from "./exchange.ts";
 import { mergePadding, type MergedPadding } from "./merge-padding.ts";
 import { Placement } from "./placement.ts";
 import { NO_PLANS, type ChannelPlans } from "./per-channel/plan.ts";
@@ -27,12 +27,21 @@ export interface NnDraft extends Pick<NnWork, "op" | "record" | "weights" | "bia
 }
 
 /** What lowering may do in more than one way. */
+/**
+ * Predicted milliseconds of an NN job with a good plan, its start included.
+ * @param record its geometry, tiling and chip members
+ * @param coefficientBytes about
+ */
+export type JobPrice = (record: NnRecord, coefficientBytes: number) => number;
+
 export interface LoweringChoices {
   /**
    * Picks one of several ways to compute the strides of a convolution with these weights.
    * @param fromNhwc a fold would change the layout of the image in the same pass
    */
   strides(geometry: ConvGeometry, weight: Tensor, fromNhwc: boolean): ConvGeometry;
+  /** Prices a job that is only considered. */
+  jobMs: JobPrice;
   /** Layout and fold of an image in one pass. */
   mergeLayouts: boolean;
   /** Two operators that reorder values as one. */
@@ -40,13 +49,6 @@ export interface LoweringChoices {
   /** Tensors that cross borders in planar order. */
   exchange: PlanarExchange;
 }
-
-const CAPTURED_CHOICES: LoweringChoices = {
-  strides: (geometry) => geometry,
-  mergeLayouts: false,
-  foldMovements: false,
-  exchange: noExchange(),
-};
 
 /** One partition while it is lowered. Tensors are planar inside; layouts change only at its border. */
 export class LoweringContext {
@@ -78,7 +80,7 @@ export class LoweringContext {
     readonly chip: Chip,
     /** Layers may take more jobs to round as TFLite does. */
     readonly exactRounding: boolean,
-    readonly choices: LoweringChoices = CAPTURED_CHOICES,
+    readonly choices: LoweringChoices,
     readonly channels: ChannelPlans = NO_PLANS,
   ) {
     this.mergedPadding = mergePadding(graph, ops, chip);

@@ -9,7 +9,7 @@ import { systemOf } from "../../hw/systems.ts";
 import type { Steps } from "../steps.ts";
 import type { Observations } from "./per-channel/observed.ts";
 import { planChannels } from "./per-channel/plan.ts";
-import { LoweringContext, type LoweringChoices } from "./context.ts";
+import { LoweringContext, type JobPrice, type LoweringChoices } from "./context.ts";
 import { lowerAddition } from "./ops/addition.ts";
 import { lowerAlias } from "./ops/alias.ts";
 import { lowerConvolution } from "./ops/convolution.ts";
@@ -57,19 +57,19 @@ const PLANNING = 0.9;
  * Lowers one partition, an operator a step.
  * @param graph the verified graph
  * @param ops operators of the partition in plan order; all satisfy the optimised constraints
- * @param choices left out: those that captures show
  * @param observed what values of the graph's tensors look like; null = not known
  */
 export function* lowerOptimised(
   graph: Graph,
   ops: readonly Op[],
   settings: Pick<CompileSettings, "chip" | "exactRounding" | "accuracy" | "system">,
-  choices?: LoweringChoices,
+  choices: LoweringChoices,
   observed: Observations | null = null,
 ): Steps<Lowered> {
   const { chip, exactRounding, accuracy = "balanced", system = systemOf(chip.name) } = settings;
+  const price: JobPrice = (record, bytes) => choices.jobMs(record, bytes);
   let done = 0;
-  const planning = planChannels(graph, ops, { chip, system, accuracy, observed });
+  const planning = planChannels(graph, ops, { chip, system, price, accuracy, observed });
   let step = planning.next();
   for (; step.done !== true; step = planning.next()) yield (done = PLANNING * step.value);
   const channels = step.value;

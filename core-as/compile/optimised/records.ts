@@ -9,7 +9,11 @@ import type { NnRecord, WeightPlan } from "../jobs.ts";
 import { chipRecord, isSigned, zp8 } from "../lower-shared.ts";
 
 /** Geometry, tiling and coefficient members of a convolution. */
-export function convRecord(chip: Chip, geometry: ConvGeometry, weights: WeightPlan): NnRecord {
+export function convRecord(
+  chip: Chip,
+  geometry: ConvGeometry,
+  weights: Pick<WeightPlan, "layout" | "pad">,
+): NnRecord {
   const { folded, out, depthwise, widen, firstPixel } = geometry;
   const rows = folded?.rows ?? geometry.in.s;
   const columns = folded?.columns ?? geometry.in.f;

@@ -15,7 +15,7 @@ import { biasesOf, lowestOf, requantisedSteps } from "../numerics.ts";
 import { encodable, fitOutputStage, stageLimits, type OutputStage } from "../output-stage.ts";
 import { draftWindow, windowRecord, type WindowJob } from "../ops/window.ts";
 import type { ChannelGroup } from "./grouping.ts";
-import { inputPlane, outputPlane, stepOf, type ChannelLayer } from "./layer.ts";
+import { groupGeometry, inputPlane, outputPlane, stepOf, type ChannelLayer } from "./layer.ts";
 import type { LayerPlan } from "./plan.ts";
 import { REMAINDER_STEPS } from "./requantise.ts";
 import { supplyFractions } from "./supply.ts";
@@ -280,26 +280,6 @@ class Parts {
     const parts = Math.max(1, Math.min(context.chip.tpCores, extent.c));
     context.tp("copy", op.id, from, to, padPrograms(extent, 0, { in: zp, out: zp }, parts));
   }
-}
-
-/** Geometry of a group's job. */
-function groupGeometry(
-  geometry: ConvGeometry,
-  planes: number,
-  outputs: number,
-  depthwise: boolean,
-): ConvGeometry {
-  const { in: image, out } = geometry;
-  const pointwise = geometry.kS === 1 && geometry.kF === 1;
-  return {
-    ...geometry,
-    in: { ...image, c: planes },
-    out: { ...out, c: outputs },
-    depthwise,
-    native: depthwise && geometry.native && planes > 1,
-    expanded: depthwise && geometry.expanded && planes > 1,
-    widen: pointwise && planes === 1,
-  };
 }
 
 /** Writes the channels of a tensor in another order: a 1x1 convolution with one weight of one for each. */

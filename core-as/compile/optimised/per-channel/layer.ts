@@ -5,7 +5,12 @@ import type { System } from "../../../hw/systems.ts";
 import { convolutionFactor } from "../../../ir/fixed-point.ts";
 import type { Graph, Op, Tensor } from "../../../ir/graph.ts";
 import type { ConvGeometry } from "../../../legalise/conv-geometry.ts";
+import type { NnRecord } from "../../jobs.ts";
 import { ceilDiv } from "../../lower-shared.ts";
+import type { JobPrice } from "../context.ts";
+import { onePlaneRecord } from "../ops/rescale.ts";
+import { convRecord } from "../records.ts";
+import { coefficientBytes } from "../search/coefficient-estimate.ts";
 import { borderCases, type BorderCase } from "./border.ts";
 import { remainderOf, type ChannelDemand, type ErrorBudget, type Rounding } from "./budget.ts";
 import type { ChannelItem, GroupCost, GroupingLimits } from "./grouping.ts";
@@ -47,6 +52,7 @@ export function isPerChannel(graph: Graph, op: Op): boolean {
 export interface LayerSettings {
   chip: Chip;
   system: System;
+  price: JobPrice;
   budget: ErrorBudget;
   model: InputModel;
   /**
@@ -61,7 +67,7 @@ export function channelLayer(
   graph: Graph,
   op: Op,
   geometry: ConvGeometry,
-  { chip, system, budget, model, sumSpan }: LayerSettings,
+  { chip, system, price, budget, model, sumSpan }: LayerSettings,
 ): ChannelLayer {
   const [input, weight] = op.inputs.map((id) => graph.tensors[id]) as [Tensor, Tensor];
   const output = graph.tensors[op.outputs[0]!]!;
@@ -87,7 +93,7 @@ export function channelLayer(
     budget,
     unit,
     step,
-    cost: jobCost(geometry, kernels, step, isSum, chip, system),
+    cost: jobCost(geometry, kernels, step, isSum, { chip, system, price }),
     limits: {
       maxFactor: generationOf(chip).maxFactor,
       fractions: budget.largest < Infinity && unit === 1,
@@ -314,53 +320,79 @@ export function stepOf(geometry: ConvGeometry, unit: number): number {
   return step;
 }
 
-/** Kernels of a core in one pass, about. */
-const SUPERBLOCK = 16;
+/** Geometry of a group's job. */
+export function groupGeometry(
+  geometry: ConvGeometry,
+  planes: number,
+  outputs: number,
+  depthwise: boolean,
+): ConvGeometry {
+  const { in: image, out } = geometry;
+  const pointwise = geometry.kS === 1 && geometry.kF === 1;
+  return {
+    ...geometry,
+    in: { ...image, c: planes },
+    out: { ...out, c: outputs },
+    depthwise,
+    native: depthwise && geometry.native && planes > 1,
+    expanded: depthwise && geometry.expanded && planes > 1,
+    widen: pointwise && planes === 1,
+  };
+}
 
-/** Predicts the time of a group's job, roughly: its tiles and caches are not planned yet. */
+/** Fewest items of the parts that a depthwise job may be divided into. */
+const SMALL_PART = 8;
+
+/** Predicts the time of a group's jobs: with the tiles they will have, and about as many coefficients. */
 function jobCost(
   geometry: ConvGeometry,
   { planes, taps }: ChannelKernels,
   step: number,
   isSum: boolean,
-  chip: Chip,
-  system: System,
+  { chip, system, price }: Pick<LayerSettings, "chip" | "system" | "price">,
 ): GroupCost {
-  const { depthwise, out, in: from, firstPixel } = geometry;
-  const dropped = firstPixel ? 4 : 1;
-  const passes = ceilDiv(outputPlane(geometry) * dropped, chip.madPerCore);
+  const { depthwise, out, in: from } = geometry;
   const input = inputPlane(geometry);
-  const each = (channels: number): number =>
-    chip.nnCoreVersion === 7
-      ? taps === 1
-        ? ceilDiv(channels, 6)
-        : channels * ceilDiv(taps, 6)
-      : 3 * ceilDiv(channels * taps, 9);
   const unit = depthwise ? out.c / from.c : 1;
-  const busyMs = (cycles: number, bytes: number): number =>
-    Math.max(cycles / (system.clockMHz * 1e3), bytes / (system.bandwidthGBs * 1e6)) +
-    system.overheadUs / 1e3;
-  /** A job that reads so many planes, `seen` of them with each kernel. */
-  const jobMs = (kernels: number, read: number, seen: number, stored: number): number => {
-    const most = ceilDiv(kernels, Math.min(kernels, chip.nnCores));
-    // Without image cache every pass over the kernels reads the planes anew.
-    const reads = chip.nnCoreVersion === 8 ? ceilDiv(most, SUPERBLOCK) : 1;
-    const bytes = reads * read * input + kernels * (stored + outputPlane(geometry));
-    return busyMs(passes * most * each(seen), bytes);
+  const shapes = [geometry, ...widerShapes(geometry)];
+  const known = new Map<string, number>();
+  /** Kernels that read so many planes, and have so many weights that are no zeros, `small` ones among them. */
+  const jobMs = (
+    kernels: number,
+    read: number,
+    { whole, small = 0 }: { whole: number; small?: number },
+    isDepthwise = false,
+  ): number => {
+    const key = [kernels, read, whole, small, isDepthwise].join();
+    let ms = known.get(key);
+    if (ms !== undefined) return ms;
+    const zeros = isDepthwise && chip.depthwise ? 0 : read * taps - whole - small;
+    const coefficients = coefficientBytes(chip, kernels, { whole, small, zeros });
+    ms = Infinity;
+    for (const shape of shapes) {
+      const job = groupGeometry(shape, read, kernels, isDepthwise);
+      ms = Math.min(ms, price(sizedRecord(chip, job), coefficients));
+    }
+    known.set(key, ms);
+    return ms;
   };
   /** The job that supplies planes at a fraction, and those themselves when they cannot stay. */
   const supplyMs = (read: number, stays: boolean): number => {
     if (stays && isSum) return (read * input) / (system.bandwidthGBs * 1e6);
-    const canStay = stays && (read * input) % ALIGN === 0;
-    return busyMs(0, (canStay ? 2 : 3) * read * input);
+    const isBehind = stays && (read * input) % ALIGN === 0;
+    const kernels = isBehind ? 1 : 2;
+    return price(
+      onePlaneRecord(chip, read * input, kernels),
+      coefficientBytes(chip, kernels, { whole: 1, small: 0, zeros: 3 }),
+    );
   };
   /** Depthwise jobs of a plane for each channel: divided further where that pays, unless cores have a mode of their own. */
   const plainDepthwise = (items: number): number => {
-    if (chip.depthwise) return jobMs(items * unit, items, 1, taps + items / 4);
+    if (chip.depthwise) return jobMs(items * unit, items, { whole: taps }, true);
     let least = Infinity;
-    for (let parts = 1; parts === 1 || items / parts >= Math.max(step, 8); parts *= 2) {
+    for (let parts = 1; parts === 1 || items / parts >= Math.max(step, SMALL_PART); parts *= 2) {
       const size = ceilDiv(items, parts);
-      least = Math.min(least, parts * jobMs(size * unit, size, size, taps + size / 4));
+      least = Math.min(least, parts * jobMs(size * unit, size, { whole: taps }, true));
     }
     return least;
   };
@@ -369,20 +401,34 @@ function jobCost(
     const kernels = items * unit;
     if (depthwise) {
       const plain = plainDepthwise(items);
-      if (remainder > 0) {
-        // Remainders lie behind all planes, so that the job reads over those between.
-        const planes = from.c - first + items;
-        return plain + jobMs(kernels, planes, planes, taps + planes / 4);
-      }
+      // Remainders lie behind all planes, so that the job reads over those between.
+      if (remainder > 0) return plain + jobMs(kernels, from.c - first + items, { whole: taps + 1 });
       if (rounding === "whole") return plain;
-      const both = 2 * items;
-      return supplyMs(items, false) + jobMs(kernels, both, both, 1.5 * taps + both / 4);
+      return supplyMs(items, false) + jobMs(kernels, 2 * items, { whole: taps, small: taps });
     }
-    const plain = jobMs(kernels, planes, planes, planes * taps);
-    if (remainder > 0)
-      return plain + jobMs(kernels, planes + items, planes + items, planes * taps + items / 16);
+    const whole = planes * taps;
+    const plain = jobMs(kernels, planes, { whole });
+    if (remainder > 0) return plain + jobMs(kernels, planes + items, { whole: whole + 1 });
     if (rounding === "whole") return plain;
-    const both = 2 * planes;
-    return supplyMs(planes, true) + jobMs(kernels, both, both, 1.5 * planes * taps);
+    return supplyMs(planes, true) + jobMs(kernels, 2 * planes, { whole, small: whole });
   };
+}
+
+const MAX_TILE = 64;
+
+/** The sides that 1x1 convolutions of small images get, most likely: those that fill tiles (search/pointwise-shapes.ts). */
+function widerShapes(geometry: ConvGeometry): ConvGeometry[] {
+  const { in: from, out, kS, kF } = geometry;
+  const area = out.s * out.f;
+  if (kS > 1 || kF > 1 || !readsAsItLies(geometry) || from.s * from.f !== area) return [];
+  let f = Math.min(area, MAX_TILE);
+  while (area % f !== 0) f--;
+  const sides = { s: area / f, f };
+  return f === out.f ? [] : [{ ...geometry, in: { ...from, ...sides }, out: { ...out, ...sides } }];
+}
+
+/** Members of a job that its time depends on. */
+export function sizedRecord(chip: Chip, geometry: ConvGeometry): NnRecord {
+  const layout = geometry.depthwise ? "depthwise" : "transposed";
+  return convRecord(chip, geometry, { layout, pad: 0 });
 }

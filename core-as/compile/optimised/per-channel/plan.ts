@@ -8,17 +8,19 @@ import {
   pointwiseGeometry,
   type ConvGeometry,
 } from "../../../legalise/conv-geometry.ts";
-import { ceilDiv, scaleOf } from "../../lower-shared.ts";
+import { scaleOf } from "../../lower-shared.ts";
 import type { Accuracy } from "../../options.ts";
 import type { Steps } from "../../steps.ts";
+import type { JobPrice } from "../context.ts";
 import { mergePadding } from "../merge-padding.ts";
+import { coefficientBytes } from "../search/coefficient-estimate.ts";
 import { groupChannels, orderByScale, type ChannelGroup, type Places } from "./grouping.ts";
 import { BUDGETS, ErrorBudget } from "./budget.ts";
 import {
   channelLayer,
   isPerChannel,
-  outputPlane,
   readsAsItLies,
+  sizedRecord,
   type ChannelLayer,
 } from "./layer.ts";
 import { InputModel } from "./input-model.ts";
@@ -49,6 +51,7 @@ export interface ChannelPlans {
 export interface PlanSettings {
   chip: Chip;
   system: System;
+  price: JobPrice;
   accuracy: Accuracy;
   /** What tensors of a network that reads pictures look like. */
   observed: Observations | null;
@@ -67,7 +70,7 @@ export function* planChannels(
   ops: readonly Op[],
   settings: PlanSettings,
 ): Steps<ChannelPlans> {
-  const { chip, system, accuracy, observed } = settings;
+  const { chip, system, price, accuracy, observed } = settings;
   const perChannel = ops.filter((op) => isPerChannel(graph, op));
   if (perChannel.length === 0) return NO_PLANS;
   const model = InputModel.of(graph, observed);
@@ -81,7 +84,7 @@ export function* planChannels(
   const layerOf = (op: Op, budget: ErrorBudget): ChannelLayer => {
     const geometry = padding.get(op.id)?.geometry ?? geometryOf(graph, op, chip);
     const span = sums.get(op.inputs[0]!) ?? null;
-    return channelLayer(graph, op, geometry, { chip, system, budget, model, sumSpan: span });
+    return channelLayer(graph, op, geometry, { chip, system, price, budget, model, sumSpan: span });
   };
   const sets = orderClasses(graph, ops);
   const planned = new Map<number, { layer: ChannelLayer; plan: LayerPlan }>();
@@ -102,6 +105,7 @@ export function* planChannels(
     own.forEach((layer, i) => planned.set(layer.op.id, { layer, plan: plans[i]! }));
     if (order !== null) for (const id of set.tensors) orders.set(id, order);
   }
+  if (process.env.PLANMS) for (const [id, { plan }] of planned) console.log("PLAN", id, (plan.ms * 1000).toFixed(0), plan.groups.map((g) => `${g.count}${g.remainder ? "r" : g.rounding[0]}`).join(" "));
   const supplied = new Map<number, number>();
   for (const { layer, plan } of planned.values())
     if (sums.has(layer.op.inputs[0]!) && readsFractions(layer, plan))
@@ -252,16 +256,11 @@ const cheaper = (plan: LayerPlan | null, than: LayerPlan): LayerPlan =>
   plan !== null && plan.ms <= than.ms ? plan : than;
 
 /** Predicted time of a 1x1 convolution that only changes the order of channels. */
-function reorderMs({ geometry }: ChannelLayer, { chip, system }: PlanSettings): number {
-  const { c } = geometry.out;
-  const steps = chip.nnCoreVersion === 7 ? ceilDiv(c, 6) : 3 * ceilDiv(c, 9);
-  const passes = ceilDiv(outputPlane(geometry), chip.madPerCore);
-  const cycles = passes * ceilDiv(c, chip.nnCores) * steps;
-  const bytes = 2 * c * outputPlane(geometry) + c * (c / 32 + 8);
-  return (
-    Math.max(cycles / (system.clockMHz * 1e3), bytes / (system.bandwidthGBs * 1e6)) +
-    system.overheadUs / 1e3
-  );
+function reorderMs({ geometry }: ChannelLayer, { chip, price }: PlanSettings): number {
+  const { s, f, c } = geometry.out;
+  const job = pointwiseGeometry({ s, f, c }, c);
+  const coefficients = coefficientBytes(chip, c, { whole: 1, small: 0, zeros: c - 1 });
+  return price(sizedRecord(chip, job), coefficients);
 }
 
 /** Geometry of an operator's jobs; lowering may do strides otherwise, which changes little for a plan. */

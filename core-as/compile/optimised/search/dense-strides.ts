@@ -1,7 +1,7 @@
 // Strides of two without a fold: every pixel is computed and every second one kept, as captured depthwise jobs do it.
 // More is multiplied, but the TP pass and its image in memory are saved.
 // SPDX-License-Identifier: MIT
-import { NnJob, TpJob } from "../../../assembly/abi.ts";
+import { TpJob } from "../../../assembly/abi.ts";
 import { totalMs } from "../../../cost/job-cost.ts";
 import { tpCost, type TpShape } from "../../../cost/tp-cost.ts";
 import { generationOf, type Chip } from "../../../hw/chips.ts";
@@ -61,11 +61,7 @@ function shapeOf({ record }: TpProgram): TpShape {
 
 /** Predicted time of the NN job; coefficients as if every weight of the kernel took a byte. */
 function nnMs(geometry: ConvGeometry, weight: Tensor, chip: Chip, search: PlanSearch): number {
-  const words = new Int32Array(NnJob.WORDS);
   const record = convRecord(chip, geometry, convWeights(geometry, weight));
-  for (const [member, value] of Object.entries(record)) words[Number(member)] = value!;
   const bytes = 64 + weight.constant!.length + geometry.out.c * 8;
-  words[NnJob.COEF_BYTES] = bytes;
-  words[NnJob.COEF_CACHE_BYTES] = bytes;
-  return search.best(words).busyMs;
+  return search.bestOf(record, bytes).busyMs;
 }

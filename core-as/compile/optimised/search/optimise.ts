@@ -8,7 +8,7 @@ import { systemOf, type System } from "../../../hw/systems.ts";
 import type { Graph, Op, Tensor } from "../../../ir/graph.ts";
 import type { ConvGeometry } from "../../../legalise/conv-geometry.ts";
 import type { GenerationChoices } from "../../generate.ts";
-import type { Lowered, NnWork, Work } from "../../jobs.ts";
+import type { Lowered, NnRecord, NnWork, Work } from "../../jobs.ts";
 import type { OpGroup } from "../../../legalise/partition.ts";
 import { ALL_OPTIMISATIONS, type CompileSettings, type Optimisations } from "../../options.ts";
 import type { Steps } from "../../steps.ts";
@@ -71,6 +71,13 @@ export class Optimiser implements LoweringChoices, GenerationChoices {
     return this.switches.denseStrides
       ? chooseStrides(geometry, weight, this.settings.chip, this.system, this.plans, fromNhwc)
       : geometry;
+  }
+
+  /** Predicted time of a job that is only considered. */
+  jobMs(record: NnRecord, coefficientBytes: number): number {
+    return (
+      this.plans.bestOf(record, coefficientBytes).busyMs + this.system.overheadUs / 1e3
+    );
   }
 
   /** Orders the kernels of a planned job, while its coefficients are generated. */

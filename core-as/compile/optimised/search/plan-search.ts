@@ -6,6 +6,7 @@ import { jobTime } from "../../../cost/job-cost.ts";
 import { nnCost, type NnShape } from "../../../cost/nn-cost.ts";
 import type { Chip } from "../../../hw/chips.ts";
 import type { System } from "../../../hw/systems.ts";
+import type { NnRecord } from "../../jobs.ts";
 import { ceilDiv } from "../../lower-shared.ts";
 
 export interface SearchSwitches {
@@ -58,6 +59,15 @@ export class PlanSearch {
     const choice = this.core.scope(() => this.search(words));
     this.known.set(key, choice);
     return choice;
+  }
+
+  /** `best` for a record whose coefficients are known about. */
+  bestOf(record: NnRecord, coefficientBytes: number): PlanChoice {
+    const words = new Int32Array(NnJob.WORDS);
+    for (const [member, value] of Object.entries(record)) words[Number(member)] = value!;
+    words[NnJob.COEF_BYTES] = coefficientBytes;
+    words[NnJob.COEF_CACHE_BYTES] = coefficientBytes;
+    return this.best(words);
   }
 
   private search(words: ArrayLike<number>): PlanChoice {
