@@ -9,7 +9,7 @@ import { systemOf } from "../../hw/systems.ts";
 import type { Steps } from "../steps.ts";
 import type { Observations } from "./per-channel/observed.ts";
 import { planChannels } from "./per-channel/plan.ts";
-import { LoweringContext, type JobPrice, type LoweringChoices } from "./context.ts";
+import { LoweringContext, type LoweringChoices } from "./context.ts";
 import { lowerAddition } from "./ops/addition.ts";
 import { lowerAlias } from "./ops/alias.ts";
 import { lowerConvolution } from "./ops/convolution.ts";
@@ -67,9 +67,11 @@ export function* lowerOptimised(
   observed: Observations | null = null,
 ): Steps<Lowered> {
   const { chip, exactRounding, accuracy = "balanced", system = systemOf(chip.name) } = settings;
-  const price: JobPrice = (record, bytes) => choices.jobMs(record, bytes);
   let done = 0;
-  const planning = planChannels(graph, ops, { chip, system, price, accuracy, observed });
+  const planning = planChannels(graph, ops, {
+    ...{ chip, system, accuracy, observed },
+    price: choices.jobMs,
+  });
   let step = planning.next();
   for (; step.done !== true; step = planning.next()) yield (done = PLANNING * step.value);
   const channels = step.value;

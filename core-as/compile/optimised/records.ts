@@ -51,6 +51,12 @@ export function convRecord(
   };
 }
 
+/** Members of a convolution that its time depends on. */
+export function sizedRecord(chip: Chip, geometry: ConvGeometry): NnRecord {
+  const layout = geometry.depthwise ? "depthwise" : "transposed";
+  return convRecord(chip, geometry, { layout, pad: 0 });
+}
+
 export interface ImageShape {
   in: Extent;
   out: Extent;

@@ -2,11 +2,7 @@
 // SPDX-License-Identifier: MIT
 import { NnJob } from "../../../assembly/abi.ts";
 import type { Op, Tensor } from "../../../ir/graph.ts";
-import {
-  isGrouped,
-  pointwiseGeometry,
-  type ConvGeometry,
-} from "../../../legalise/conv-geometry.ts";
+import { isGrouped, type ConvGeometry } from "../../../legalise/conv-geometry.ts";
 import type { NnWork } from "../../jobs.ts";
 import { zp8 } from "../../lower-shared.ts";
 import { padPrograms } from "../../tp-programs.ts";
@@ -15,9 +11,17 @@ import { biasesOf, lowestOf, requantisedSteps } from "../numerics.ts";
 import { encodable, fitOutputStage, stageLimits, type OutputStage } from "../output-stage.ts";
 import { draftWindow, windowRecord, type WindowJob } from "../ops/window.ts";
 import type { ChannelGroup } from "./grouping.ts";
-import { groupGeometry, inputPlane, outputPlane, stepOf, type ChannelLayer } from "./layer.ts";
+import {
+  groupGeometry,
+  inputPlane,
+  outputPlane,
+  stepOf,
+  suppliedPlanes,
+  type ChannelLayer,
+} from "./layer.ts";
 import type { LayerPlan } from "./plan.ts";
 import { REMAINDER_STEPS } from "./requantise.ts";
+import { selectPlanes } from "./select-planes.ts";
 import { supplyFractions } from "./supply.ts";
 import { groupWeights, type GroupError, type GroupWeights, type InputOrder } from "./weights.ts";
 
@@ -79,16 +83,14 @@ class Parts {
 
   /** The input with its planes at a fraction, and with room for remainders behind it, as far as groups want that. */
   private sharedInputs(from: number): { both: number; roomy: number } {
-    const { context, op, layer, plan, job } = this;
+    const { layer, plan } = this;
     const inParts = plan.groups.some(({ rounding }) => rounding === "fractions");
     const rooms = plan.groups.map((group) => (group.remainder > 0 ? this.room(group) : 0));
     const room = Math.max(...rooms) * outputPlane(layer.geometry);
     const roomy = room > 0 ? this.roomBehind(from, room) : from;
     // Groups of a depthwise convolution have those of their own planes.
     const both =
-      inParts && !layer.geometry.depthwise
-        ? supplyFractions(context, op, job.input, layer.supply.parts, from)
-        : from;
+      inParts && !layer.geometry.depthwise ? this.fractionsOf(from, layer.geometry.in.c) : from;
     return { both, roomy };
   }
 
@@ -146,10 +148,15 @@ class Parts {
   }
 
   private depthwiseInput({ rounding }: ChannelGroup, planes: number): number {
+    const { placement } = this.context;
+    const count = placement.bytesOf(planes) / inputPlane(this.layer.geometry);
+    return rounding === "whole" ? planes : this.fractionsOf(planes, count);
+  }
+
+  private fractionsOf(from: number, planes: number): number {
     const { context, op, layer, job } = this;
-    return rounding === "whole"
-      ? planes
-      : supplyFractions(context, op, job.input, layer.supply.parts, planes);
+    const image = suppliedPlanes(layer.geometry, planes);
+    return supplyFractions(context, op, job.input, image, layer.supply.parts, from);
   }
 
   private denseInput({ rounding }: ChannelGroup, from: number): number {
@@ -282,7 +289,7 @@ class Parts {
   }
 }
 
-/** Writes the channels of a tensor in another order: a 1x1 convolution with one weight of one for each. */
+/** Writes the channels of a tensor in another order. */
 function draftReorder(
   context: LoweringContext,
   op: Op,
@@ -299,31 +306,11 @@ function draftReorder(
   order.forEach((item, at) => {
     for (let i = 0; i < unit; i++) places[item * unit + i] = at * unit + i;
   });
-  const constant = new Uint8Array(c * c);
-  for (let place = 0; place < c; place++) {
+  const kernels = Array.from({ length: c }, (_, place) => {
     const channel = wanted ? wanted[place]! : place;
-    constant[place * c + places[channel]!] = 1;
-  }
-  const weight: Tensor = {
-    ...output,
-    type: "int8",
-    shape: [c, 1, 1, c],
-    constant,
-    quant: { scales: Float32Array.of(1), zeroPoints: Int32Array.of(0), axis: 0 },
-  };
-  const stage = { factor: 1, offset: 0, zeroPoint: zp8(output) };
-  const job = { name: "pwconv" as const, geometry: pointwiseGeometry(image, c), weight, output };
-  const input = output;
-  const biases = new Int32Array(c);
-  const { record, weights } = windowRecord(context, op, { ...job, input, biases, from, stage });
-  context.nn(op, {
-    op: "pwconv",
-    record: { ...record, [NnJob.RELU]: 0 },
-    weights,
-    biases,
-    from,
-    to,
+    return { plane: places[channel]!, weight: 1 };
   });
+  selectPlanes(context, op, { tensor: output, image, kernels, factor: 1 }, from, to);
 }
 
 function accuracyOf(

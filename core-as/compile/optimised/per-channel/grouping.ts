@@ -40,7 +40,31 @@ export interface GroupingLimits {
   fractions: boolean;
   /** Remainders lie beside the input's planes, so they must have their sides. */
   remainders: boolean;
+  looks: Looks;
 }
+
+/** How many groups are tried. */
+export interface Looks {
+  /** Places of an order, about, where groups may end that could be longer. */
+  places: number;
+  /** Places where the longest groups with fractions end that are tried as well. */
+  fractionEnds: number;
+  /** Items that groups with fractions may have at least: their jobs read twice the planes of all of them. */
+  shortRuns: readonly number[];
+}
+
+export const COARSE: Looks = {
+  places: 48,
+  fractionEnds: 24,
+  shortRuns: [8, 16, 24, 32, 40, 48, 64, 96],
+};
+
+/** For small errors, with which groups are small: there are many ways to put them together. */
+export const FINE: Looks = {
+  places: 96,
+  fractionEnds: 64,
+  shortRuns: [8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 56, 64, 80, 96, 128],
+};
 
 /** Smallest multiplier: what is below moves no output, and accumulators must not overflow. */
 export const LEAST_MULTIPLIER = 2 ** -19;
@@ -70,11 +94,8 @@ export function orderByScale(items: readonly ChannelItem[], rounding: Rounding):
 
 export type Places = "few" | "ends" | "anywhere";
 
-/** Places of an order, about, where groups may end that could be longer. */
-const PLACES = 24;
 /** Places where the fewest groups end that are tried as well. */
 const MOST_ENDS = 160;
-const FRACTION_ENDS = 8;
 
 /**
  * The cheapest groups, or null when a channel fits no job.
@@ -109,9 +130,9 @@ export function groupChannels(
 }
 
 /** Where groups may begin and end, in rising order. */
-function placesOf(runs: Runs, { fractions }: GroupingLimits, where: Places): number[] {
+function placesOf(runs: Runs, { fractions, looks }: GroupingLimits, where: Places): number[] {
   const { length } = runs.items;
-  const grid = where === "anywhere" ? 1 : Math.max(1, Math.ceil(length / PLACES));
+  const grid = where === "anywhere" ? 1 : Math.max(1, Math.ceil(length / looks.places));
   const places = new Set([0, length]);
   for (let place = grid; place < length; place += grid) places.add(place);
   if (where === "ends")
@@ -121,7 +142,7 @@ function placesOf(runs: Runs, { fractions }: GroupingLimits, where: Places): num
     }
   // Few groups have fractions, and theirs end where the rest begins.
   if (where === "ends" && fractions)
-    for (let place = 0, count = 0; place < length && count < FRACTION_ENDS; count++) {
+    for (let place = 0, count = 0; place < length && count < looks.fractionEnds; count++) {
       place += Math.max(1, runs.longest(place, "fractions"));
       places.add(place);
     }
@@ -134,16 +155,13 @@ interface Option {
   next: number;
 }
 
-/** Items that groups with fractions may have at least: their jobs read twice the planes of all of them. */
-const SHORT_RUNS = [8, 16, 32, 64];
-
 /** Groups that may begin at a place. */
 function groupsFrom(
   runs: Runs,
   budget: ErrorBudget,
   places: readonly number[],
   at: number,
-  { maxFactor, fractions, remainders }: GroupingLimits,
+  { maxFactor, fractions, remainders, looks }: GroupingLimits,
 ): Option[] {
   const { items } = runs;
   const found: Option[] = [];
@@ -169,7 +187,7 @@ function groupsFrom(
   if (first + whole === items.length) return found;
   if (fractions) {
     const longest = runs.longest(first, "fractions");
-    const short = SHORT_RUNS.filter((run) => run > whole && run < longest).map(reached);
+    const short = looks.shortRuns.filter((run) => run > whole && run < longest).map(reached);
     for (const next of new Set([...short, ...ends(longest)]))
       if (next > at) add(next, "fractions", 0);
   }

@@ -76,12 +76,8 @@ export class InputModel {
     }
     // Objects may move channels that synthetic pictures leave alone.
     const { observed, others, common } = planes >= MANY ? TOGETHER : ALONE;
-    const missing = 1 / Math.max(seen.reach, LEAST_REACH);
-    const ownShare = observed * missing ** OBSERVED_GROWTH;
-    const otherShare = Math.min(MOST_OTHERS, others * missing ** OTHERS_GROWTH);
-    const found = withCommon(seen.deviation, ownShare, common).map((value, c) =>
-      Math.max(value, otherShare * deviation[c]!),
-    );
+    const own = withCommon(seen.deviation, observed * missingFrom(seen.reach), common);
+    const found = own.map((value, c) => Math.max(value, others * deviation[c]!));
     return { ...computed, mean: seen.mean, deviation: found, correlation, source: "pictures" };
   }
 
@@ -254,13 +250,21 @@ const MANY = 16;
 const TOGETHER = { observed: 1.6, others: 0.5, common: 0.2 };
 const ALONE = { observed: 1.1, others: 1.1, common: 0.5 };
 /**
- * A converter chose a tensor's range for what it really holds. Synthetic pictures that fill a part of it only show less than there is:
- * deviations grow with powers of what is missing, up to limits.
+ * A converter chose a tensor's range for what it really holds: synthetic pictures that fill a part of it show that part of the
+ * deviations. Where they fill all of it, its ends may hide more. Where they fill little, values are large in few places, and errors
+ * with them.
  */
-const OBSERVED_GROWTH = 0.6;
-const OTHERS_GROWTH = 1.2;
+const ALL = 0.99;
+const SHOWN = 0.9;
+const LITTLE = 0.3;
+const IN_FEW_PLACES = 2;
 const LEAST_REACH = 0.1;
-const MOST_OTHERS = 2.5;
+
+/** Deviations there really are for each one that was seen. */
+function missingFrom(reach: number): number {
+  if (reach >= ALL) return 1;
+  return (SHOWN / Math.max(reach, LEAST_REACH)) * (reach < LITTLE ? IN_FEW_PLACES : 1);
+}
 
 /** Deviations times a factor, with a share of the common one. */
 function withCommon(deviation: Float64Array, factor: number, share: number): Float64Array {

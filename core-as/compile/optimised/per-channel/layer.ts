@@ -5,22 +5,18 @@ import type { System } from "../../../hw/systems.ts";
 import { convolutionFactor } from "../../../ir/fixed-point.ts";
 import type { Graph, Op, Tensor } from "../../../ir/graph.ts";
 import type { ConvGeometry } from "../../../legalise/conv-geometry.ts";
-import type { NnRecord } from "../../jobs.ts";
 import { ceilDiv } from "../../lower-shared.ts";
 import type { JobPrice } from "../context.ts";
-import { onePlaneRecord } from "../ops/rescale.ts";
-import { convRecord } from "../records.ts";
+import { sizedRecord } from "../records.ts";
 import { coefficientBytes } from "../search/coefficient-estimate.ts";
 import { borderCases, type BorderCase } from "./border.ts";
 import { remainderOf, type ChannelDemand, type ErrorBudget, type Rounding } from "./budget.ts";
-import type { ChannelItem, GroupCost, GroupingLimits } from "./grouping.ts";
+import { COARSE, FINE, type ChannelItem, type GroupCost, type GroupingLimits } from "./grouping.ts";
 import { PixelVariance, type InputModel, type Moments } from "./input-model.ts";
 import { channelKernels, type ChannelKernels } from "./kernels.ts";
 import { bestParts, partsVariance, type Supply } from "./requantise.ts";
+import { ALIGN, staysInPlace, supplyWay, type SuppliedPlanes } from "./supply.ts";
 import { channelError } from "./weights.ts";
-
-/** Addresses at which jobs begin to read and write stay at multiples of this (spec/cost-model.md, Limits on freedom). */
-export const ALIGN = 64;
 
 export interface ChannelLayer {
   op: Op;
@@ -98,6 +94,7 @@ export function channelLayer(
       maxFactor: generationOf(chip).maxFactor,
       fractions: budget.largest < Infinity && unit === 1,
       remainders: budget.largest < Infinity && unit === 1 && takesRemainders(geometry),
+      looks: budget.largest > 1 ? COARSE : FINE,
     },
   };
   const demands = demandsOf(layer, seen);
@@ -309,6 +306,13 @@ export function inputPlane({ folded, in: from }: ConvGeometry): number {
   return folded ? folded.x * folded.y * folded.rows * folded.columns : from.s * from.f;
 }
 
+/** Some input planes as those that are supplied at a fraction: phases of a fold are planes of their own. */
+export function suppliedPlanes({ in: from, folded }: ConvGeometry, planes: number): SuppliedPlanes {
+  return folded
+    ? { s: folded.rows, f: folded.columns, c: planes * folded.x * folded.y }
+    : { s: from.s, f: from.f, c: planes };
+}
+
 export const outputPlane = ({ out }: ConvGeometry): number => out.s * out.f;
 
 /** Fewest items after which input and output planes are at a multiple of the alignment again. */
@@ -343,6 +347,20 @@ export function groupGeometry(
 /** Fewest items of the parts that a depthwise job may be divided into. */
 const SMALL_PART = 8;
 
+/** What a group's jobs do. */
+const enum JobKind {
+  PLAIN,
+  /** Adds remainders, which lie behind the planes. */
+  REMAINDER,
+  /** Reads planes a second time, at a fraction. */
+  FRACTIONS,
+  /** Supplies these. */
+  SUPPLY,
+}
+const KINDS = 4;
+/** More than a job's planes; keys of jobs are exact numbers below 2^53. */
+const MOST_PLANES = 2 ** 22;
+
 /** Predicts the time of a group's jobs: with the tiles they will have, and about as many coefficients. */
 function jobCost(
   geometry: ConvGeometry,
@@ -355,44 +373,45 @@ function jobCost(
   const input = inputPlane(geometry);
   const unit = depthwise ? out.c / from.c : 1;
   const shapes = [geometry, ...widerShapes(geometry)];
-  const known = new Map<string, number>();
-  /** Kernels that read so many planes, and have so many weights that are no zeros, `small` ones among them. */
-  const jobMs = (
-    kernels: number,
-    read: number,
-    { whole, small = 0 }: { whole: number; small?: number },
-    isDepthwise = false,
-  ): number => {
-    const key = [kernels, read, whole, small, isDepthwise].join();
-    let ms = known.get(key);
-    if (ms !== undefined) return ms;
-    const zeros = isDepthwise && chip.depthwise ? 0 : read * taps - whole - small;
-    const coefficients = coefficientBytes(chip, kernels, { whole, small, zeros });
-    ms = Infinity;
-    for (const shape of shapes) {
-      const job = groupGeometry(shape, read, kernels, isDepthwise);
-      ms = Math.min(ms, price(sizedRecord(chip, job), coefficients));
-    }
-    known.set(key, ms);
-    return ms;
+  const each = depthwise ? taps : planes * taps;
+  const known = new Map<number, number>();
+  const remembered = (kind: number, kernels: number, read: number, ms: () => number): number => {
+    const key = (kernels * MOST_PLANES + read) * KINDS + kind;
+    let found = known.get(key);
+    if (found === undefined) known.set(key, (found = ms()));
+    return found;
   };
+  /** A job whose kernels read so many planes; a depthwise one stores weights of planes that it does not use as zeros. */
+  const jobMs = (kind: JobKind, kernels: number, read: number): number =>
+    remembered(kind, kernels, read, () => {
+      const whole = kind === JobKind.REMAINDER ? each + 1 : each;
+      const small = kind === JobKind.FRACTIONS ? each : 0;
+      const isDepthwise = depthwise && kind === JobKind.PLAIN;
+      const zeros = isDepthwise && chip.depthwise ? 0 : read * taps - whole - small;
+      const coefficients = coefficientBytes(chip, kernels, { whole, small, zeros });
+      const times = shapes.map((shape) =>
+        price(sizedRecord(chip, groupGeometry(shape, read, kernels, isDepthwise)), coefficients),
+      );
+      return Math.min(...times);
+    });
   /** The job that supplies planes at a fraction, and those themselves when they cannot stay. */
   const supplyMs = (read: number, stays: boolean): number => {
     if (stays && isSum) return (read * input) / (system.bandwidthGBs * 1e6);
-    const isBehind = stays && (read * input) % ALIGN === 0;
-    const kernels = isBehind ? 1 : 2;
-    return price(
-      onePlaneRecord(chip, read * input, kernels),
-      coefficientBytes(chip, kernels, { whole: 1, small: 0, zeros: 3 }),
+    const copies = !stays || !staysInPlace(read * input);
+    return remembered(
+      JobKind.SUPPLY,
+      copies ? 1 : 0,
+      read,
+      () => supplyWay(chip, price, suppliedPlanes(geometry, read), copies).ms,
     );
   };
   /** Depthwise jobs of a plane for each channel: divided further where that pays, unless cores have a mode of their own. */
   const plainDepthwise = (items: number): number => {
-    if (chip.depthwise) return jobMs(items * unit, items, { whole: taps }, true);
+    if (chip.depthwise) return jobMs(JobKind.PLAIN, items * unit, items);
     let least = Infinity;
     for (let parts = 1; parts === 1 || items / parts >= Math.max(step, SMALL_PART); parts *= 2) {
       const size = ceilDiv(items, parts);
-      least = Math.min(least, parts * jobMs(size * unit, size, { whole: taps }, true));
+      least = Math.min(least, parts * jobMs(JobKind.PLAIN, size * unit, size));
     }
     return least;
   };
@@ -402,15 +421,14 @@ function jobCost(
     if (depthwise) {
       const plain = plainDepthwise(items);
       // Remainders lie behind all planes, so that the job reads over those between.
-      if (remainder > 0) return plain + jobMs(kernels, from.c - first + items, { whole: taps + 1 });
+      if (remainder > 0) return plain + jobMs(JobKind.REMAINDER, kernels, from.c - first + items);
       if (rounding === "whole") return plain;
-      return supplyMs(items, false) + jobMs(kernels, 2 * items, { whole: taps, small: taps });
+      return supplyMs(items, false) + jobMs(JobKind.FRACTIONS, kernels, 2 * items);
     }
-    const whole = planes * taps;
-    const plain = jobMs(kernels, planes, { whole });
-    if (remainder > 0) return plain + jobMs(kernels, planes + items, { whole: whole + 1 });
+    const plain = jobMs(JobKind.PLAIN, kernels, planes);
+    if (remainder > 0) return plain + jobMs(JobKind.REMAINDER, kernels, planes + items);
     if (rounding === "whole") return plain;
-    return supplyMs(planes, true) + jobMs(kernels, 2 * planes, { whole, small: whole });
+    return supplyMs(planes, true) + jobMs(JobKind.FRACTIONS, kernels, 2 * planes);
   };
 }
 
@@ -425,10 +443,4 @@ function widerShapes(geometry: ConvGeometry): ConvGeometry[] {
   while (area % f !== 0) f--;
   const sides = { s: area / f, f };
   return f === out.f ? [] : [{ ...geometry, in: { ...from, ...sides }, out: { ...out, ...sides } }];
-}
-
-/** Members of a job that its time depends on. */
-export function sizedRecord(chip: Chip, geometry: ConvGeometry): NnRecord {
-  const layout = geometry.depthwise ? "depthwise" : "transposed";
-  return convRecord(chip, geometry, { layout, pad: 0 });
 }

@@ -13,16 +13,11 @@ import type { Accuracy } from "../../options.ts";
 import type { Steps } from "../../steps.ts";
 import type { JobPrice } from "../context.ts";
 import { mergePadding } from "../merge-padding.ts";
+import { sizedRecord } from "../records.ts";
 import { coefficientBytes } from "../search/coefficient-estimate.ts";
 import { groupChannels, orderByScale, type ChannelGroup, type Places } from "./grouping.ts";
 import { BUDGETS, ErrorBudget } from "./budget.ts";
-import {
-  channelLayer,
-  isPerChannel,
-  readsAsItLies,
-  sizedRecord,
-  type ChannelLayer,
-} from "./layer.ts";
+import { channelLayer, isPerChannel, readsAsItLies, type ChannelLayer } from "./layer.ts";
 import { InputModel } from "./input-model.ts";
 import type { Observations } from "./observed.ts";
 import { channelError } from "./weights.ts";
@@ -105,7 +100,6 @@ export function* planChannels(
     own.forEach((layer, i) => planned.set(layer.op.id, { layer, plan: plans[i]! }));
     if (order !== null) for (const id of set.tensors) orders.set(id, order);
   }
-  if (process.env.PLANMS) for (const [id, { plan }] of planned) console.log("PLAN", id, (plan.ms * 1000).toFixed(0), plan.groups.map((g) => `${g.count}${g.remainder ? "r" : g.rounding[0]}`).join(" "));
   const supplied = new Map<number, number>();
   for (const { layer, plan } of planned.values())
     if (sums.has(layer.op.inputs[0]!) && readsFractions(layer, plan))

@@ -6,6 +6,7 @@ import type { Chip } from "../../../hw/chips.ts";
 import type { System } from "../../../hw/systems.ts";
 import type { BufferRef, NnWork, WeightPlan } from "../../jobs.ts";
 import { ceilDiv } from "../../lower-shared.ts";
+import { coefficientBytes } from "./coefficient-estimate.ts";
 import type { PlanSearch } from "./plan-search.ts";
 
 /** No capture starts an image at an address that is no multiple of this (spec/cost-model.md, Limits on freedom). */
@@ -144,10 +145,7 @@ function estimateCoefficients(record: NnWork["record"], chip: Chip): number {
     return ALIGN + cores * align(16 + each * ceilDiv(taps, 9) * 72) + 4 * kernels;
   const stored = taps * record[NnJob.DW_PLANES]!;
   const zeros = taps * record[NnJob.IN_Z]! - stored;
-  const pair = 8 + chip.zrlBits;
-  return (
-    ALIGN + cores * align(24 + each * (64 + stored * pair + (zeros / 2 ** chip.zrlBits) * pair))
-  );
+  return coefficientBytes(chip, kernels, { whole: stored, small: 0, zeros });
 }
 
 /** The job's record for a group of input channels. */

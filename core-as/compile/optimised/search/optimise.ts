@@ -8,11 +8,11 @@ import { systemOf, type System } from "../../../hw/systems.ts";
 import type { Graph, Op, Tensor } from "../../../ir/graph.ts";
 import type { ConvGeometry } from "../../../legalise/conv-geometry.ts";
 import type { GenerationChoices } from "../../generate.ts";
-import type { Lowered, NnRecord, NnWork, Work } from "../../jobs.ts";
+import type { Lowered, NnWork, Work } from "../../jobs.ts";
 import type { OpGroup } from "../../../legalise/partition.ts";
 import { ALL_OPTIMISATIONS, type CompileSettings, type Optimisations } from "../../options.ts";
 import type { Steps } from "../../steps.ts";
-import type { LoweringChoices } from "../context.ts";
+import type { JobPrice, LoweringChoices } from "../context.ts";
 import { withoutConstantChannels } from "./constant-channels.ts";
 import { foldJobs } from "../fold/fold-jobs.ts";
 import { noExchange, planarExchange, type PlanarExchange } from "../exchange.ts";
@@ -74,11 +74,8 @@ export class Optimiser implements LoweringChoices, GenerationChoices {
   }
 
   /** Predicted time of a job that is only considered. */
-  jobMs(record: NnRecord, coefficientBytes: number): number {
-    return (
-      this.plans.bestOf(record, coefficientBytes).busyMs + this.system.overheadUs / 1e3
-    );
-  }
+  readonly jobMs: JobPrice = (record, coefficientBytes) =>
+    this.plans.bestOf(record, coefficientBytes).busyMs + this.system.overheadUs / 1e3;
 
   /** Orders the kernels of a planned job, while its coefficients are generated. */
   dealKernels(core: Core, job: PlannedJob, where: ErrorLocation): void {
