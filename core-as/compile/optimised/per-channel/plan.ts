@@ -128,7 +128,7 @@ function readsFractions({ geometry }: ChannelLayer, { groups }: LayerPlan): bool
 }
 
 /** Times that a class is planned at most: some channels turn out worse than they were taken for. */
-const ATTEMPTS = 8;
+const ATTEMPTS = 16;
 
 /** Plans a class, looks closely at every channel's error, and plans anew where one is too large. */
 function checkedClass(
@@ -157,17 +157,33 @@ function beyondOf(layer: ChannelLayer, { order, groups }: LayerPlan): number {
 }
 
 /** Tells items that leave the budget; whether there are any. */
-function tighten({ items }: ChannelLayer, { order, groups }: LayerPlan): boolean {
+function tighten(layer: ChannelLayer, { order, groups }: LayerPlan): boolean {
   let isWrong = false;
-  for (const { first, count, multiplier, rounding, remainder } of groups) {
-    if (remainder > 0) continue;
-    for (const place of order.slice(first, first + count)) {
-      const item = items[place]!;
-      item.tighten(multiplier, rounding);
-      isWrong ||= !item.fits(multiplier, rounding);
+  for (const group of groups)
+    for (const place of order.slice(group.first, group.first + group.count)) {
+      const isInside = group.remainder > 0 ? keepsRemainder : keepsMultiplier;
+      if (!isInside(layer, group, place)) isWrong = true;
     }
-  }
   return isWrong;
+}
+
+function keepsMultiplier(
+  { items }: ChannelLayer,
+  { multiplier, rounding }: ChannelGroup,
+  place: number,
+): boolean {
+  const item = items[place]!;
+  item.tighten(multiplier, rounding);
+  return item.fits(multiplier, rounding);
+}
+
+/** Channels whose remainders are not precise enough get none any more. */
+function keepsRemainder(layer: ChannelLayer, group: ChannelGroup, place: number): boolean {
+  const wrong = layer.items[place]!.demands.filter(
+    (_, i) => channelError(layer, group, place * layer.unit + i).bound > layer.budget.largest,
+  );
+  for (const demand of wrong) demand.remainder = Infinity;
+  return wrong.length === 0;
 }
 
 /** The cheapest order of a class, null = the model's, and the plans of its layers in it. */
