@@ -161,16 +161,20 @@ function groupsFrom(
   budget: ErrorBudget,
   places: readonly number[],
   at: number,
-  { maxFactor, fractions, remainders, looks }: GroupingLimits,
+  { fractions, remainders, looks }: GroupingLimits,
 ): Option[] {
   const { items } = runs;
   const found: Option[] = [];
   const first = places[at]!;
   /** Index of the last place that a run reaches. */
   const reached = (longest: number): number => {
-    let last = at;
-    while (last + 1 < places.length && places[last + 1]! <= first + longest) last++;
-    return last;
+    let [low, high] = [at, places.length];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (places[middle]! <= first + longest) low = middle;
+      else high = middle;
+    }
+    return low;
   };
   /** The last place that a run reaches, and one half way there. */
   const ends = (longest: number): number[] => {
@@ -179,7 +183,7 @@ function groupsFrom(
   };
   const add = (next: number, rounding: Rounding, remainder: number): void => {
     const count = places[next]! - first;
-    const multiplier = Math.max(LEAST_MULTIPLIER, largestFloor(items, first, count));
+    const multiplier = Math.max(LEAST_MULTIPLIER, runs.floors.of(first, count));
     found.push({ group: { first, count, rounding, remainder, multiplier }, next });
   };
   const whole = runs.longest(first, "whole");
@@ -192,44 +196,40 @@ function groupsFrom(
       if (next > at) add(next, "fractions", 0);
   }
   if (!remainders) return found;
-  for (const next of ends(remainderRun(items, budget, first, maxFactor))) {
-    let remainder = 1;
-    for (let i = first; i < places[next]!; i++)
-      for (const demand of items[i]!.demands) remainder = Math.max(remainder, demand.remainder);
-    add(next, "whole", remainder);
-  }
+  for (const next of ends(runs.longestWithRemainders(first, budget)))
+    add(next, "whole", runs.remainders.of(first, places[next]! - first));
   return found;
 }
 
-function largestFloor(items: readonly ChannelItem[], first: number, count: number): number {
-  let largest = 0;
-  for (let i = first; i < first + count; i++) largest = Math.max(largest, items[i]!.floor);
-  return largest;
-}
+/** The largest of values that begin at one place: quick for several ends. */
+class LargestFrom {
+  private first = -1;
+  private count = 0;
+  private readonly largest: Float64Array;
 
-/** Items of the longest run from a place on whose remainders can be added. */
-function remainderRun(
-  items: readonly ChannelItem[],
-  budget: ErrorBudget,
-  first: number,
-  maxFactor: number,
-): number {
-  let [multiplier, remainder, factor] = [LEAST_MULTIPLIER, 1, 0];
-  for (let i = first; i < items.length; i++) {
-    const { floor, demands } = items[i]!;
-    multiplier = Math.max(multiplier, floor);
-    for (const demand of demands) {
-      remainder = Math.max(remainder, demand.remainder);
-      factor = Math.max(factor, demand.factor);
-    }
-    if (multiplier >= maxFactor || !budget.allowsRemainder(remainder, factor, multiplier))
-      return i - first;
+  constructor(private readonly values: Float64Array) {
+    this.largest = new Float64Array(values.length);
   }
-  return items.length - first;
+
+  of(first: number, count: number): number {
+    if (first !== this.first) [this.first, this.count] = [first, 0];
+    const { values, largest } = this;
+    for (; this.count < count; this.count++) {
+      const value = values[first + this.count]!;
+      const before = this.count === 0 ? value : largest[this.count - 1]!;
+      largest[this.count] = Math.max(before, value);
+    }
+    return largest[count - 1]!;
+  }
 }
 
-/** The longest runs of one order whose weights are only rounded. */
+/** Runs of one order. */
 class Runs {
+  readonly floors: LargestFrom;
+  /** Steps of remainders. */
+  readonly remainders: LargestFrom;
+  private readonly factors: LargestFrom;
+
   private readonly known: Readonly<Record<Rounding, Map<number, number>>> = {
     whole: new Map(),
     fractions: new Map(),
@@ -238,9 +238,31 @@ class Runs {
   constructor(
     readonly items: readonly ChannelItem[],
     private readonly maxFactor: number,
-  ) {}
+  ) {
+    const most = (of: (demand: ChannelDemand) => number, least: number): LargestFrom =>
+      new LargestFrom(
+        Float64Array.from(items, ({ demands }) =>
+          demands.reduce((value, demand) => Math.max(value, of(demand)), least),
+        ),
+      );
+    this.floors = new LargestFrom(Float64Array.from(items, ({ floor }) => floor));
+    this.remainders = most(({ remainder }) => remainder, 1);
+    this.factors = most(({ factor }) => factor, 0);
+  }
 
-  /** Items of the longest one from a place on. */
+  /** Items of the longest one from a place on whose remainders can be added. */
+  longestWithRemainders(first: number, budget: ErrorBudget): number {
+    for (let count = 1; first + count <= this.items.length; count++) {
+      const multiplier = Math.max(LEAST_MULTIPLIER, this.floors.of(first, count));
+      const remainder = this.remainders.of(first, count);
+      const factor = this.factors.of(first, count);
+      if (multiplier >= this.maxFactor || !budget.allowsRemainder(remainder, factor, multiplier))
+        return count - 1;
+    }
+    return this.items.length - first;
+  }
+
+  /** Items of the longest one from a place on whose weights are only rounded. */
   longest(first: number, rounding: Rounding): number {
     let found = this.known[rounding].get(first);
     if (found === undefined)
