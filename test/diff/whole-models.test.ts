@@ -139,12 +139,8 @@ async function checkModel(
   exactRounding: boolean,
 ): Promise<void> {
   const bytes = corpusBytes("models", `${name}.tflite`);
-  const accuracy = exactRounding ? "exact" : "balanced";
-  const { executable, report } = await compile(bytes, { target, exactRounding, accuracy });
+  const { executable, report } = await compile(bytes, { target, exactRounding });
   checkPlacement(report, model);
-  // Bounds are rounded to binary32 in the executable.
-  for (const { op, bound } of report.accuracies)
-    assert.ok(bound <= (exactRounding ? 1 : 3) + 1e-6, `#${op}: ${bound}`);
   const transport = await createSimTransport(chipByName(target)!);
   try {
     const session = await createSession(
@@ -172,7 +168,7 @@ async function checkModel(
 if (needCorpus(NAME))
   for (const target of ["a311d", "imx8mp"])
     for (const exactRounding of [false, true]) {
-      const test = suite(`${NAME} on ${target}${exactRounding ? ", exact" : ""}`);
+      const test = suite(`${NAME} on ${target}${exactRounding ? ", exact rounding" : ""}`);
       for (const [name, model] of Object.entries(MODELS)) {
         const check = (exactRounding && EXACT_MODELS[name]) || model.check;
         test(name, () => checkModel(name, target, { ...model, check }, exactRounding));
