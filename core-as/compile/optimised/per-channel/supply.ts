@@ -3,7 +3,7 @@
 import { NnJob } from "../../../assembly/abi.ts";
 import type { Chip } from "../../../hw/chips.ts";
 import type { Op, Tensor } from "../../../ir/graph.ts";
-import { pointwiseGeometry } from "../../../legalise/conv-geometry.ts";
+import { addSides, pointwiseGeometry } from "../../../legalise/conv-geometry.ts";
 import type { NnRecord } from "../../jobs.ts";
 import { storedWeights, zp8 } from "../../lower-shared.ts";
 import type { JobPrice, LoweringContext } from "../context.ts";
@@ -23,6 +23,7 @@ export interface SuppliedPlanes {
 
 /** How: all planes as one image, or by a 1x1 convolution. */
 interface SupplyWay {
+  /** Infinity = neither is possible. */
   ms: number;
   isPointwise: boolean;
 }
@@ -44,7 +45,9 @@ export function supplyWay(
   const each = copies ? 2 : 1;
   const priced = (record: NnRecord, kernels: number, zeros: number): number =>
     price(record, coefficientBytes(chip, kernels, { whole: 1, small: 0, zeros }));
-  const asOne = priced(onePlaneRecord(chip, s * f * c, each), each, 3);
+  // Few numbers of bytes are no image's.
+  const isImage = addSides(s * f * c) !== null;
+  const asOne = isImage ? priced(onePlaneRecord(chip, s * f * c, each), each, 3) : Infinity;
   if (c > MOST_PLANES || c < 2) return { ms: asOne, isPointwise: false };
   const pointwise = sizedRecord(chip, pointwiseGeometry(image, each * c));
   const ms = priced(pointwise, each * c, c - 1);
