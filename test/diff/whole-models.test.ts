@@ -37,6 +37,8 @@ interface WholeModel {
   cpuConvolutions?: string;
   /** Least share of the multiply-accumulates on the NPU. */
   share: number;
+  /** Layers with a scale for each channel, at least; without it there are none. */
+  perChannel?: number;
   /** Pictures without recorded outputs: TFLite's are computed by the CPU kernels, which equal TFLite's byte for byte. */
   furtherPictures?: string[];
 }
@@ -51,7 +53,7 @@ const MODELS: Readonly<Record<string, WholeModel>> = {
   // Linear layers in one job are not exact: among values of 0 and 1 of 256, places may change.
   "mobilenet_v2_1.0_224_quant": { check: classifier(1), share: 1 },
   // A scale for each channel: classes with 1 or 2 of 256 may change places.
-  "tf2_mobilenet_v2_1.0_224_ptq": { check: classifier(1), share: 1 },
+  "tf2_mobilenet_v2_1.0_224_ptq": { check: classifier(1), share: 1, perChannel: 53 },
   ssdlite_mobiledet_coco_qat_postprocess: {
     check: (got, want) => assert.ok(checkDetections(got, want, 0.5, 0.02) >= 1, "no detection"),
     share: 1,
@@ -66,6 +68,7 @@ const MODELS: Readonly<Record<string, WholeModel>> = {
   movenet_single_pose_lightning_ptq: {
     check: checkKeyPoints,
     share: 1,
+    perChannel: 73,
     furtherPictures: ["squat"],
   },
 };
@@ -115,6 +118,14 @@ function checkPlacement(report: CompileReport, { cpuConvolutions, share }: Whole
   assert.ok(report.totals.npuMacShare >= share, `${report.totals.npuMacShare} on the NPU`);
 }
 
+/** Balanced accuracy is what every layer with a scale for each channel states. */
+function checkBounds({ accuracies }: CompileReport, { perChannel = 0 }: WholeModel): void {
+  assert.ok(accuracies.length >= perChannel, `${accuracies.length} layers`);
+  // Bounds are rounded to binary32 in the executable.
+  for (const { op, bound, withinOne } of accuracies)
+    assert.ok(bound <= 3 + 1e-6 && withinOne >= 0.99, `#${op}: ${bound}, ${withinOne}`);
+}
+
 /** Recorded inputs and outputs of a picture. */
 function recorded(model: string, picture: string): { inputs: Bytes; want: Bytes } {
   const directory = ["reference-pictures", model, picture];
@@ -141,6 +152,7 @@ async function checkModel(
   const bytes = corpusBytes("models", `${name}.tflite`);
   const { executable, report } = await compile(bytes, { target, exactRounding });
   checkPlacement(report, model);
+  checkBounds(report, model);
   const transport = await createSimTransport(chipByName(target)!);
   try {
     const session = await createSession(
