@@ -37,7 +37,7 @@ interface WholeModel {
   cpuConvolutions?: string;
   /** Least share of the multiply-accumulates on the NPU. */
   share: number;
-  /** Layers with a scale for each channel, at least; without it there are none. */
+  /** Layers with a scale for each channel, at least. */
   perChannel?: number;
   /** Pictures without recorded outputs: TFLite's are computed by the CPU kernels, which equal TFLite's byte for byte. */
   furtherPictures?: string[];

@@ -26,7 +26,6 @@ export interface NnDraft extends Pick<NnWork, "op" | "record" | "weights" | "bia
   to: number;
 }
 
-/** What lowering may do in more than one way. */
 /**
  * Predicted milliseconds of an NN job with a good plan, its start included.
  * @param record its geometry, tiling and chip members
@@ -34,6 +33,7 @@ export interface NnDraft extends Pick<NnWork, "op" | "record" | "weights" | "bia
  */
 export type JobPrice = (record: NnRecord, coefficientBytes: number) => number;
 
+/** What lowering may do in more than one way. */
 export interface LoweringChoices {
   /**
    * Picks one of several ways to compute the strides of a convolution with these weights.

@@ -68,10 +68,8 @@ export function* lowerOptimised(
 ): Steps<Lowered> {
   const { chip, exactRounding, accuracy = "balanced", system = systemOf(chip.name) } = settings;
   let done = 0;
-  const planning = planChannels(graph, ops, {
-    ...{ chip, system, accuracy, observed },
-    price: choices.jobMs,
-  });
+  const price = choices.jobMs;
+  const planning = planChannels(graph, ops, { chip, system, price, accuracy, observed });
   let step = planning.next();
   for (; step.done !== true; step = planning.next()) yield (done = PLANNING * step.value);
   const channels = step.value;

@@ -3,6 +3,7 @@
 import { generationOf, type Chip } from "../../../hw/chips.ts";
 import type { System } from "../../../hw/systems.ts";
 import { convolutionFactor } from "../../../ir/fixed-point.ts";
+import type { Extent } from "../../../ir/extent.ts";
 import type { Graph, Op, Tensor } from "../../../ir/graph.ts";
 import type { ConvGeometry } from "../../../legalise/conv-geometry.ts";
 import { ceilDiv } from "../../lower-shared.ts";
@@ -15,7 +16,7 @@ import { COARSE, FINE, type ChannelItem, type GroupCost, type GroupingLimits } f
 import { PixelVariance, type InputModel, type Moments } from "./input-model.ts";
 import { channelKernels, type ChannelKernels } from "./kernels.ts";
 import { bestParts, partsVariance, type Supply } from "./requantise.ts";
-import { ALIGN, staysInPlace, supplyWay, type SuppliedPlanes } from "./supply.ts";
+import { ALIGN, staysInPlace, supplyWay } from "./supply.ts";
 import { channelError } from "./weights.ts";
 
 export interface ChannelLayer {
@@ -307,7 +308,7 @@ export function inputPlane({ folded, in: from }: ConvGeometry): number {
 }
 
 /** Some input planes as those that are supplied at a fraction: phases of a fold are planes of their own. */
-export function suppliedPlanes({ in: from, folded }: ConvGeometry, planes: number): SuppliedPlanes {
+export function suppliedPlanes({ in: from, folded }: ConvGeometry, planes: number): Extent {
   return folded
     ? { s: folded.rows, f: folded.columns, c: planes * folded.x * folded.y }
     : { s: from.s, f: from.f, c: planes };

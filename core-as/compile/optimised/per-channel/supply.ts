@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 import { NnJob } from "../../../assembly/abi.ts";
 import type { Chip } from "../../../hw/chips.ts";
+import type { Extent } from "../../../ir/extent.ts";
 import type { Op, Tensor } from "../../../ir/graph.ts";
 import { addSides, pointwiseGeometry } from "../../../legalise/conv-geometry.ts";
 import type { NnRecord } from "../../jobs.ts";
@@ -12,14 +13,6 @@ import { onePlaneRecord } from "../ops/rescale.ts";
 import { sizedRecord } from "../records.ts";
 import { coefficientBytes } from "../search/coefficient-estimate.ts";
 import { selectPlanes } from "./select-planes.ts";
-
-/** What is supplied at a fraction. */
-export interface SuppliedPlanes {
-  /** Pixels and number of the planes; rows and columns may be any of that area. */
-  s: number;
-  f: number;
-  c: number;
-}
 
 /** How: all planes as one image, or by a 1x1 convolution. */
 interface SupplyWay {
@@ -33,14 +26,10 @@ const MOST_PLANES = 256;
 
 /**
  * The faster way.
+ * @param image the planes that are supplied at a fraction
  * @param copies the planes themselves have to be written as well
  */
-export function supplyWay(
-  chip: Chip,
-  price: JobPrice,
-  image: SuppliedPlanes,
-  copies: boolean,
-): SupplyWay {
+export function supplyWay(chip: Chip, price: JobPrice, image: Extent, copies: boolean): SupplyWay {
   const { s, f, c } = image;
   const each = copies ? 2 : 1;
   const priced = (record: NnRecord, kernels: number, zeros: number): number =>
@@ -57,6 +46,7 @@ export function supplyWay(
 /**
  * Drafts what supplies planes and, behind them, those at a fraction: the zero point and a part of what is above or below it, rounded.
  * @param input the tensor that the planes hold
+ * @param image the planes
  * @param parts 16 = a sixteenth
  * @param from node of the planes; moves into the result where it still can
  * @returns node of both
@@ -65,7 +55,7 @@ export function supplyFractions(
   context: LoweringContext,
   op: Op,
   input: Tensor,
-  image: SuppliedPlanes,
+  image: Extent,
   parts: number,
   from: number,
 ): number {

@@ -138,14 +138,14 @@ function pricer(
 function estimateCoefficients(record: NnWork["record"], chip: Chip): number {
   const kernels = record[NnJob.OUT_Z]!;
   const taps = record[NnJob.KERNEL_X]! * record[NnJob.KERNEL_Y]!;
-  const cores = Math.min(kernels, chip.nnCores);
-  const each = ceilDiv(kernels, cores);
-  const align = (bits: number): number => ceilDiv(bits, 8 * ALIGN) * ALIGN;
-  if (record[NnJob.NATIVE_DEPTHWISE] === 1)
-    return ALIGN + cores * align(16 + each * ceilDiv(taps, 9) * 72) + 4 * kernels;
-  const stored = taps * record[NnJob.DW_PLANES]!;
-  const zeros = taps * record[NnJob.IN_Z]! - stored;
-  return coefficientBytes(chip, kernels, { whole: stored, small: 0, zeros });
+  if (record[NnJob.NATIVE_DEPTHWISE] === 1) {
+    const cores = Math.min(kernels, chip.nnCores);
+    const bits = 16 + ceilDiv(kernels, cores) * ceilDiv(taps, 9) * 72;
+    return ALIGN + cores * ceilDiv(bits, 8 * ALIGN) * ALIGN + 4 * kernels;
+  }
+  const whole = taps * record[NnJob.DW_PLANES]!;
+  const zeros = taps * record[NnJob.IN_Z]! - whole;
+  return coefficientBytes(chip, kernels, { whole, small: 0, zeros });
 }
 
 /** The job's record for a group of input channels. */

@@ -59,11 +59,7 @@ const sides = (x: number, y: number): NnWork["record"] => ({
 
 /** Predicted time; coefficients as if every weight took a byte. */
 function busyMs({ record }: NnWork, search: PlanSearch): number {
-  const words = new Int32Array(NnJob.WORDS);
-  for (const [member, value] of Object.entries(record)) words[Number(member)] = value!;
   const kernels = record[NnJob.COEF_KERNELS]!;
   const bytes = 64 + kernels * (record[NnJob.COEF_PLANES]! + 8);
-  words[NnJob.COEF_BYTES] = bytes;
-  words[NnJob.COEF_CACHE_BYTES] = bytes;
-  return search.best(words).busyMs;
+  return search.bestOf(record, bytes).busyMs;
 }
