@@ -159,7 +159,11 @@ function* observe(compilation: Compilation): Steps<void> {
   const { graph } = compilation.model!;
   const layers = graph.ops.filter((op) => isPerChannel(graph, op));
   if (layers.length === 0) return;
-  const wanted = new Set(layers.flatMap(({ inputs, outputs }) => [inputs[0]!, outputs[0]!]));
+  const wanted = new Map<number, boolean>();
+  for (const { inputs, outputs } of layers)
+    for (const id of [inputs[0]!, outputs[0]!]) wanted.set(id, false);
+  for (const { kind, inputs } of layers)
+    if (kind !== "DEPTHWISE_CONV_2D") wanted.set(inputs[0]!, true);
   compilation.observed = yield* observeValues(compilation.core, graph, wanted);
 }
 

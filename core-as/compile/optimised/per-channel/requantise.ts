@@ -1,7 +1,9 @@
 // Weights of one channel at another scale, rounded so that the error of the sum is least for the inputs that are expected.
 // SPDX-License-Identifier: MIT
+import { dot, type Directions } from "./directions.ts";
 import { PixelVariance } from "./input-model.ts";
 import {
+  directionsFor,
   DOUBT,
   KernelErrors,
   sumError,
@@ -48,21 +50,21 @@ export function splitChannel(
 }
 
 /** Variance of a rounding, in steps. */
-const ROUNDED = 1 / 12;
+export const ROUNDED = 1 / 12;
 
 /** Parts of a step: finer ones than the last have larger errors of the second supply for any input. */
 const PARTS = [4, 8, 16];
 
 /** Variance that weights with so many parts of a step are expected to add to a sum, each, when their inputs have this variance. */
-export function partsVariance(parts: number, variance: number): number {
+export function partsVariance({ parts, variance: error }: Supply, variance: number): number {
   // Weights for the second supply are any number up to half of the parts, and that supply is rounded.
-  return (ROUNDED / parts ** 2) * variance + ROUNDED * parts ** 2 * ROUNDED;
+  return (ROUNDED / parts ** 2) * variance + ROUNDED * parts ** 2 * error;
 }
 
-/** The parts of a step with which rounding costs least, for inputs of this variance. */
-export function bestParts(variance: number): number {
-  return PARTS.reduce((best, parts) =>
-    partsVariance(parts, variance) < partsVariance(best, variance) ? parts : best,
+/** The second supply with which rounding costs least, for inputs of this variance. */
+export function bestSupply(variance: number, of: (parts: number) => Supply): Supply {
+  return PARTS.map(of).reduce((best, some) =>
+    partsVariance(some, variance) < partsVariance(best, variance) ? some : best,
   );
 }
 
@@ -70,7 +72,9 @@ export function bestParts(variance: number): number {
 export interface Supply {
   /** How many make a step. */
   parts: number;
-  /** Largest error of a value, in the supply's steps. */
+  /** Square of the error that a value is expected to have, in the supply's steps. */
+  variance: number;
+  /** Largest error of a value, in the same steps. */
   largest: number;
 }
 
@@ -84,7 +88,7 @@ export interface Supply {
 export function requantiseInParts(
   row: ArrayLike<number>,
   ratio: number,
-  { parts, largest: supplyError }: Supply,
+  { parts, variance, largest: supplyError }: Supply,
   shape: KernelShape,
   inputs: PlaneMoments,
   result: Int16Array,
@@ -93,28 +97,28 @@ export function requantiseInParts(
   const { planes, taps } = shape;
   const errors = new Float64Array(planes * taps);
   let largest = 0;
+  for (let k = 0; k < errors.length; k++) {
+    const wanted = row[k]! * ratio;
+    const whole = Math.min(Math.max(Math.round(wanted), LOWEST), HIGHEST);
+    const part = Math.round((wanted - whole) * parts);
+    [result[k], fractions[k]] = [whole, part];
+    errors[k] = whole + part / parts - wanted;
+  }
+  const directions = directionsFor(shape, inputs);
+  if (directions !== null) roundAlong(errors, fractions, 1 / parts, alongOf(directions, inputs));
   const supply = new PixelVariance(inputs.correlation);
   for (let z = 0; z < planes; z++) {
     let [sum, squares] = [0, 0];
     for (let k = z; k < errors.length; k += planes) {
-      const wanted = row[k]! * ratio;
-      const whole = Math.min(Math.max(Math.round(wanted), LOWEST), HIGHEST);
-      const part = Math.round((wanted - whole) * parts);
-      [result[k], fractions[k]] = [whole, part];
-      errors[k] = whole + part / parts - wanted;
+      const part = fractions[k]!;
       sum += part;
       squares += part * part;
       largest += Math.abs(part) * supplyError;
     }
-    supply.add(z, ROUNDED * squares, ROUNDED * sum * sum);
+    supply.add(z, variance * squares, variance * sum * sum);
   }
-  const made = sumError(errors, shape, inputs);
-  return {
-    centre: made.centre,
-    deviation: Math.sqrt(made.deviation ** 2 + supply.total),
-    extreme: Math.sqrt(made.extreme ** 2 + supply.total),
-    largest: made.largest + largest,
-  };
+  const made = sumError(errors, shape, inputs, supply.total);
+  return { ...made, largest: made.largest + largest };
 }
 
 /**
@@ -138,7 +142,9 @@ export function requantiseChannel(
     result[k] = whole;
     errors[k] = whole - wanted;
   }
-  if (taps > 1 && length <= FEW_WEIGHTS)
+  const directions = directionsFor(shape, inputs);
+  if (directions !== null) roundAlong(errors, result, 1, alongOf(directions, inputs));
+  else if (taps > 1 && length <= FEW_WEIGHTS)
     roundTogether(errors, result, new KernelErrors(errors, shape, inputs));
   else {
     const flips = new Flips(errors, result);
@@ -147,6 +153,103 @@ export function requantiseChannel(
     flips.balance(0, 1, DOUBT ** 2);
   }
   return sumError(errors, shape, inputs);
+}
+
+/** Weights that are rounded the other way at most, for errors along directions; the first ones help most. */
+const MOST_FLIPS = 24;
+/** Weights of which pairs are considered. */
+const PAIRED = 20;
+/** Weights, about, that are considered. */
+const CANDIDATES = 128;
+/** A bound has all of the largest value along a direction, and of the rest so many deviations, about. */
+const LARGEST_COUNTS = 1 / 4;
+
+/** What errors along directions cost, in squares. */
+interface Along {
+  /** The directions, and one of ones: means that are off count as one more. */
+  vectors: readonly Float64Array[];
+  costs: readonly number[];
+  /** By plane: of an error of one, without and with what it costs along the directions. */
+  residual: Float64Array;
+  squares: Float64Array;
+}
+
+const alongs = new WeakMap<Directions, Along>();
+
+function alongOf(directions: Directions, { deviation }: PlaneMoments): Along {
+  let found = alongs.get(directions);
+  if (found !== undefined) return found;
+  const { length } = directions.residual;
+  const vectors = [...directions.vectors, new Float64Array(length).fill(1)];
+  const costs = directions.squares.map((square, i) =>
+    Math.max(square, (LARGEST_COUNTS * directions.largest[i]!) ** 2),
+  );
+  costs.push(DOUBT ** 2 * (dot(deviation, deviation) / length));
+  const residual = directions.residual.map((value) => value * value);
+  const squares = residual.map((own, k) =>
+    vectors.reduce((sum, vector, i) => sum + costs[i]! * vector[k]! ** 2, own),
+  );
+  alongs.set(directions, (found = { vectors, costs, residual, squares }));
+  return found;
+}
+
+/**
+ * Rounds weights the other way, always the one that helps most, until errors add up to little along an input's directions.
+ * @param step of the weights, in those of the errors
+ */
+function roundAlong(errors: Float64Array, weights: Int16Array, step: number, along: Along): void {
+  const { length } = errors;
+  const { vectors, costs, squares } = along;
+  const sums = vectors.map((vector) => dot(errors, vector));
+  // Of many weights, those that are nearest to half a step are the cheap ones.
+  const least = (step / 2) * Math.max(0, 1 - CANDIDATES / length);
+  const candidates: number[] = [];
+  for (let k = 0; k < length; k++) {
+    const error = Math.abs(errors[k]!);
+    if (error > 0 && error >= least) candidates.push(k);
+  }
+  const changeOf = (k: number): number => (errors[k]! > 0 ? -step : step);
+  const gains = new Float64Array(length);
+  /** Squares of one plane's error, and of all sums, after it has changed. */
+  const gain = (k: number, pulls: readonly number[]): number => {
+    let pull = errors[k]! * along.residual[k]!;
+    for (let i = 0; i < vectors.length; i++) pull += pulls[i]! * vectors[i]![k]!;
+    const by = changeOf(k);
+    return by * (2 * pull + by * squares[k]!);
+  };
+  const flip = (k: number): boolean => {
+    const by = changeOf(k);
+    const changed = weights[k]! + Math.sign(by);
+    if (changed < LOWEST || changed > HIGHEST) return false;
+    weights[k] = changed;
+    errors[k]! += by;
+    for (let i = 0; i < vectors.length; i++) sums[i]! += by * vectors[i]![k]!;
+    return true;
+  };
+  for (let flips = 0; flips < MOST_FLIPS; flips++) {
+    const pulls = sums.map((sum, i) => costs[i]! * sum);
+    let [best, most] = [-1, -1e-9];
+    for (const k of candidates) {
+      gains[k] = gain(k, pulls);
+      if (gains[k]! < most) [best, most] = [k, gains[k]!];
+    }
+    if (best >= 0) {
+      if (!flip(best)) return;
+      continue;
+    }
+    // Two at a time, where one makes up for the other.
+    const near = candidates.sort((a, b) => gains[a]! - gains[b]!).slice(0, PAIRED);
+    let pair: [number, number] | null = null;
+    for (const [at, a] of near.entries())
+      for (const b of near.slice(at + 1)) {
+        let common = 0;
+        for (let i = 0; i < vectors.length; i++)
+          common += costs[i]! * vectors[i]![a]! * vectors[i]![b]!;
+        const both = gains[a]! + gains[b]! + 2 * changeOf(a) * changeOf(b) * common;
+        if (both < most) [pair, most] = [[a, b], both];
+      }
+    if (pair === null || !flip(pair[0]) || !flip(pair[1])) return;
+  }
 }
 
 /** Weights of kernels that are rounded with all others in view; beyond these, sums are balanced. */
@@ -163,7 +266,7 @@ function roundTogether(errors: Float64Array, weights: Int16Array, kernel: Kernel
     kernel.change(at, by);
     return true;
   };
-  let least = kernel.extreme;
+  let least = kernel.reach;
   /** Changes one weight, or two, if that helps. */
   const improve = (inPairs: boolean): boolean => {
     let best: [number, number] | null = null;
@@ -171,9 +274,9 @@ function roundTogether(errors: Float64Array, weights: Int16Array, kernel: Kernel
       if (!flip(first)) continue;
       for (let second = first; second < (inPairs ? length : first + 1); second++) {
         if (second !== first && !flip(second)) continue;
-        const { extreme } = kernel;
+        const { reach } = kernel;
         // Rounding errors of the sums must not keep this going.
-        if (extreme < least * (1 - 1e-9)) [least, best] = [extreme, [first, second]];
+        if (reach < least * (1 - 1e-9)) [least, best] = [reach, [first, second]];
         if (second !== first) flip(second);
       }
       flip(first);

@@ -2,10 +2,9 @@
 // SPDX-License-Identifier: MIT
 import type { Tensor } from "../../../ir/graph.ts";
 import type { ConvGeometry } from "../../../legalise/conv-geometry.ts";
-import { REMAINDER_RANGE, SIGMAS } from "./budget.ts";
+import { REMAINDER_RANGE } from "./budget.ts";
 import type { ChannelGroup } from "./grouping.ts";
 import type { ChannelLayer } from "./layer.ts";
-import { shareBeyond } from "./normal.ts";
 import {
   REMAINDER_STEPS,
   requantiseChannel,
@@ -13,11 +12,12 @@ import {
   splitChannel,
 } from "./requantise.ts";
 import type { PlaneMoments, SumError } from "./sum-error.ts";
+import type { ErrorTail } from "./tail.ts";
 
 /** What a job's channels are off by, in output steps before rounding; each the worst of its channels. */
 export interface GroupError {
   deviation: number;
-  /** SIGMAS deviations and the roundings of bias and TFLite. */
+  /** What is planned for: the deviations that are covered, and the roundings of bias and TFLite. */
   bound: number;
   /** For any inputs within their range. */
   worst: number;
@@ -56,6 +56,10 @@ export interface GroupParts {
   input: InputOrder;
   /** Planes of a depthwise group's input up to its remainders. */
   span: number;
+  /** Places of remainders before the planes; 0 = they are behind them. */
+  before: number;
+  /** Kernels follow that compute all channels at this part of a step: 4 = a quarter; null = none do. */
+  fraction: number | null;
   /** The layer's weights, for all that is not replaced. */
   template: Tensor;
 }
@@ -65,11 +69,14 @@ export function groupWeights(parts: GroupParts): GroupWeights {
   const { layer, group, channels, input } = parts;
   const { kernels, geometry } = layer;
   const { taps } = kernels;
-  const count = channels.length;
+  const fraction = parts.fraction;
+  const count = channels.length * (fraction === null ? 1 : 2);
   const inParts = group.rounding === "fractions";
   const isDense = !geometry.depthwise || inParts || group.remainder > 0;
   const planes = geometry.depthwise ? parts.span : input.planes;
-  const all = planes * (inParts ? 2 : 1) + (group.remainder > 0 ? count : 0);
+  const { before } = parts;
+  const rooms = group.remainder > 0 ? Math.max(before, count) : 0;
+  const all = planes * (inParts ? 2 : 1) + rooms;
   const store = isDense ? denseStore(count, taps, all) : depthwiseStore(count, taps);
   const rests = group.remainder > 0 ? restStore(parts) : null;
   const biases = new Int32Array(count);
@@ -78,14 +85,19 @@ export function groupWeights(parts: GroupParts): GroupWeights {
   for (const [at, channel] of channels.entries()) {
     if (channel === null) continue;
     const made = channelWeights(parts, channel);
+    if (fraction !== null) {
+      const multiplier = group.multiplier * fraction;
+      const finer = channelWeights({ ...parts, group: { ...group, multiplier } }, channel);
+      biases[channels.length + at] = limited(finer.bias);
+      placeKernel(parts, channels.length + at, channel, finer, store, planes);
+    }
     biases[at] = limited(made.bias);
     restBiases[at] = limited(made.restBias);
     addError(error, made.error);
-    placeWeights(parts, at, channel, made.whole, store, 0);
-    if (inParts) placeWeights(parts, at, channel, made.fractions, store, planes);
+    placeKernel(parts, at, channel, made, store, planes);
     if (rests === null) continue;
     placeWeights(parts, at, channel, made.rest, rests, 0);
-    store.set(at, centreTap(geometry), planes + at, group.remainder);
+    store.set(at, centreTap(geometry), before > 0 ? at : planes + at, group.remainder);
   }
   const tensor = (of: WeightStore): Tensor => ({
     ...parts.template,
@@ -146,7 +158,7 @@ function channelWeights({ layer, group, biases }: ChannelParts, channel: number)
       rounding === "whole"
         ? requantiseChannel(row, ratio, shape, inputs, whole)
         : requantiseInParts(row, ratio, layer.supply, shape, inputs, whole, others);
-    const error = errorOf(multiplier, factor, made, 0);
+    const error = errorOf(layer.tail, multiplier, factor, made, 0);
     return { whole, fractions: others, rest: none, bias: bias - made.centre, restBias: 0, error };
   }
   const { first, left } = splitChannel(row, ratio, shape, inputs, whole, others);
@@ -159,7 +171,13 @@ function channelWeights({ layer, group, biases }: ChannelParts, channel: number)
     // Around the expected inputs, so that the remainder's byte is in the middle of its range.
     bias: bias + centre / REMAINDER_STEPS,
     restBias: -centre,
-    error: errorOf(multiplier, factor, withRemainder(first, left, remainder), remainder / 2),
+    error: errorOf(
+      layer.tail,
+      multiplier,
+      factor,
+      withRemainder(first, left, remainder),
+      remainder / 2,
+    ),
   };
 }
 
@@ -177,6 +195,20 @@ function withRemainder({ largest }: SumError, left: SumError, remainder: number)
   // What does not fit the remainder's byte is missing.
   const cut = Math.max(0, largest - REMAINDER_RANGE * remainder);
   return { ...left, largest: left.largest + cut };
+}
+
+/** Stores a channel's weights for the planes and, if it has some, for those at a fraction. */
+function placeKernel(
+  parts: GroupParts,
+  at: number,
+  channel: number,
+  { whole, fractions }: ChannelWeights,
+  store: WeightStore,
+  planes: number,
+): void {
+  placeWeights(parts, at, channel, whole, store, parts.before);
+  if (parts.group.rounding === "fractions")
+    placeWeights(parts, at, channel, fractions, store, planes);
 }
 
 /** Stores a channel's weights for planes from `begin` on. */
@@ -217,9 +249,10 @@ function planeMoments(
  * @param rounding accumulator steps that another rounding may be off
  */
 function errorOf(
+  tail: ErrorTail,
   multiplier: number,
   factor: number,
-  { deviation, extreme, largest, centre }: SumError,
+  { deviation, reach, largest, centre }: SumError,
   rounding: number,
 ): GroupError {
   // A channel with its own weights and multiplier differs by its output stage only.
@@ -229,9 +262,9 @@ function errorOf(
   const worst = multiplier * largest + rest;
   return {
     deviation: own,
-    bound: Math.min(SIGMAS * multiplier * extreme + rest, worst),
+    bound: Math.min(multiplier * reach + rest, worst),
     worst,
-    beyond: worst <= 1 ? 0 : shareBeyond(1, own),
+    beyond: worst <= 1 ? 0 : tail.shareBeyondOne(own),
   };
 }
 
