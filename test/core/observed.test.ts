@@ -16,9 +16,10 @@ import type { Graph, Tensor } from "../../core-as/ir/graph.ts";
 import { coreOf } from "../helpers/cores.ts";
 import { graph, op, PLAIN_CONV, tensor } from "../helpers/make-graph.ts";
 
+const PLAIN_LOOKS = { together: false, apart: false };
 const core = await coreOf("release");
 const observe = (g: Graph, ...wanted: number[]): Observations | null =>
-  finish(observeValues(core, g, new Map(wanted.map((id) => [id, false]))));
+  finish(observeValues(core, g, new Map(wanted.map((id) => [id, PLAIN_LOOKS]))));
 
 /** A 1x1 convolution that leaves its three channels as they are, and one of 3x3 behind it, as often as wanted. */
 function network(side: number, convolutions = 1): Graph {
@@ -36,7 +37,7 @@ function network(side: number, convolutions = 1): Graph {
   return graph([identity, wide, bias, ...images], ops, [3], [3 + convolutions]);
 }
 
-const FIRST_SEED = 82_000;
+const FIRST_SEED = 239_000;
 const pictures = [
   syntheticPicture([64, 64, 3], FIRST_SEED),
   ...SCENES.map((scene, i) => scenePicture([64, 64, 3], scene, FIRST_SEED + i + 1)),

@@ -28,7 +28,7 @@ function picture(corner: number): Uint8Array {
 }
 
 function seen(...corners: number[]) {
-  const tally = new Tally(tensor([1, SIDE, SIDE, CHANNELS]), true);
+  const tally = new Tally(tensor([1, SIDE, SIDE, CHANNELS]), { together: true, apart: false });
   for (const corner of corners) tally.add(picture(corner));
   return tally.result();
 }
@@ -54,7 +54,7 @@ test("the picture that has most of it counts, however many have nothing", () => 
 });
 
 test("few channels, and those that nobody asks for, have no directions", () => {
-  const tally = new Tally(tensor([1, SIDE, SIDE, CHANNELS]), false);
+  const tally = new Tally(tensor([1, SIDE, SIDE, CHANNELS]), { together: false, apart: false });
   tally.add(picture(4));
   assert.is(tally.result().directions, null);
   assert.equal(tally.result().unevenness, EVEN);

@@ -6,8 +6,8 @@ import type { ErrorTail } from "./tail.ts";
 export interface Budget {
   /** Bound that errors before rounding must not exceed. */
   largest: number;
-  /** Outputs of a channel that may be expected outside of that bound, in one picture: of kernels with many planes, and with one. */
-  outside: Readonly<Record<"many" | "one", number>>;
+  /** Outputs of a channel that may be expected outside of that bound, in one picture. */
+  outside: number;
   /** Share of a layer's outputs that may be more than one step off. */
   beyondOne: number;
   /** The same of a single channel: others are better, mostly. */
@@ -16,27 +16,10 @@ export interface Budget {
 
 /** An output is within n of TFLite's when the error before rounding is at most n. */
 export const BUDGETS: Readonly<Record<Accuracy, Budget>> = {
-  // Sums of few values are less like normal distributions.
-  exact: {
-    ...{ largest: 1, beyondOne: 1, beyondInChannel: 1 },
-    outside: { many: 0.06, one: 0.004 },
-  },
-  balanced: {
-    ...{
-      largest: 3,
-      beyondOne: 0.008,
-      beyondInChannel: 0.05,
-    },
-    outside: { many: 0.03, one: 0.004 },
-  },
-  fast: {
-    ...{ largest: Infinity, beyondOne: 1, beyondInChannel: 1 },
-    outside: { many: 0.03, one: 0.01 },
-  },
+  exact: { largest: 1, outside: 0.06, beyondOne: 1, beyondInChannel: 1 },
+  balanced: { largest: 3, outside: 0.2, beyondOne: 0.008, beyondInChannel: 0.05 },
+  fast: { largest: Infinity, outside: 0.1, beyondOne: 1, beyondInChannel: 1 },
 };
-
-/** Largest error of layers that no other one follows. */
-const LAST_LARGEST = 1.5;
 
 /** A channel as grouping sees it. */
 export interface ChannelDemand {
@@ -63,12 +46,6 @@ export class ErrorBudget {
     return new ErrorBudget({ ...this.budget, beyondInChannel: this.budget.beyondOne });
   }
 
-  /** The same for layers that no other one follows. */
-  get last(): ErrorBudget {
-    const largest = Math.min(this.budget.largest, LAST_LARGEST);
-    return this.budget.largest < Infinity ? new ErrorBudget({ ...this.budget, largest }) : this;
-  }
-
   /**
    * Whether a layer has too many outputs that are more than one step off.
    * @param beyond share of its outputs; only asked for where it matters
@@ -81,7 +58,7 @@ export class ErrorBudget {
     return this.budget.largest;
   }
 
-  get outside(): Budget["outside"] {
+  get outside(): number {
     return this.budget.outside;
   }
 

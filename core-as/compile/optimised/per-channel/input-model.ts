@@ -10,6 +10,7 @@ import { channelKernels, type ChannelKernels } from "./kernels.ts";
 import { clippedNormal, shareAbove } from "./normal.ts";
 import type { Directions } from "./directions.ts";
 import { isPicture, type Observations } from "./observed.ts";
+import type { PlanarValues } from "./samples.ts";
 import { EVEN, type Unevenness } from "./tail.ts";
 import type { Observation } from "./tally.ts";
 
@@ -117,6 +118,11 @@ export class InputModel {
     const seen = this.observedAt(id, channelsOf(this.graph.tensors[id]!));
     if (seen === null) return EVEN;
     return isPointwise ? seen.residualUnevenness : seen.unevenness;
+  }
+
+  /** A tensor on all pictures that were looked at; none where nothing is known. */
+  pictures(id: number): readonly PlanarValues[] {
+    return this.observedAt(id, channelsOf(this.graph.tensors[id]!))?.planes ?? [];
   }
 
   private observedAt(id: number, channels: number): Observation | null {
@@ -268,8 +274,8 @@ const COMMON = 0.2;
  * channels wait for what is on none of them; kernels that read one plane have no others that make up for that. Pictures themselves
  * may have more contrast.
  */
-const TOGETHER = [1, 0.25] as const;
-const ALONE = [1, 0.25] as const;
+const TOGETHER = [1, 0.45] as const;
+const ALONE = [0.8, 0.8] as const;
 const CONTRAST = [1.35, 0] as const;
 
 /** Deviations times a factor, with a share of the common one. */

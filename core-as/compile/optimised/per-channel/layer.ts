@@ -18,8 +18,9 @@ import { directionsFor, type BoundedCase } from "./sum-error.ts";
 import { ErrorTail, EVEN, HARDLY_ANY } from "./tail.ts";
 import type { FractionSource } from "./fraction-source.ts";
 import { bestSupply, partsVariance, ROUNDED, type Supply } from "./requantise.ts";
+import { WindowSamples } from "./samples.ts";
 import { ALIGN, staysInPlace, supplyWay } from "./supply.ts";
-import { channelError } from "./weights.ts";
+import { channelError, KnownErrors } from "./weights.ts";
 
 export interface ChannelLayer {
   op: Op;
@@ -34,6 +35,9 @@ export interface ChannelLayer {
   source: FractionSource | null;
   border: readonly BoundedCase[];
   tail: ErrorTail;
+  errors: KnownErrors;
+  /** What a depthwise convolution reads on synthetic pictures; null = none are known. */
+  samples: WindowSamples | null;
   budget: ErrorBudget;
   items: ChannelItem[];
   /** Output channels of an item. */
@@ -54,11 +58,18 @@ export function isPerChannel(graph: Graph, op: Op): boolean {
   return convolves && (graph.tensors[op.inputs[1] ?? -1]?.quant?.scales.length ?? 0) > 1;
 }
 
+/** What all plans of one operator have in common. */
+export class KnownLayer {
+  /** Of jobs. */
+  readonly prices = new Map<number, number>();
+  readonly errors = new KnownErrors();
+}
+
 export interface LayerSettings {
   chip: Chip;
   price: JobPrice;
-  /** Prices of the operator's jobs that are known already. */
-  known: Map<number, number>;
+  /** What is known about the operator already. */
+  known: KnownLayer;
   budget: ErrorBudget;
   model: InputModel;
   /** What computes the input can supply it at a fraction as well; null = a job of its own does. */
@@ -85,13 +96,13 @@ export function channelLayer(
   const tail = new ErrorTail(geometry.depthwise ? EVEN : model.unevenness(input.id, isPointwise));
   const whole = new ErrorTail(geometry.depthwise ? EVEN : model.unevenness(input.id, false));
   const pixels = elementCount(output.shape) / factors.length;
-  const outside = budget.outside[geometry.depthwise ? "one" : "many"];
   const outsideOf = (share: number): number =>
-    inputs.source === "pictures" ? outside / (pixels * share) : HARDLY_ANY;
+    inputs.source === "pictures" ? budget.outside / (pixels * share) : HARDLY_ANY;
   const border = borderCases(graph, op, geometry).map((some) => ({
     ...some,
     sigmas: tail.sigmas(outsideOf(some.share)),
   }));
+  const pictures = geometry.depthwise ? model.pictures(input.id) : [];
   const unit = geometry.depthwise ? geometry.out.c / geometry.in.c : 1;
   const seen = seenShares(model, op, factors.length);
   const step = stepOf(geometry, unit);
@@ -105,10 +116,12 @@ export function channelLayer(
     source,
     border,
     tail,
+    errors: known.errors,
+    samples: pictures.length > 0 ? new WindowSamples(graph, op, pictures) : null,
     budget,
     unit,
     step,
-    ...jobCosts(geometry, kernels, step, source, { chip, price, known }),
+    ...jobCosts(geometry, kernels, step, source, { chip, price, known: known.prices }),
     limits: {
       maxFactor: generationOf(chip).maxFactor,
       fractions: budget.largest < Infinity && unit === 1,
@@ -129,10 +142,15 @@ const SURE = 0.5;
 const HOPELESS = 4;
 /** So far above their ceiling, weights of few planes may happen to be rounded well. */
 const LUCKY = 2.5;
+/** After so many that did not do, nothing above a ceiling is tried any more. */
+const MOST_SURPRISES = 6;
 const FEW_PLANES: Readonly<Record<Rounding, number>> = { whole: 4, fractions: 64 };
 /** Steps in which a ceiling is looked for. */
 const CEILING_STEP = 1.12;
 const CEILING_STEPS = 8;
+/** Steps in which a smaller one is looked for, after a ceiling turned out to be too high. */
+const NEXT_STEP = 1.03;
+const NEXT_STEPS = 4;
 
 /** Channels of one item; whether they fit a multiplier is found by rounding their weights for it. */
 class LayerItem implements ChannelItem {
@@ -174,10 +192,8 @@ class LayerItem implements ChannelItem {
 /** With which multipliers one channel stays inside the budget. */
 class ChannelFit {
   private readonly ceilings: Partial<Record<Rounding, number>> = {};
-  private readonly known: Record<Rounding, Map<number, boolean>> = {
-    whole: new Map(),
-    fractions: new Map(),
-  };
+  /** Multipliers that turned out to be too large. */
+  private surprises = 0;
 
   constructor(
     private readonly layer: Omit<ChannelLayer, "items">,
@@ -194,21 +210,27 @@ class ChannelFit {
     const expected = ceiling[rounding];
     if (multiplier <= SURE * expected) return true;
     const ratio = factor / multiplier;
-    const isNearWhole = Math.abs(ratio - Math.round(ratio)) * 127 < 2;
+    const mayTry = this.surprises < MOST_SURPRISES;
+    const isNearWhole = mayTry && Math.abs(ratio - Math.round(ratio)) * 127 < 2;
     if (multiplier > HOPELESS * expected && !isNearWhole) return false;
     const found = (this.ceilings[rounding] ??= this.ceiling(rounding));
     if (multiplier <= found) return true;
     // Channels that no shared multiplier suits may be lucky with one.
-    const mayBeLucky = this.layer.kernels.planes <= FEW_PLANES[rounding] && floor > SURE * found;
+    const mayBeLucky =
+      mayTry && this.layer.kernels.planes <= FEW_PLANES[rounding] && floor > SURE * found;
     if (!isNearWhole && (!mayBeLucky || multiplier > LUCKY * found)) return false;
     return this.isInside(multiplier, rounding);
   }
 
   /** Lowers the ceiling where a multiplier below it does not do. */
   tighten(multiplier: number, rounding: Rounding): void {
-    if (this.isInside(multiplier, rounding)) return;
-    // What is a little smaller would be as bad, often.
-    const ceiling = multiplier / CEILING_STEP;
+    const isClose = this.layer.samples !== null;
+    if (this.isInside(multiplier, rounding, isClose)) return;
+    this.surprises++;
+    // What is a little smaller may be as bad.
+    let ceiling = multiplier / NEXT_STEP;
+    for (let step = 1; step < NEXT_STEPS && !this.isInside(ceiling, rounding, isClose); step++)
+      ceiling /= NEXT_STEP;
     this.ceilings[rounding] = Math.min(this.ceilings[rounding] ?? Infinity, ceiling);
     this.demand.ceiling[rounding] = Math.min(this.demand.ceiling[rounding], multiplier);
   }
@@ -226,14 +248,10 @@ class ChannelFit {
     return at;
   }
 
-  private isInside(multiplier: number, rounding: Rounding): boolean {
-    let found = this.known[rounding].get(multiplier);
-    if (found !== undefined) return found;
+  private isInside(multiplier: number, rounding: Rounding, isClose = false): boolean {
     const group = { multiplier, rounding, remainder: 0 };
-    const error = channelError(this.layer, group, this.channel);
-    found = this.layer.budget.allows(error, this.demand.seen);
-    this.known[rounding].set(multiplier, found);
-    return found;
+    const error = channelError(this.layer, group, this.channel, isClose);
+    return this.layer.budget.allows(error, this.demand.seen);
   }
 }
 
@@ -388,7 +406,7 @@ function jobCosts(
   { planes, taps }: ChannelKernels,
   step: number,
   source: FractionSource | null,
-  { chip, price, known }: Pick<LayerSettings, "chip" | "price" | "known">,
+  { chip, price, known }: Pick<LayerSettings, "chip" | "price"> & { known: KnownLayer["prices"] },
 ): Pick<ChannelLayer, "cost" | "supplyMs" | "ownSupplyMs"> {
   const { depthwise, out, in: from } = geometry;
   const input = inputPlane(geometry);

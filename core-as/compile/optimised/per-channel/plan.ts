@@ -16,11 +16,11 @@ import { sizedRecord } from "../records.ts";
 import { coefficientBytes } from "../search/coefficient-estimate.ts";
 import { groupChannels, orderByScale, type ChannelGroup, type Places } from "./grouping.ts";
 import { BUDGETS, ErrorBudget } from "./budget.ts";
-import { channelLayer, isPerChannel, type ChannelLayer } from "./layer.ts";
+import { channelLayer, isPerChannel, KnownLayer, type ChannelLayer } from "./layer.ts";
 import { isAddition, layerSource, sumSource, type FractionSource } from "./fraction-source.ts";
 import { InputModel } from "./input-model.ts";
 import type { Observations } from "./observed.ts";
-import { channelError } from "./weights.ts";
+import { channelError, seenShare } from "./weights.ts";
 import { orderClasses, type OrderClass } from "./orders.ts";
 
 /** The jobs of a layer. */
@@ -74,13 +74,11 @@ export function* planChannels(
   for (const op of ops)
     if (isAddition(graph, op)) sources.set(op.outputs[0]!, sumSource(graph, op, system));
   const shared = new ErrorBudget(BUDGETS[accuracy]);
-  const prices = new Map<number, Map<number, number>>();
+  const knownLayers = new Map(perChannel.map(({ id }) => [id, new KnownLayer()]));
   const layerOf = (op: Op, budget: ErrorBudget, source: FractionSource | null): ChannelLayer => {
     const geometry = padding.get(op.id)?.geometry ?? geometryOf(graph, op, chip);
-    const known = prices.get(op.id) ?? new Map<number, number>();
-    prices.set(op.id, known);
-    const own = isLast(graph, op) ? budget.last : budget;
-    return channelLayer(graph, op, geometry, { chip, price, known, budget: own, model, source });
+    const known = knownLayers.get(op.id)!;
+    return channelLayer(graph, op, geometry, { chip, price, known, budget, model, source });
   };
   const planSet = (set: OrderClass, members: readonly ChannelLayer[]): PlannedClass => {
     let layers = members;
@@ -138,14 +136,6 @@ export function* planChannels(
   return { layers: planned, orders, supplied, accuracy };
 }
 
-/** True for a layer that no other one with scales per channel follows: what it is off by, results are off by. */
-function isLast(graph: Graph, { outputs }: Op): boolean {
-  const hands = new Set(["ADD", "MEAN", "RELU"]);
-  return !graph.ops.some(
-    (op) => (hands.has(op.kind) || isPerChannel(graph, op)) && op.inputs.includes(outputs[0]!),
-  );
-}
-
 /** Whether a layer reads its whole input at a fraction, as it lies. */
 function readsFractions({ groups }: LayerPlan): boolean {
   return groups.some(({ rounding }) => rounding === "fractions");
@@ -162,7 +152,7 @@ interface PlannedClass {
 const totalMs = (plans: readonly LayerPlan[]): number => plans.reduce((sum, { ms }) => sum + ms, 0);
 
 /** Times that a class is planned at most: some channels turn out worse than they were taken for. */
-const ATTEMPTS = 16;
+const ATTEMPTS = 40;
 
 /** Plans a class, looks closely at every channel's error, and plans anew where one is too large. */
 function checkedClass(
@@ -186,9 +176,8 @@ function beyondOf(layer: ChannelLayer, { order, groups }: LayerPlan): number {
   let sum = 0;
   for (const group of groups)
     for (const item of order.slice(group.first, group.first + group.count))
-      layer.items[item]!.demands.forEach(({ seen }, i) => {
-        sum += seen * channelError(layer, group, item * layer.unit + i).beyond;
-      });
+      for (let channel = item * layer.unit; channel < (item + 1) * layer.unit; channel++)
+        sum += seenShare(layer, channel) * channelError(layer, group, channel).beyond;
   return sum / layer.factors.length;
 }
 

@@ -84,6 +84,7 @@ export interface Supply {
  * @param row weights tap by tap, planes innermost
  * @param result receives the whole weights
  * @param fractions receives the weights for the second supply
+ * @returns also the deviation that the supply's own error is of it
  */
 export function requantiseInParts(
   row: ArrayLike<number>,
@@ -93,7 +94,7 @@ export function requantiseInParts(
   inputs: PlaneMoments,
   result: Int16Array,
   fractions: Int16Array,
-): SumError {
+): SumError & { supplied: number } {
   const { planes, taps } = shape;
   const errors = new Float64Array(planes * taps);
   let largest = 0;
@@ -118,7 +119,7 @@ export function requantiseInParts(
     supply.add(z, variance * squares, variance * sum * sum);
   }
   const made = sumError(errors, shape, inputs, supply.total);
-  return { ...made, largest: made.largest + largest };
+  return { ...made, largest: made.largest + largest, supplied: Math.sqrt(supply.total) };
 }
 
 /**
@@ -167,8 +168,10 @@ const LARGEST_COUNTS = 1 / 4;
 /** What errors along directions cost, in squares. */
 interface Along {
   /** The directions, and one of ones: means that are off count as one more. */
-  vectors: readonly Float64Array[];
-  costs: readonly number[];
+  count: number;
+  /** Plane by plane, what it has of each of them. */
+  parts: Float64Array;
+  costs: Float64Array;
   /** By plane: of an error of one, without and with what it costs along the directions. */
   residual: Float64Array;
   squares: Float64Array;
@@ -181,15 +184,20 @@ function alongOf(directions: Directions, { deviation }: PlaneMoments): Along {
   if (found !== undefined) return found;
   const { length } = directions.residual;
   const vectors = [...directions.vectors, new Float64Array(length).fill(1)];
-  const costs = directions.squares.map((square, i) =>
-    Math.max(square, (LARGEST_COUNTS * directions.largest[i]!) ** 2),
+  const costs = Float64Array.from(vectors, (_, i) =>
+    i < directions.vectors.length
+      ? Math.max(directions.squares[i]!, (LARGEST_COUNTS * directions.largest[i]!) ** 2)
+      : DOUBT ** 2 * (dot(deviation, deviation) / length),
   );
-  costs.push(DOUBT ** 2 * (dot(deviation, deviation) / length));
+  const count = vectors.length;
+  const parts = new Float64Array(length * count);
+  for (const [i, vector] of vectors.entries())
+    for (let k = 0; k < length; k++) parts[k * count + i] = vector[k]!;
   const residual = directions.residual.map((value) => value * value);
   const squares = residual.map((own, k) =>
     vectors.reduce((sum, vector, i) => sum + costs[i]! * vector[k]! ** 2, own),
   );
-  alongs.set(directions, (found = { vectors, costs, residual, squares }));
+  alongs.set(directions, (found = { count, parts, costs, residual, squares }));
   return found;
 }
 
@@ -199,8 +207,12 @@ function alongOf(directions: Directions, { deviation }: PlaneMoments): Along {
  */
 function roundAlong(errors: Float64Array, weights: Int16Array, step: number, along: Along): void {
   const { length } = errors;
-  const { vectors, costs, squares } = along;
-  const sums = vectors.map((vector) => dot(errors, vector));
+  const { count, parts, costs, residual, squares } = along;
+  const sums = new Float64Array(count);
+  for (let k = 0, at = 0; k < length; k++) {
+    const error = errors[k]!;
+    for (let i = 0; i < count; i++) sums[i]! += error * parts[at++]!;
+  }
   // Of many weights, those that are nearest to half a step are the cheap ones.
   const least = (step / 2) * Math.max(0, 1 - CANDIDATES / length);
   const candidates: number[] = [];
@@ -210,46 +222,65 @@ function roundAlong(errors: Float64Array, weights: Int16Array, step: number, alo
   }
   const changeOf = (k: number): number => (errors[k]! > 0 ? -step : step);
   const gains = new Float64Array(length);
-  /** Squares of one plane's error, and of all sums, after it has changed. */
-  const gain = (k: number, pulls: readonly number[]): number => {
-    let pull = errors[k]! * along.residual[k]!;
-    for (let i = 0; i < vectors.length; i++) pull += pulls[i]! * vectors[i]![k]!;
-    const by = changeOf(k);
-    return by * (2 * pull + by * squares[k]!);
-  };
+  const pulls = new Float64Array(count);
   const flip = (k: number): boolean => {
     const by = changeOf(k);
     const changed = weights[k]! + Math.sign(by);
     if (changed < LOWEST || changed > HIGHEST) return false;
     weights[k] = changed;
     errors[k]! += by;
-    for (let i = 0; i < vectors.length; i++) sums[i]! += by * vectors[i]![k]!;
+    for (let i = 0; i < count; i++) sums[i]! += by * parts[k * count + i]!;
     return true;
   };
   for (let flips = 0; flips < MOST_FLIPS; flips++) {
-    const pulls = sums.map((sum, i) => costs[i]! * sum);
+    for (let i = 0; i < count; i++) pulls[i] = costs[i]! * sums[i]!;
     let [best, most] = [-1, -1e-9];
     for (const k of candidates) {
-      gains[k] = gain(k, pulls);
-      if (gains[k]! < most) [best, most] = [k, gains[k]!];
+      // Squares of this plane's error, and of all sums, after it has changed.
+      let pull = errors[k]! * residual[k]!;
+      for (let i = 0, at = k * count; i < count; i++) pull += pulls[i]! * parts[at++]!;
+      const by = errors[k]! > 0 ? -step : step;
+      const gain = by * (2 * pull + by * squares[k]!);
+      gains[k] = gain;
+      if (gain < most) [best, most] = [k, gain];
     }
     if (best >= 0) {
       if (!flip(best)) return;
       continue;
     }
     // Two at a time, where one makes up for the other.
-    const near = candidates.sort((a, b) => gains[a]! - gains[b]!).slice(0, PAIRED);
-    let pair: [number, number] | null = null;
-    for (const [at, a] of near.entries())
-      for (const b of near.slice(at + 1)) {
+    const near = leastOf(gains, candidates, PAIRED);
+    let [one, other] = [-1, -1];
+    for (let first = 0; first < near.length; first++) {
+      const a = near[first]!;
+      const byA = 2 * changeOf(a);
+      for (let i = 0; i < count; i++) pulls[i] = byA * costs[i]! * parts[a * count + i]!;
+      for (let second = first + 1; second < near.length; second++) {
+        const b = near[second]!;
         let common = 0;
-        for (let i = 0; i < vectors.length; i++)
-          common += costs[i]! * vectors[i]![a]! * vectors[i]![b]!;
-        const both = gains[a]! + gains[b]! + 2 * changeOf(a) * changeOf(b) * common;
-        if (both < most) [pair, most] = [[a, b], both];
+        for (let i = 0, at = b * count; i < count; i++) common += pulls[i]! * parts[at++]!;
+        const both = gains[a]! + gains[b]! + changeOf(b) * common;
+        if (both < most) [one, other, most] = [a, b, both];
       }
-    if (pair === null || !flip(pair[0]) || !flip(pair[1])) return;
+    }
+    if (one < 0 || !flip(one) || !flip(other)) return;
   }
+}
+
+/** The keys of the smallest values, in rising order. */
+function leastOf(values: Float64Array, keys: readonly number[], count: number): number[] {
+  const found: number[] = [];
+  for (const key of keys) {
+    const value = values[key]!;
+    if (found.length === count) {
+      if (value >= values[found[count - 1]!]!) continue;
+      found.pop();
+    }
+    let at = found.length;
+    while (at > 0 && values[found[at - 1]!]! > value) at--;
+    found.splice(at, 0, key);
+  }
+  return found;
 }
 
 /** Weights of kernels that are rounded with all others in view; beyond these, sums are balanced. */

@@ -3,7 +3,16 @@
 import { elementCount, type Tensor } from "../../../ir/graph.ts";
 import { zp8 } from "../../lower-shared.ts";
 import { addTo, dot, principalDirections, type Directions } from "./directions.ts";
+import { planarOf, type PlanarValues } from "./samples.ts";
 import { EVEN, type Unevenness } from "./tail.ts";
+
+/** How closely a tensor is looked at. */
+export interface Looks {
+  /** Also where its channels are large together. */
+  together: boolean;
+  /** All values of its planes are kept. */
+  apart: boolean;
+}
 
 /** Values of one tensor, without their zero point, in its steps: those of the picture that has the most of it. */
 export interface Observation {
@@ -20,6 +29,8 @@ export interface Observation {
   directions: Directions | null;
   /** The same without what lies along the directions. */
   residualUnevenness: Unevenness;
+  /** Of all pictures; none unless asked for. */
+  planes: readonly PlanarValues[];
 }
 
 /** Channels from which on it is looked at where they are large together. */
@@ -57,12 +68,12 @@ export class Tally {
   private readonly pixels: number;
   private readonly pictures: Picture[] = [];
   private readonly products: Float64Array;
+  private readonly planes: PlanarValues[] = [];
   private pairs = 0;
 
-  /** @param together it is also looked at where channels are large together */
   constructor(
     private readonly tensor: Tensor,
-    private readonly together: boolean,
+    private readonly looks: Looks,
   ) {
     this.channels = tensor.shape.at(-1)!;
     this.pixels = elementCount(tensor.shape) / this.channels;
@@ -91,10 +102,12 @@ export class Tally {
       inside[c]! /= pixels;
       variance[c] = Math.max(0, variance[c]! / pixels - mean[c]! ** 2);
     }
-    const looksCloser = this.together && channels >= MANY;
+    const looksCloser = this.looks.together && channels >= MANY;
     const samples = looksCloser ? this.samplesOf(values, mean) : [];
     this.pictures.push({ mean, variance, inside, samples });
     const [, rows = 1, columns = 1] = tensor.shape.length === 4 ? tensor.shape : [];
+    if (this.looks.apart)
+      this.planes.push(planarOf(bytes, { rows, columns, channels, flip, zero }));
     for (const distance of DISTANCES) {
       this.addPairs(values, rows, columns, distance * columns, rows - distance, columns);
       this.addPairs(values, rows, columns, distance, rows, columns - distance);
@@ -169,6 +182,7 @@ export class Tally {
       }),
       inside: over(({ inside }, c) => inside[c]!),
       ...this.spread(mean, deviation),
+      planes: this.planes,
     };
   }
 
@@ -178,7 +192,7 @@ export class Tally {
   ): Pick<Observation, "unevenness" | "directions" | "residualUnevenness"> {
     const { pictures, channels, pixels } = this;
     const even = { unevenness: EVEN, directions: null, residualUnevenness: EVEN };
-    const isSeen = this.together && channels >= MANY && dot(deviation, deviation) > 0;
+    const isSeen = this.looks.together && channels >= MANY && dot(deviation, deviation) > 0;
     if (!isSeen) return even;
     const rows = pictures.map(({ samples }) =>
       samples.map(({ values, share }) => {
