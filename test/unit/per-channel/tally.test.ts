@@ -60,6 +60,16 @@ test("few channels, and those that nobody asks for, have no directions", () => {
   assert.equal(tally.result().unevenness, EVEN);
 });
 
+test("values are kept plane by plane where somebody asks for them, but not of very large tensors", () => {
+  const kept = (side: number, apart: boolean): number => {
+    const tally = new Tally(tensor([1, side, side, 2]), { together: false, apart });
+    tally.add(new Uint8Array(side * side * 2).fill(7));
+    return tally.result().planes.length;
+  };
+  assert.equal([kept(8, true), kept(8, false)], [1, 0]);
+  assert.equal([kept(1024, true), kept(1025, true)], [1, 0]);
+});
+
 test("directions are of length 1 and orthogonal, and rows of zeros have none", () => {
   const rows = [
     Float64Array.of(9, 1, 0, 2),

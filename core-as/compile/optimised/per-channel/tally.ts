@@ -10,7 +10,7 @@ import { EVEN, type Unevenness } from "./tail.ts";
 export interface Looks {
   /** Also where its channels are large together. */
   together: boolean;
-  /** All values of its planes are kept. */
+  /** All values of its planes are kept, unless there are very many. */
   apart: boolean;
 }
 
@@ -29,7 +29,7 @@ export interface Observation {
   directions: Directions | null;
   /** The same without what lies along the directions. */
   residualUnevenness: Unevenness;
-  /** Of all pictures; none unless asked for. */
+  /** Of all pictures; none unless asked for, and none of very large tensors. */
   planes: readonly PlanarValues[];
 }
 
@@ -43,6 +43,9 @@ const RANGES = [1 / 1024, 1 / 256, 1 / 64, 1 / 16, 1 / 4, 1];
 const KEPT_SHARE = 1 / 64;
 const MOST_KEPT = 256;
 const OTHERS = 256;
+
+/** Bytes of a picture's tensor up to which all values are kept: six pictures and dozens of layers must fit a browser's memory. */
+const MOST_PLANAR = 2 ** 21;
 
 /** Pixels that are this far apart count as neighbours: those of a 3x3 kernel. */
 const DISTANCES = [1, 2];
@@ -106,7 +109,7 @@ export class Tally {
     const samples = looksCloser ? this.samplesOf(values, mean) : [];
     this.pictures.push({ mean, variance, inside, samples });
     const [, rows = 1, columns = 1] = tensor.shape.length === 4 ? tensor.shape : [];
-    if (this.looks.apart)
+    if (this.looks.apart && bytes.length <= MOST_PLANAR)
       this.planes.push(planarOf(bytes, { rows, columns, channels, flip, zero }));
     for (const distance of DISTANCES) {
       this.addPairs(values, rows, columns, distance * columns, rows - distance, columns);
