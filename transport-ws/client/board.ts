@@ -138,6 +138,11 @@ export class Board implements BoardTransport {
       }
     }
     this.sessions.add(session);
+    if (signal?.aborted === true) {
+      // The answer was on its way already; nobody else would ever close this session.
+      await this.release(session);
+      throwIfAborted(signal, "loading");
+    }
     return {
       submit: (inputs, options = {}) => this.submit(session, inputs, options),
       release: () => this.release(session),

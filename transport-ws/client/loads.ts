@@ -21,7 +21,7 @@ interface Load {
   session: BoardSession;
   /** The file and how much of it was sent, once the board wants it. */
   upload: { bytes: Uint8Array; sent: number } | null;
-  /** Nobody waits any more: a session that comes all the same is closed. */
+  /** Nobody waits any more: nothing is uploaded. A session may come all the same. */
   abandoned: boolean;
   resolve(): void;
   reject(error: Error): void;
@@ -39,7 +39,8 @@ export class Loads {
   ) {}
 
   /**
-   * Loads a session's executable on this connection.
+   * Loads a session's executable on this connection. When the signal fires, the board is told; whether it has loaded by then, only its
+   * answer says.
    * @throws NpuError what the board reports, or what the connection ended with
    */
   load(session: BoardSession, signal: AbortSignal | null = null): Promise<void> {
@@ -117,8 +118,7 @@ export class Loads {
   private loaded(bytes: Uint8Array): void {
     const values = decodeFrame(LOADED, bytes);
     const load = this.find(values.request);
-    if (load.abandoned) void this.unload(values.session);
-    else load.session.opened(values);
+    load.session.opened(values);
     this.loads.delete(values.request);
     load.resolve();
   }

@@ -4,8 +4,8 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type NpuError } from "../../../core-as/errors.ts";
 import { chipByName } from "../../../core-as/hw/chips.ts";
-import { CANCEL, CHUNK, LOAD } from "../../../transport-ws/protocol.ts";
-import { codeOf, errorOf, setUp, tearDown } from "../../helpers/board-client.ts";
+import { CANCEL, CHUNK, LOADED } from "../../../transport-ws/protocol.ts";
+import { codeOf, errorOf, setUp, tearDown, type SetUp } from "../../helpers/board-client.ts";
 import { answerTo, inputOf, TINY, TINY_BYTES, until } from "../../helpers/board.ts";
 
 const test = suite("board client");
@@ -151,25 +151,36 @@ test("uploads once, tells how far it is, and not again for what the board has", 
   await tearDown(all);
 });
 
-test("a load that is given up leaves nothing on the board", async () => {
-  const controller = new AbortController();
-  const all = await setUp({
-    fate: (frame, direction) => {
-      // The board hears of it, and has not answered yet.
-      if (direction === "to agent" && frame[0] === LOAD.type) controller.abort();
-      return frame;
-    },
+for (const [when, type, direction] of [
+  ["while it is uploaded", CHUNK.type, "to agent"],
+  ["when its answer is on the way", LOADED.type, "to client"],
+] as const)
+  test(`a load that is given up ${when} leaves nothing on the board`, async () => {
+    const controller = new AbortController();
+    let held = 0;
+    const all: SetUp = await setUp({
+      fate: (frame, to) => {
+        if (to === direction && frame[0] === type) {
+          held = all.agent.stats().memory;
+          controller.abort();
+        }
+        return frame;
+      },
+    });
+    const load = all.board.load(TINY, { signal: controller.signal });
+    assert.is(await codeOf(load), "TW_IO_ABORTED");
+    assert.ok(held > 0);
+    await until(
+      "nothing is left",
+      () => all.agent.stats().memory === 0 && all.board.stats().sessions === 0,
+    );
+    assert.equal([all.agent.stats().uploads, all.agent.stats().sessions], [0, 0]);
+    // The connection is none the worse for it.
+    assert.equal([all.agent.stats().connections, all.board.stats().reconnects], [1, 0]);
+    const loaded = await all.board.load(TINY);
+    assert.equal((await loaded.submit(inputOf(1))).outputs, [answerTo(1)]);
+    await tearDown(all);
   });
-  const load = all.board.load(TINY, { signal: controller.signal });
-  assert.is(await codeOf(load), "TW_IO_ABORTED");
-  assert.ok(all.sent.includes(LOAD.type));
-  await until(
-    "nothing is left",
-    () => all.agent.stats().memory === 0 && all.agent.stats().uploads === 0,
-  );
-  assert.is(all.board.stats().sessions, 0);
-  await tearDown(all);
-});
 
 test("a release waits for the runs before it", async () => {
   const all = await setUp({ manual: true });
