@@ -18,6 +18,7 @@ import { planMemory } from "./optimised/memory.ts";
 import { overlapJobs } from "./optimised/overlap.ts";
 import { isPerChannel } from "./optimised/per-channel/layer.ts";
 import { observeValues, type Observations } from "./optimised/per-channel/observed.ts";
+import type { Looks } from "./optimised/per-channel/tally.ts";
 import { Optimiser } from "./optimised/search/optimise.ts";
 import type { CompileSettings } from "./options.ts";
 import { eachInTurn, finish, type Steps } from "./steps.ts";
@@ -159,7 +160,14 @@ function* observe(compilation: Compilation): Steps<void> {
   const { graph } = compilation.model!;
   const layers = graph.ops.filter((op) => isPerChannel(graph, op));
   if (layers.length === 0) return;
-  const wanted = new Set(layers.flatMap(({ inputs, outputs }) => [inputs[0]!, outputs[0]!]));
+  const wanted = new Map<number, Looks>();
+  const want = (id: number, looks: Partial<Looks>): void => {
+    wanted.set(id, { together: false, apart: false, ...wanted.get(id), ...looks });
+  };
+  for (const { kind, inputs, outputs } of layers) {
+    want(outputs[0]!, {});
+    want(inputs[0]!, kind === "DEPTHWISE_CONV_2D" ? { apart: true } : { together: true });
+  }
   compilation.observed = yield* observeValues(compilation.core, graph, wanted);
 }
 

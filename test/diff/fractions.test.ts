@@ -1,5 +1,5 @@
-// Weights with fractions of a step behind an addition: its job supplies them, and tensors that are added again still lie where they are
-// added.
+// Weights with fractions of a step: the addition or the convolution that computes their input supplies them by its own job, and tensors
+// that are added again still lie where they are added.
 // SPDX-License-Identifier: MIT
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -121,4 +121,70 @@ for (const target of ["a311d", "imx8mp"])
       }
     },
   );
+/** The network with a convolution of one job in place of the first addition. */
+function behindConvolution(): Graph {
+  const made = network(true);
+  const { u } = rng("fractions of a convolution");
+  const weights = Int8Array.from({ length: CHANNELS * CHANNELS }, (_, i) =>
+    i % CHANNELS === 0 ? 127 : Math.round(u() * 100 - 50),
+  );
+  // Scales so near each other that one multiplier does for all.
+  const scales = Float32Array.from({ length: CHANNELS }, (_, c) => 0.003 * (1 + c / 200));
+  const quant = (by: number) => ({
+    scales: scales.map((scale) => scale * by),
+    zeroPoints: new Int32Array(CHANNELS),
+    axis: 0,
+  });
+  const first = made.tensors.length;
+  // On large images a second kernel costs less than a job that reads them again.
+  const large = made.tensors.map((one) =>
+    one.shape[1] === 12 ? { ...one, shape: [1, 40, 40, one.shape[3]!] } : one,
+  );
+  const added = [
+    {
+      ...tensor([CHANNELS, 1, 1, CHANNELS], { type: "int8" }),
+      constant: new Uint8Array(weights.buffer),
+      quant: quant(1),
+    },
+    {
+      ...tensor([CHANNELS], { type: "int32", scales: [1] }),
+      constant: new Uint8Array(4 * CHANNELS),
+      quant: quant(Math.fround(0.05)),
+    },
+  ] as Tensor[];
+  return graph(
+    [...large, ...added],
+    [
+      op("CONV_2D", [0, first, first + 1], [2], PLAIN_CONV),
+      op("CONV_2D", [2, 3, 4], [5], PLAIN_CONV),
+      op("ADD", [2, 1], [6], { activation: "none" }),
+    ],
+    [0, 1],
+    [2, 5, 6],
+  );
+}
+
+for (const target of ["a311d", "imx8mp"])
+  fractions(`${target}: a convolution supplies what the next one reads`, async () => {
+    const { executable, model } = compileCase(core, modelBytes(behindConvolution()), {
+      target,
+      mode: "optimised",
+      accuracy: "exact",
+    });
+    const [first, second] = executable.accuracies;
+    assert.is(first!.groups, 1);
+    assert.ok(second!.fractions > 0, "the second convolution has fractions");
+    const jobs = executable.partitions.flatMap((partition) => partition.jobs);
+    assert.is(jobs.filter((job) => job.op === "rescale").length, 0, "no job of its own");
+    const inputs = inputsOfCase("fractions", model.graph);
+    const outputs = await simulate(executable, inputs);
+    const given = new Map([0, 1].map((id) => [model.graph.inputs[id]!, inputs[id]!]));
+    given.set(model.graph.outputs[0]!, outputs[0]!);
+    for (const [i, operator] of model.graph.ops.entries()) {
+      const [want] = runOperator(core, model.graph, operator, (id) => given.get(id)!);
+      const most = maxDifference("int8", outputs[i]!, want!);
+      assert.ok(most <= 1, `${operator.kind} ${i} is off by ${most}`);
+    }
+  });
+
 fractions.run();

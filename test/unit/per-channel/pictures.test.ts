@@ -2,7 +2,11 @@
 // SPDX-License-Identifier: MIT
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { syntheticPicture } from "../../../core-as/compile/optimised/per-channel/pictures.ts";
+import { SCENES } from "../../../core-as/compile/optimised/per-channel/figures.ts";
+import {
+  scenePicture,
+  syntheticPicture,
+} from "../../../core-as/compile/optimised/per-channel/pictures.ts";
 
 const SIDE = 96;
 
@@ -40,6 +44,17 @@ test("neighbours are alike, pixels far apart are not", () => {
 test("pictures use the whole range of bytes", () => {
   const bytes = syntheticPicture([SIDE, 2 * SIDE, 3], 3);
   assert.ok(Math.min(...bytes) < 10 && Math.max(...bytes) > 245);
+});
+
+test("scenes show a figure in front of a wall or of shapes, at every size", () => {
+  for (const [i, scene] of SCENES.entries()) {
+    const bytes = scenePicture([SIDE, SIDE, 3], scene, i);
+    assert.equal(bytes, scenePicture([SIDE, SIDE, 3], scene, i));
+    const empty = scenePicture([SIDE, SIDE, 3], { ...scene, figure: [] }, i);
+    const changed = bytes.filter((byte, at) => Math.abs(byte - empty[at]!) > 30).length;
+    assert.ok(changed > bytes.length / 50, `scene ${i}: ${changed}`);
+    assert.is(scenePicture([64, 200, 1], scene, i).length, 64 * 200);
+  }
 });
 
 test.run();

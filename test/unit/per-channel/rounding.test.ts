@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import {
-  bestParts,
+  bestSupply,
   partsVariance,
   requantiseChannel,
   requantiseInParts,
@@ -26,9 +26,9 @@ interface Kernel {
 
 /** Cases of a 3x3 window: the interior, an edge, a corner. */
 const WINDOW = [
-  { present: Uint8Array.of(1, 1, 1, 1, 1, 1, 1, 1, 1), share: 0.8 },
-  { present: Uint8Array.of(0, 0, 0, 1, 1, 1, 1, 1, 1), share: 0.15 },
-  { present: Uint8Array.of(0, 0, 0, 0, 1, 1, 0, 1, 1), share: 0.05 },
+  { present: Uint8Array.of(1, 1, 1, 1, 1, 1, 1, 1, 1), share: 0.8, sigmas: 5 },
+  { present: Uint8Array.of(0, 0, 0, 1, 1, 1, 1, 1, 1), share: 0.15, sigmas: 4.5 },
+  { present: Uint8Array.of(0, 0, 0, 0, 1, 1, 0, 1, 1), share: 0.05, sigmas: 4 },
 ];
 
 const kernels: fc.Arbitrary<Kernel> = fc
@@ -50,12 +50,15 @@ const kernels: fc.Arbitrary<Kernel> = fc
       least: 0,
       most: 255,
       correlation: correlation === null ? null : new Float64Array(planes).fill(correlation),
+      directions: null,
     },
   }));
 
 /** Errors of whole weights. */
-const errorsOf = ({ row, ratio }: Kernel, weights: ArrayLike<number>): Float64Array =>
-  Float64Array.from(row, (weight, k) => weights[k]! - weight * ratio);
+const errorsOf = (
+  { row, ratio }: Pick<Kernel, "row" | "ratio">,
+  weights: ArrayLike<number>,
+): Float64Array => Float64Array.from(row, (weight, k) => weights[k]! - weight * ratio);
 
 test("chosen roundings are never worse than the nearest, and the stated error is theirs", () => {
   fc.assert(
@@ -67,9 +70,9 @@ test("chosen roundings are never worse than the nearest, and the stated error is
         kernel,
         row.map((weight) => Math.round(weight * ratio)),
       );
-      assert.ok(made.extreme <= sumError(nearest, shape, inputs).extreme * (1 + 1e-9));
+      assert.ok(made.reach <= sumError(nearest, shape, inputs).reach * (1 + 1e-9));
       const again = sumError(errorsOf(kernel, weights), shape, inputs);
-      for (const member of ["centre", "deviation", "extreme", "largest"] as const)
+      for (const member of ["centre", "deviation", "reach", "largest"] as const)
         assert.ok(Math.abs(made[member] - again[member]) <= 1e-6 * (1 + Math.abs(again[member])));
       for (const error of errorsOf(kernel, weights)) assert.ok(Math.abs(error) < 1);
     }),
@@ -89,8 +92,8 @@ test("changing errors one by one leads to the same as computing all of them anew
       );
       const running = new KernelErrors(errors, kernel.shape, kernel.inputs);
       for (const [at, by] of list) running.change(at % errors.length, by);
-      const { extreme } = sumError(errors, kernel.shape, kernel.inputs);
-      assert.ok(Math.abs(running.extreme - extreme) <= 1e-6 * Math.max(1, extreme));
+      const { reach } = sumError(errors, kernel.shape, kernel.inputs);
+      assert.ok(Math.abs(running.reach - reach) <= 1e-6 * Math.max(1, reach));
     }),
     propSettings(200),
   );
@@ -100,7 +103,7 @@ test("whole numbers and fractions together are within half a part of what is wan
   fc.assert(
     fc.property(kernels, fc.constantFrom(4, 8, 16), ({ row, ratio, shape, inputs }, parts) => {
       const [whole, fractions] = [new Int16Array(row.length), new Int16Array(row.length)];
-      const supply = { parts, largest: 0.5 };
+      const supply = { parts, variance: 1 / 12, largest: 0.5 };
       const made = requantiseInParts(row, ratio, supply, shape, inputs, whole, fractions);
       row.forEach((weight, k) => {
         const got = whole[k]! + fractions[k]! / parts;
@@ -114,13 +117,77 @@ test("whole numbers and fractions together are within half a part of what is wan
   );
 });
 
+const supplyOf = (parts: number) => ({ parts, variance: 1 / 12, largest: 0.5 });
+
 test("parts of a step are those that cost least: few for inputs that hardly vary", () => {
   assert.equal(
-    [2, 30, 80].map((deviation) => bestParts(deviation ** 2)),
+    [2, 30, 80].map((deviation) => bestSupply(deviation ** 2, supplyOf).parts),
     [4, 8, 16],
   );
   for (const parts of [4, 8, 16])
-    assert.ok(partsVariance(bestParts(900), 900) <= partsVariance(parts, 900));
+    assert.ok(partsVariance(bestSupply(900, supplyOf), 900) <= partsVariance(supplyOf(parts), 900));
+});
+
+test("a supply that is less precise is divided into fewer parts", () => {
+  const coarse = bestSupply(80 ** 2, (parts) => ({ ...supplyOf(parts), variance: 1 }));
+  assert.ok(coarse.parts < bestSupply(80 ** 2, supplyOf).parts);
+});
+
+/** A pointwise kernel whose inputs are large along one direction. */
+const pointwise = fc
+  .record({
+    row: fc.array(fc.integer({ min: -127, max: 127 }), { minLength: 24, maxLength: 24 }),
+    ratio: fc.double({ min: 0.05, max: 0.9, noNaN: true }),
+    direction: fc.array(fc.constantFrom(-4, -3, -2, -1, 1, 2, 3, 4), {
+      minLength: 24,
+      maxLength: 24,
+    }),
+  })
+  .map(({ row, ratio, direction }) => {
+    const length = Math.hypot(...direction) || 1;
+    const vector = Float64Array.from(direction, (value) => value / length);
+    return {
+      row,
+      ratio,
+      shape: {
+        planes: 24,
+        taps: 1,
+        border: [{ present: Uint8Array.of(1), share: 1, sigmas: 5 }],
+      },
+      inputs: {
+        mean: new Float64Array(24).fill(20),
+        deviation: new Float64Array(24).fill(20),
+        least: 0,
+        most: 255,
+        correlation: null,
+        directions: {
+          vectors: [vector],
+          squares: [90 ** 2],
+          largest: [600],
+          residual: new Float64Array(24).fill(5),
+        },
+      },
+    };
+  });
+
+test("errors of pointwise kernels add up to little where inputs are large together", () => {
+  let [plain, along] = [0, 0];
+  fc.assert(
+    fc.property(pointwise, (kernel) => {
+      const { row, ratio, shape, inputs } = kernel;
+      const weights = new Int16Array(24);
+      const made = requantiseChannel(row, ratio, shape, inputs, weights);
+      const blind = new Int16Array(24);
+      requantiseChannel(row, ratio, shape, { ...inputs, directions: null }, blind);
+      const without = sumError(errorsOf(kernel, blind), shape, inputs);
+      const again = sumError(errorsOf(kernel, weights), shape, inputs);
+      for (const error of errorsOf(kernel, weights)) assert.ok(Math.abs(error) <= 1.5);
+      assert.ok(Math.abs(made.reach - again.reach) <= 1e-6 * (1 + again.reach));
+      [plain, along] = [plain + without.reach, along + made.reach];
+    }),
+    propSettings(200),
+  );
+  assert.ok(along < 0.5 * plain, `${along} against ${plain}`);
 });
 
 test.run();

@@ -1,25 +1,24 @@
 // What an accuracy allows a channel's error to be, and what errors a common multiplier causes; all in output steps.
 // SPDX-License-Identifier: MIT
 import type { Accuracy } from "../../options.ts";
-import { shareBeyond } from "./normal.ts";
+import type { ErrorTail } from "./tail.ts";
 
 export interface Budget {
-  /** Error before rounding that SIGMAS deviations must not exceed. */
+  /** Bound that errors before rounding must not exceed. */
   largest: number;
+  /** Outputs of a channel that may be expected outside of that bound, in one picture. */
+  outside: number;
   /** Share of a layer's outputs that may be more than one step off. */
   beyondOne: number;
   /** The same of a single channel: others are better, mostly. */
   beyondInChannel: number;
 }
 
-/** Deviations that a bound covers: one output in two million of a normal distribution lies outside, and not by much. */
-export const SIGMAS = 5;
-
 /** An output is within n of TFLite's when the error before rounding is at most n. */
 export const BUDGETS: Readonly<Record<Accuracy, Budget>> = {
-  exact: { largest: 1, beyondOne: 1, beyondInChannel: 1 },
-  balanced: { largest: 3, beyondOne: 0.008, beyondInChannel: 0.02 },
-  fast: { largest: Infinity, beyondOne: 1, beyondInChannel: 1 },
+  exact: { largest: 1, outside: 0.06, beyondOne: 1, beyondInChannel: 1 },
+  balanced: { largest: 3, outside: 0.2, beyondOne: 0.008, beyondInChannel: 0.05 },
+  fast: { largest: Infinity, outside: 0.1, beyondOne: 1, beyondInChannel: 1 },
 };
 
 /** A channel as grouping sees it. */
@@ -59,13 +58,23 @@ export class ErrorBudget {
     return this.budget.largest;
   }
 
+  get outside(): number {
+    return this.budget.outside;
+  }
+
   /**
    * The multiplier up to which errors of a sum stay inside, about.
    * @param deviation of the sum, in accumulator steps
+   * @param sigmas deviations that its bound covers
    */
-  ceiling({ factor, seen }: Pick<ChannelDemand, "factor" | "seen">, deviation: number): number {
-    const bounded = (this.budget.largest - factor) / (SIGMAS * deviation + 0.5);
-    return Math.max(0, Math.min(bounded, this.deviation(seen) / deviation));
+  ceiling(
+    { factor, seen }: Pick<ChannelDemand, "factor" | "seen">,
+    deviation: number,
+    { tail, sigmas }: { tail: ErrorTail; sigmas: number },
+  ): number {
+    const bounded = (this.budget.largest - factor) / (sigmas * deviation + 0.5);
+    const shared = tail.deviationFor(this.budget.beyondInChannel / seen);
+    return Math.max(0, Math.min(bounded, shared / deviation));
   }
 
   /**
@@ -85,36 +94,17 @@ export class ErrorBudget {
     const { largest } = this.budget;
     return multiplier * (remainder / 2 + 0.6) + factor <= 0.95 * Math.min(largest, 1);
   }
-
-  /** Largest deviation that leaves as many outputs within one step as it must. */
-  private deviation(seen: number): number {
-    const most = this.budget.beyondInChannel / seen;
-    if (!(most < 1)) return Infinity;
-    // Shares rise with the deviation.
-    let [low, high] = [0, SHARES_BEYOND.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (SHARES_BEYOND[middle]! > most) high = middle;
-      else low = middle + 1;
-    }
-    return low === SHARES_BEYOND.length ? Infinity : low * SHARE_STEP;
-  }
 }
 
 /** Bytes on either side of a remainder's zero point. */
 export const REMAINDER_RANGE = 127;
-/** Deviations that a remainder's byte holds. */
-const REMAINDER_SIGMAS = 8;
+/** Deviations that a remainder's byte holds, for each one that a bound covers. */
+const REMAINDER_REACH = 1.6;
 export const MAX_REMAINDER = 127;
 
 /** See ChannelDemand.remainder; Infinity when no weight is large enough. */
-export function remainderOf(rounding: number): number {
-  const wanted = Math.max(1, Math.ceil((REMAINDER_SIGMAS * rounding) / REMAINDER_RANGE));
+export function remainderOf(rounding: number, sigmas: number): number {
+  const reach = REMAINDER_REACH * sigmas * rounding;
+  const wanted = Math.max(1, Math.ceil(reach / REMAINDER_RANGE));
   return wanted <= MAX_REMAINDER ? wanted : Infinity;
 }
-
-/** Shares of outputs that are more than one step off, by deviation. */
-const SHARE_STEP = 1 / 64;
-const SHARES_BEYOND = Float64Array.from({ length: 256 }, (_, i) =>
-  shareBeyond(1, (i + 1) * SHARE_STEP),
-);

@@ -4,7 +4,7 @@ import { NnJob } from "../../../assembly/abi.ts";
 import type { Op, Tensor } from "../../../ir/graph.ts";
 import { isGrouped, type ConvGeometry } from "../../../legalise/conv-geometry.ts";
 import type { NnWork } from "../../jobs.ts";
-import { zp8 } from "../../lower-shared.ts";
+import { ceilDiv, zp8 } from "../../lower-shared.ts";
 import { padPrograms } from "../../tp-programs.ts";
 import type { LoweringContext } from "../context.ts";
 import { biasesOf, lowestOf, requantisedSteps } from "../numerics.ts";
@@ -52,6 +52,13 @@ export function draftChannels(
   return true;
 }
 
+/** Planes with room for remainders. */
+interface Roomy {
+  node: number;
+  /** Places of remainders before the planes; 0 = the room is behind them. */
+  before: number;
+}
+
 /** Byte of a remainder of 0. */
 const REMAINDER_ZERO = 128;
 
@@ -75,31 +82,46 @@ class Parts {
     for (const group of [...plan.groups].reverse())
       this.draftGroup(
         group,
-        group.rounding === "fractions" ? both : group.remainder > 0 ? roomy : from,
+        group.rounding === "fractions"
+          ? { node: both, before: 0 }
+          : group.remainder > 0
+            ? roomy
+            : { node: from, before: 0 },
         target,
       );
     if (plan.reorders) draftReorder(context, op, layer, plan, this.job.output, target, to);
   }
 
-  /** The input with its planes at a fraction, and with room for remainders behind it, as far as groups want that. */
-  private sharedInputs(from: number): { both: number; roomy: number } {
+  /** The input with its planes at a fraction, and with room for remainders beside it, as far as groups want that. */
+  private sharedInputs(from: number): { both: number; roomy: Roomy } {
     const { layer, plan } = this;
     const inParts = plan.groups.some(({ rounding }) => rounding === "fractions");
-    const rooms = plan.groups.map((group) => (group.remainder > 0 ? this.room(group) : 0));
-    const room = Math.max(...rooms) * outputPlane(layer.geometry);
-    const roomy = room > 0 ? this.roomBehind(from, room) : from;
     // Groups of a depthwise convolution have those of their own planes.
     const both =
       inParts && !layer.geometry.depthwise ? this.fractionsOf(from, layer.geometry.in.c) : from;
-    return { both, roomy };
+    const rooms = plan.groups.map((group) => (group.remainder > 0 ? this.room(group) : 0));
+    const room = Math.max(...rooms);
+    return { both, roomy: room > 0 ? this.withRoom(from, both, room) : { node: from, before: 0 } };
   }
 
-  private roomBehind(from: number, room: number): number {
+  /** Room for so many remainders: behind the planes, or before them where their fractions are behind; else beside a copy. */
+  private withRoom(from: number, both: number, room: number): Roomy {
     const { placement } = this.context;
-    if (!placement.isFree(from)) return this.besides(from, room);
-    const all = placement.add(placement.bytesOf(from) + room);
-    placement.attach(from, all, 0);
-    return all;
+    const { step, geometry } = this.layer;
+    const bytes = placement.bytesOf(from);
+    if (placement.isFree(from)) {
+      const node = placement.add(bytes + room * outputPlane(geometry));
+      placement.attach(from, node, 0);
+      return { node, before: 0 };
+    }
+    if (!placement.isIn(from, both) || !placement.isFree(both))
+      return { node: this.besides(from, room * outputPlane(geometry)), before: 0 };
+    // Jobs begin at addresses that are multiples of 64.
+    const before = ceilDiv(room, step) * step;
+    const begin = before * outputPlane(geometry);
+    const all = placement.add(begin + placement.bytesOf(both));
+    placement.attach(both, all, begin);
+    return { node: placement.addPiece(begin + bytes, all, 0), before };
   }
 
   /** Output channels of a group's jobs, those included that another one overwrites. */
@@ -112,7 +134,8 @@ class Parts {
     return accuracyOf(this.op, accuracy, this.layer, this.plan, this.errors);
   }
 
-  private draftGroup(group: ChannelGroup, from: number, to: number): void {
+  private draftGroup(group: ChannelGroup, roomy: Roomy, to: number): void {
+    const from = roomy.node;
     const { context, layer, plan } = this;
     const { unit, step } = layer;
     const begin = group.first - (group.first % step);
@@ -125,18 +148,30 @@ class Parts {
     const input = this.inputOrder();
     const isRoomy = group.remainder > 0;
     const span = isRoomy ? plan.order.length - begin : channels.length;
-    const made = groupWeights({ layer, group, channels, biases, input, span, template });
+    const fraction = context.channels.supplied.get(this.job.output.id) ?? null;
+    // Places of remainders before the planes.
+    const before = roomy.before > 0 ? ceilDiv(channels.length, step) * step : 0;
+    const made = groupWeights({
+      ...{ layer, group, channels, biases, input, span, fraction, template },
+      before,
+    });
     this.errors.push(made.error);
     const out = outputPlane(layer.geometry) * unit;
     const isWhole = begin === 0 && end === plan.order.length;
-    const target = isWhole ? to : context.placement.addPiece((end - begin) * out, to, begin * out);
+    const target =
+      fraction !== null
+        ? context.withFractions(to, fraction)
+        : isWhole
+          ? to
+          : context.placement.addPiece((end - begin) * out, to, begin * out);
     const { depthwise } = layer.geometry;
     const node = isRoomy
-      ? this.withRemainders(made.rest!, group, from, depthwise ? begin : 0, channels.length)
+      ? this.withRemainders(made.rest!, group, roomy, depthwise ? begin : 0, channels.length)
       : depthwise
         ? this.depthwiseInput(group, this.planesOf(from, begin, end - begin))
         : this.denseInput(group, from);
-    this.draftJob(group, made, { outputs: channels.length, span }, node, target);
+    const outputs = channels.length * (fraction === null ? 1 : 2);
+    this.draftJob(group, made, { outputs, span, before }, node, target);
   }
 
   /** Some planes of a depthwise convolution's input. */
@@ -177,7 +212,7 @@ class Parts {
   private withRemainders(
     { weight, biases }: NonNullable<GroupWeights["rest"]>,
     { remainder }: ChannelGroup,
-    from: number,
+    { node: from, before }: Roomy,
     begin: number,
     outputs: number,
   ): number {
@@ -194,14 +229,19 @@ class Parts {
     };
     const { record, weights } = windowRecord(context, op, part);
     const bytes = outputs * outputPlane(geometry);
+    // Where the planes begin, and the remainders.
+    const image = before * outputPlane(geometry);
+    const own = ceilDiv(outputs, layer.step) * layer.step * outputPlane(geometry);
+    const rest = before > 0 ? image - own : this.imageBytes();
     context.nn(op, {
       op: job.name,
       record: { ...record, [NnJob.RELU]: 0 },
       weights,
       biases,
-      from: placement.addPiece(planes * plane, from, begin * plane),
-      to: placement.addPiece(bytes, from, this.imageBytes()),
+      from: placement.addPiece(planes * plane, from, image + begin * plane),
+      to: placement.addPiece(bytes, from, rest),
     });
+    if (before > 0) return placement.addPiece(own + this.imageBytes(), from, rest);
     const skipped = begin * plane;
     return placement.addPiece(this.imageBytes() - skipped + bytes, from, skipped);
   }
@@ -218,7 +258,7 @@ class Parts {
   private draftJob(
     group: ChannelGroup,
     made: GroupWeights,
-    { outputs, span }: { outputs: number; span: number },
+    { outputs, span, before }: { outputs: number; span: number; before: number },
     from: number,
     to: number,
   ): void {
@@ -227,7 +267,7 @@ class Parts {
     const inParts = group.rounding === "fractions";
     const planes = (inParts ? 2 : 1) * (depthwise ? span / layer.unit : image.c);
     const isDepthwise = depthwise && !inParts && group.remainder === 0;
-    const all = group.remainder > 0 ? planes + outputs : planes;
+    const all = group.remainder > 0 ? planes + (before > 0 ? before : outputs) : planes;
     const geometry = groupGeometry(layer.geometry, all, outputs, isDepthwise);
     // All planes share a zero point: the remainders' own one goes into the biases.
     const zero = group.remainder * (REMAINDER_ZERO - zp8(job.input));

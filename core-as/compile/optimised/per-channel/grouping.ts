@@ -100,29 +100,46 @@ const MOST_ENDS = 160;
 /**
  * The cheapest groups, or null when a channel fits no job.
  * @param items in the order of the groups
+ * @param costs of the groups' jobs, and what all with fractions have in common
  * @param where groups may end: at few places; also where the fewest groups do; or anywhere
  */
 export function groupChannels(
   items: readonly ChannelItem[],
   budget: ErrorBudget,
-  cost: GroupCost,
+  { cost, supplyMs }: { cost: GroupCost; supplyMs: number },
   limits: GroupingLimits,
   where: Places,
 ): { groups: ChannelGroup[]; ms: number } | null {
   const runs = new Runs(items, limits.maxFactor);
   const places = placesOf(runs, limits, where);
-  const times = new Float64Array(places.length).fill(Infinity);
-  const best = new Array<{ group: ChannelGroup; next: number } | undefined>(places.length);
-  times[places.length - 1] = 0;
-  for (let at = places.length - 2; at >= 0; at--)
-    for (const option of groupsFrom(runs, budget, places, at, limits)) {
-      const rest = times[option.next]!;
-      if (rest === Infinity) continue;
-      const ms = cost(option.group) + rest;
+  const options = places
+    .slice(0, -1)
+    .map((_, at) => groupsFrom(runs, budget, places, at, limits))
+    .map((some) => some.map((option) => ({ ...option, ms: cost(option.group) })));
+  const found = cheapest(options);
+  if (found === null || supplyMs === 0 || !found.groups.some(hasFractions)) return found;
+  // Whether a supply is worth its time is seen by doing without.
+  const without = cheapest(options.map((some) => some.filter(({ group }) => !hasFractions(group))));
+  const ms = found.ms + supplyMs;
+  return without !== null && without.ms <= ms ? without : { ...found, ms };
+}
+
+const hasFractions = ({ rounding }: ChannelGroup): boolean => rounding === "fractions";
+
+/** The cheapest way through groups from place to place. */
+function cheapest(
+  options: readonly (readonly (Option & { ms: number })[])[],
+): { groups: ChannelGroup[]; ms: number } | null {
+  const times = new Float64Array(options.length + 1).fill(Infinity);
+  const best = new Array<Option | undefined>(options.length);
+  times[options.length] = 0;
+  for (let at = options.length - 1; at >= 0; at--)
+    for (const option of options[at]!) {
+      const ms = option.ms + times[option.next]!;
       if (ms < times[at]!) [times[at], best[at]] = [ms, option];
     }
   const groups: ChannelGroup[] = [];
-  for (let at = 0; at < places.length - 1; at = best[at]!.next) {
+  for (let at = 0; at < options.length; at = best[at]!.next) {
     if (best[at] === undefined) return null;
     groups.push(best[at]!.group);
   }

@@ -8,7 +8,11 @@ import { zp8 } from "../../lower-shared.ts";
 import { lowestOf } from "../numerics.ts";
 import { channelKernels, type ChannelKernels } from "./kernels.ts";
 import { clippedNormal, shareAbove } from "./normal.ts";
-import type { Observation, Observations } from "./observed.ts";
+import type { Directions } from "./directions.ts";
+import { isPicture, type Observations } from "./observed.ts";
+import type { PlanarValues } from "./samples.ts";
+import { EVEN, type Unevenness } from "./tail.ts";
+import type { Observation } from "./tally.ts";
 
 /** Values of a tensor without their zero point, in its steps. */
 export interface Moments {
@@ -25,6 +29,8 @@ export interface Moments {
   correlation: Float64Array | null;
   /** uniform: every byte is as likely as any other; propagated: computed from the layers before; pictures: seen on synthetic ones. */
   source: "uniform" | "propagated" | "pictures";
+  /** Null = not known. */
+  directions: Directions | null;
 }
 
 /** Standard deviation of a uniform byte. */
@@ -59,9 +65,9 @@ export class InputModel {
 
   /**
    * What to expect of a tensor, with what is kept for being wrong about it.
-   * @param planes that a kernel reads: with many, those that are wrong one way and the other make up for each other
+   * @param isAlone kernels read one of its planes
    */
-  expected(id: number, planes: number): Moments {
+  expected(id: number, isAlone: boolean): Moments {
     const computed = this.moments(id);
     const { mean, deviation } = computed;
     const seen = this.observedAt(id, mean.length);
@@ -69,30 +75,54 @@ export class InputModel {
       if (computed.source === "uniform") return computed;
       return { ...computed, deviation: withCommon(deviation, COMPUTED, COMMON) };
     }
-    const { isLocal, correlation } = seen;
-    if (isLocal) {
-      const found = withCommon(seen.deviation, LOCAL, LOCAL_COMMON);
-      return { ...computed, mean: seen.mean, deviation: found, correlation, source: "pictures" };
-    }
-    // Objects may move channels that synthetic pictures leave alone.
-    const { observed, others, common } = planes >= MANY ? TOGETHER : ALONE;
-    const own = withCommon(seen.deviation, observed * missingFrom(seen.reach), common);
-    const found = own.map((value, c) => Math.max(value, others * deviation[c]!));
-    return { ...computed, mean: seen.mean, deviation: found, correlation, source: "pictures" };
+    const [factor, share] = isPicture(this.graph.tensors[id]!)
+      ? CONTRAST
+      : isAlone
+        ? ALONE
+        : TOGETHER;
+    const found = withCommon(seen.deviation, factor, share);
+    const { mean: middle, correlation } = seen;
+    const directions = seen.directions && {
+      ...seen.directions,
+      residual: withCommon(seen.directions.residual, factor, share),
+    };
+    return {
+      ...computed,
+      mean: middle,
+      deviation: found,
+      correlation,
+      directions,
+      source: "pictures",
+    };
   }
 
   /** Share of a tensor's values, by channel, that lie inside its range, at most; null where nothing is known. */
   inside(id: number): Float64Array | null {
     const before = this.before.get(id) ?? null;
-    const seen = before && this.observedAt(id, before.mean.length);
-    if (seen?.isLocal) return seen.inside;
+    const seen = this.observedAt(id, channelsOf(this.graph.tensors[id]!));
+    if (seen !== null) return seen.inside;
     if (before === null) return null;
     const { mean, deviation, least, most } = before;
     return mean.map((middle, c) => {
       const spread = Math.max(deviation[c]!, 1e-9);
       const [low, high] = [(least - 1 - middle) / spread, (most + 1 - middle) / spread];
-      return Math.max(0, shareAbove(low) - shareAbove(high), seen?.inside[c] ?? 0);
+      return Math.max(0, shareAbove(low) - shareAbove(high));
     });
+  }
+
+  /**
+   * How errors of an operator that reads a tensor are spread over its outputs.
+   * @param isPointwise its weights are rounded with the tensor's directions in view
+   */
+  unevenness(id: number, isPointwise: boolean): Unevenness {
+    const seen = this.observedAt(id, channelsOf(this.graph.tensors[id]!));
+    if (seen === null) return EVEN;
+    return isPointwise ? seen.residualUnevenness : seen.unevenness;
+  }
+
+  /** A tensor on all pictures that were looked at; none where nothing is known. */
+  pictures(id: number): readonly PlanarValues[] {
+    return this.observedAt(id, channelsOf(this.graph.tensors[id]!))?.planes ?? [];
   }
 
   private observedAt(id: number, channels: number): Observation | null {
@@ -116,6 +146,7 @@ export class InputModel {
       least: -zero,
       most: 255 - zero,
       correlation: null,
+      directions: null,
       source: "uniform",
     };
   }
@@ -207,7 +238,10 @@ export class InputModel {
       mean[c] = clip.mean;
       deviation[c] = clip.deviation;
     }
-    const common = { least, most, correlation: null, source: "propagated" as const };
+    const common = {
+      ...{ least, most, correlation: null, directions: null },
+      source: "propagated" as const,
+    };
     this.before.set(output.id, { ...whole, ...common });
     return { mean, deviation, ...common };
   }
@@ -235,36 +269,14 @@ function widen(
 const COMPUTED = 1.1;
 /** Share of the tensor's common deviation that every channel is thought to have at least. */
 const COMMON = 0.2;
-/** Deviations in small windows of photographs for each one in synthetic pictures, which have more contrast. */
-const LOCAL = 0.83;
-/** What these leave alone there, photographs leave alone. */
-const LOCAL_COMMON = 0.04;
-
-/** Planes of a kernel that are many: those that are wrong one way and the other make up for each other. */
-const MANY = 16;
 /**
- * What to expect where photographs show objects, of which synthetic pictures have none: times the deviations that these show, at least
- * times those that the layers alone say, and the share of the common one. Chosen so that layers of recorded pictures stay inside
- * their bounds.
+ * The same where synthetic pictures were looked at: times what was seen, and the share. These show about what photographs do, but some
+ * channels wait for what is on none of them; kernels that read one plane have no others that make up for that. Pictures themselves
+ * may have more contrast.
  */
-const TOGETHER = { observed: 1.6, others: 0.5, common: 0.2 };
-const ALONE = { observed: 1.1, others: 1.1, common: 0.5 };
-/**
- * A converter chose a tensor's range for what it really holds: synthetic pictures that fill a part of it show that part of the
- * deviations. Where they fill all of it, its ends may hide more. Where they fill little, values are large in few places, and errors
- * with them.
- */
-const ALL = 0.99;
-const SHOWN = 0.9;
-const LITTLE = 0.3;
-const IN_FEW_PLACES = 2;
-const LEAST_REACH = 0.1;
-
-/** Deviations there really are for each one that was seen. */
-function missingFrom(reach: number): number {
-  if (reach >= ALL) return 1;
-  return (SHOWN / Math.max(reach, LEAST_REACH)) * (reach < LITTLE ? IN_FEW_PLACES : 1);
-}
+const TOGETHER = [1, 0.45] as const;
+const ALONE = [0.8, 0.8] as const;
+const CONTRAST = [1.35, 0] as const;
 
 /** Deviations times a factor, with a share of the common one. */
 function withCommon(deviation: Float64Array, factor: number, share: number): Float64Array {

@@ -1,23 +1,26 @@
 // A layer with a scale for each channel as the planner sees it: what its channels demand and what its jobs cost.
 // SPDX-License-Identifier: MIT
 import { generationOf, type Chip } from "../../../hw/chips.ts";
-import type { System } from "../../../hw/systems.ts";
 import { convolutionFactor } from "../../../ir/fixed-point.ts";
 import type { Extent } from "../../../ir/extent.ts";
-import type { Graph, Op, Tensor } from "../../../ir/graph.ts";
+import { elementCount, type Graph, type Op, type Tensor } from "../../../ir/graph.ts";
 import type { ConvGeometry } from "../../../legalise/conv-geometry.ts";
 import { ceilDiv } from "../../lower-shared.ts";
 import type { JobPrice } from "../context.ts";
 import { sizedRecord } from "../records.ts";
 import { coefficientBytes } from "../search/coefficient-estimate.ts";
-import { borderCases, type BorderCase } from "./border.ts";
+import { borderCases } from "./border.ts";
 import { remainderOf, type ChannelDemand, type ErrorBudget, type Rounding } from "./budget.ts";
 import { COARSE, FINE, type ChannelItem, type GroupCost, type GroupingLimits } from "./grouping.ts";
 import { PixelVariance, type InputModel, type Moments } from "./input-model.ts";
 import { channelKernels, type ChannelKernels } from "./kernels.ts";
-import { bestParts, partsVariance, type Supply } from "./requantise.ts";
+import { directionsFor, type BoundedCase } from "./sum-error.ts";
+import { ErrorTail, EVEN, HARDLY_ANY } from "./tail.ts";
+import type { FractionSource } from "./fraction-source.ts";
+import { bestSupply, partsVariance, ROUNDED, type Supply } from "./requantise.ts";
+import { WindowSamples } from "./samples.ts";
 import { ALIGN, staysInPlace, supplyWay } from "./supply.ts";
-import { channelError } from "./weights.ts";
+import { channelError, KnownErrors } from "./weights.ts";
 
 export interface ChannelLayer {
   op: Op;
@@ -29,7 +32,12 @@ export interface ChannelLayer {
   inputs: Moments;
   /** What weights with fractions are multiplied by. */
   supply: Supply;
-  border: readonly BorderCase[];
+  source: FractionSource | null;
+  border: readonly BoundedCase[];
+  tail: ErrorTail;
+  errors: KnownErrors;
+  /** What a depthwise convolution reads on synthetic pictures; null = none are known. */
+  samples: WindowSamples | null;
   budget: ErrorBudget;
   items: ChannelItem[];
   /** Output channels of an item. */
@@ -37,6 +45,10 @@ export interface ChannelLayer {
   /** Items between two places where a job may begin. */
   step: number;
   cost: GroupCost;
+  /** Predicted time of supplying all planes at a fraction, once for all groups; 0 where each group has its own. */
+  supplyMs: number;
+  /** The same by a job of its own. */
+  ownSupplyMs: number;
   limits: GroupingLimits;
 }
 
@@ -46,17 +58,22 @@ export function isPerChannel(graph: Graph, op: Op): boolean {
   return convolves && (graph.tensors[op.inputs[1] ?? -1]?.quant?.scales.length ?? 0) > 1;
 }
 
+/** What all plans of one operator have in common. */
+export class KnownLayer {
+  /** Of jobs. */
+  readonly prices = new Map<number, number>();
+  readonly errors = new KnownErrors();
+}
+
 export interface LayerSettings {
   chip: Chip;
-  system: System;
   price: JobPrice;
+  /** What is known about the operator already. */
+  known: KnownLayer;
   budget: ErrorBudget;
   model: InputModel;
-  /**
-   * The input is a sum, which the addition can supply at a fraction as well: steps that it spans before its range cuts off both ends;
-   * null = it is none.
-   */
-  sumSpan: number | null;
+  /** What computes the input can supply it at a fraction as well; null = a job of its own does. */
+  source: FractionSource | null;
 }
 
 /** What planning a layer needs. */
@@ -64,7 +81,7 @@ export function channelLayer(
   graph: Graph,
   op: Op,
   geometry: ConvGeometry,
-  { chip, system, price, budget, model, sumSpan }: LayerSettings,
+  { chip, price, known, budget, model, source: computing }: LayerSettings,
 ): ChannelLayer {
   const [input, weight] = op.inputs.map((id) => graph.tensors[id]) as [Tensor, Tensor];
   const output = graph.tensors[op.outputs[0]!]!;
@@ -72,10 +89,20 @@ export function channelLayer(
   const factors = Float64Array.from(weight.quant!.scales, (scale) =>
     convolutionFactor(op.kind, input, weight, scale, output),
   );
-  const inputs = model.expected(input.id, kernels.planes);
-  const isSum = sumSpan !== null && !geometry.depthwise && readsAsItLies(geometry);
-  const supply = supplyOf(inputs, isSum ? sumSpan : 0);
-  const border = borderCases(graph, op, geometry);
+  const inputs = model.expected(input.id, geometry.depthwise);
+  const source = geometry.depthwise || !readsAsItLies(geometry) ? null : computing;
+  const supply = supplyOf(inputs, source);
+  const isPointwise = kernels.taps === 1 && !geometry.depthwise;
+  const tail = new ErrorTail(geometry.depthwise ? EVEN : model.unevenness(input.id, isPointwise));
+  const whole = new ErrorTail(geometry.depthwise ? EVEN : model.unevenness(input.id, false));
+  const pixels = elementCount(output.shape) / factors.length;
+  const outsideOf = (share: number): number =>
+    inputs.source === "pictures" ? budget.outside / (pixels * share) : HARDLY_ANY;
+  const border = borderCases(graph, op, geometry).map((some) => ({
+    ...some,
+    sigmas: tail.sigmas(outsideOf(some.share)),
+  }));
+  const pictures = geometry.depthwise ? model.pictures(input.id) : [];
   const unit = geometry.depthwise ? geometry.out.c / geometry.in.c : 1;
   const seen = seenShares(model, op, factors.length);
   const step = stepOf(geometry, unit);
@@ -86,11 +113,15 @@ export function channelLayer(
     factors,
     inputs,
     supply,
+    source,
     border,
+    tail,
+    errors: known.errors,
+    samples: pictures.length > 0 ? new WindowSamples(graph, op, pictures) : null,
     budget,
     unit,
     step,
-    cost: jobCost(geometry, kernels, step, isSum, { chip, system, price }),
+    ...jobCosts(geometry, kernels, step, source, { chip, price, known: known.prices }),
     limits: {
       maxFactor: generationOf(chip).maxFactor,
       fractions: budget.largest < Infinity && unit === 1,
@@ -98,7 +129,7 @@ export function channelLayer(
       looks: budget.largest > 1 ? COARSE : FINE,
     },
   };
-  const demands = demandsOf(layer, seen);
+  const demands = demandsOf(layer, seen, whole.sigmas(outsideOf(1)));
   const items = Array.from(
     { length: factors.length / unit },
     (_, i) => new LayerItem(layer, demands.slice(i * unit, (i + 1) * unit), i * unit),
@@ -111,10 +142,15 @@ const SURE = 0.5;
 const HOPELESS = 4;
 /** So far above their ceiling, weights of few planes may happen to be rounded well. */
 const LUCKY = 2.5;
+/** After so many that did not do, nothing above a ceiling is tried any more. */
+const MOST_SURPRISES = 6;
 const FEW_PLANES: Readonly<Record<Rounding, number>> = { whole: 4, fractions: 64 };
 /** Steps in which a ceiling is looked for. */
 const CEILING_STEP = 1.12;
 const CEILING_STEPS = 8;
+/** Steps in which a smaller one is looked for, after a ceiling turned out to be too high. */
+const NEXT_STEP = 1.03;
+const NEXT_STEPS = 4;
 
 /** Channels of one item; whether they fit a multiplier is found by rounding their weights for it. */
 class LayerItem implements ChannelItem {
@@ -156,10 +192,8 @@ class LayerItem implements ChannelItem {
 /** With which multipliers one channel stays inside the budget. */
 class ChannelFit {
   private readonly ceilings: Partial<Record<Rounding, number>> = {};
-  private readonly known: Record<Rounding, Map<number, boolean>> = {
-    whole: new Map(),
-    fractions: new Map(),
-  };
+  /** Multipliers that turned out to be too large. */
+  private surprises = 0;
 
   constructor(
     private readonly layer: Omit<ChannelLayer, "items">,
@@ -176,21 +210,27 @@ class ChannelFit {
     const expected = ceiling[rounding];
     if (multiplier <= SURE * expected) return true;
     const ratio = factor / multiplier;
-    const isNearWhole = Math.abs(ratio - Math.round(ratio)) * 127 < 2;
+    const mayTry = this.surprises < MOST_SURPRISES;
+    const isNearWhole = mayTry && Math.abs(ratio - Math.round(ratio)) * 127 < 2;
     if (multiplier > HOPELESS * expected && !isNearWhole) return false;
     const found = (this.ceilings[rounding] ??= this.ceiling(rounding));
     if (multiplier <= found) return true;
     // Channels that no shared multiplier suits may be lucky with one.
-    const mayBeLucky = this.layer.kernels.planes <= FEW_PLANES[rounding] && floor > SURE * found;
+    const mayBeLucky =
+      mayTry && this.layer.kernels.planes <= FEW_PLANES[rounding] && floor > SURE * found;
     if (!isNearWhole && (!mayBeLucky || multiplier > LUCKY * found)) return false;
     return this.isInside(multiplier, rounding);
   }
 
   /** Lowers the ceiling where a multiplier below it does not do. */
   tighten(multiplier: number, rounding: Rounding): void {
-    if (this.isInside(multiplier, rounding)) return;
-    // What is a little smaller would be as bad, often.
-    const ceiling = multiplier / CEILING_STEP;
+    const isClose = this.layer.samples !== null;
+    if (this.isInside(multiplier, rounding, isClose)) return;
+    this.surprises++;
+    // What is a little smaller may be as bad.
+    let ceiling = multiplier / NEXT_STEP;
+    for (let step = 1; step < NEXT_STEPS && !this.isInside(ceiling, rounding, isClose); step++)
+      ceiling /= NEXT_STEP;
     this.ceilings[rounding] = Math.min(this.ceilings[rounding] ?? Infinity, ceiling);
     this.demand.ceiling[rounding] = Math.min(this.demand.ceiling[rounding], multiplier);
   }
@@ -208,30 +248,22 @@ class ChannelFit {
     return at;
   }
 
-  private isInside(multiplier: number, rounding: Rounding): boolean {
-    let found = this.known[rounding].get(multiplier);
-    if (found !== undefined) return found;
+  private isInside(multiplier: number, rounding: Rounding, isClose = false): boolean {
     const group = { multiplier, rounding, remainder: 0 };
-    const error = channelError(this.layer, group, this.channel);
-    found = this.layer.budget.allows(error, this.demand.seen);
-    this.known[rounding].set(multiplier, found);
-    return found;
+    const error = channelError(this.layer, group, this.channel, isClose);
+    return this.layer.budget.allows(error, this.demand.seen);
   }
 }
 
-/** Smallest weight of the operand that weighs most in an addition. */
-const LEAST_SUM_WEIGHT = 127;
-
-/**
- * The second supply that is best for a tensor of these moments, all channels alike.
- * @param sumSpan steps that the addition which supplies it spans, 0 = a job of its own does
- */
-function supplyOf({ deviation }: Moments, sumSpan: number): Supply {
-  const parts = bestParts(
-    deviation.reduce((sum, value) => sum + value * value, 0) / deviation.length,
-  );
-  // An addition supplies what no range has cut off yet, with weights of its own that are rounded.
-  return { parts, largest: 0.5 + sumSpan * (1 / parts + 1 / LEAST_SUM_WEIGHT) };
+/** The second supply that is best for a tensor of these moments, all channels alike. */
+function supplyOf({ deviation }: Moments, source: FractionSource | null): Supply {
+  const variance = deviation.reduce((sum, value) => sum + value * value, 0) / deviation.length;
+  const of = (parts: number): Supply => ({
+    parts,
+    variance: source?.variance(parts) ?? ROUNDED,
+    largest: source?.largest(parts) ?? 0.5,
+  });
+  return source?.parts ? of(source.parts) : bestSupply(variance, of);
 }
 
 /** Shares of the outputs, by channel, that lie inside the output's range; one step more on both sides. */
@@ -245,45 +277,51 @@ function seenShares(model: InputModel, { outputs }: Op, channels: number): Float
 const ROUNDING = 1.15 / 12;
 
 function demandsOf(
-  { kernels, factors, inputs, supply, border, budget }: Omit<ChannelLayer, "items">,
+  { kernels, factors, inputs, supply, border, tail, budget }: Omit<ChannelLayer, "items">,
   seen: Float64Array,
+  wholeSigmas: number,
 ): ChannelDemand[] {
   const { row, planes, taps, firstPlane } = kernels;
   const { mean, deviation, correlation } = inputs;
+  const rest = directionsFor({ planes, taps }, inputs)?.residual;
   const outside = border.reduce(
     (most, { present }) => Math.max(most, present.filter((tap) => tap === 0).length / taps),
     0,
   );
+  const sigmas = border.reduce((most, some) => Math.max(most, some.sigmas), 0);
   return Array.from(factors, (factor, c): ChannelDemand => {
     const weights = row(c);
     const first = firstPlane(c);
     const inner = new PixelVariance(correlation);
-    let [largest, edge, inParts] = [0, 0, 0];
+    let [largest, edge, inParts, all] = [0, 0, 0, 0];
     for (let z = 0; z < planes; z++) {
-      const variance = deviation[first + z]! ** 2;
+      const variance = (rest ?? deviation)[first + z]! ** 2;
       let some = 0;
       for (let tap = 0; tap < taps; tap++) {
         const weight = weights[tap * planes + z]!;
         largest = Math.max(largest, Math.abs(weight));
         if (weight !== 0) some++;
       }
+      all += some * deviation[first + z]! ** 2;
       // Balanced errors of one plane's taps add up to at most half a step.
       inner.add(first + z, some * variance, Math.min(some, 1) * variance);
       edge += some * mean[first + z]! ** 2;
-      inParts += some * partsVariance(supply.parts, variance);
+      inParts += some * partsVariance(supply, variance);
     }
     const deviationOf = (square: number): number => Math.sqrt(ROUNDING * square);
-    const worst = Math.max(inner.total, (1 - outside) * inner.total + outside * edge);
+    // Remainders are of weights that are rounded to the nearest.
+    const most = rest ? all : inner.total;
+    const worst = Math.max(most, (1 - outside) * most + outside * edge);
     const own = { factor, seen: seen[c]! };
     return {
       ...own,
       // A whole number of times finer, weights stay exactly what they are.
       floor: factor / Math.max(1, Math.floor(127 / Math.max(largest, 1))),
       ceiling: {
-        whole: budget.ceiling(own, deviationOf(inner.total)),
-        fractions: budget.ceiling(own, Math.sqrt(inParts)),
+        whole: budget.ceiling(own, deviationOf(inner.total), { tail, sigmas }),
+        fractions: budget.ceiling(own, Math.sqrt(inParts), { tail, sigmas }),
       },
-      remainder: remainderOf(deviationOf(worst)),
+      remainder: remainderOf(deviationOf(worst), wholeSigmas),
     };
   });
 }
@@ -363,19 +401,18 @@ const KINDS = 4;
 const MOST_PLANES = 2 ** 22;
 
 /** Predicts the time of a group's jobs: with the tiles they will have, and about as many coefficients. */
-function jobCost(
+function jobCosts(
   geometry: ConvGeometry,
   { planes, taps }: ChannelKernels,
   step: number,
-  isSum: boolean,
-  { chip, system, price }: Pick<LayerSettings, "chip" | "system" | "price">,
-): GroupCost {
+  source: FractionSource | null,
+  { chip, price, known }: Pick<LayerSettings, "chip" | "price"> & { known: KnownLayer["prices"] },
+): Pick<ChannelLayer, "cost" | "supplyMs" | "ownSupplyMs"> {
   const { depthwise, out, in: from } = geometry;
   const input = inputPlane(geometry);
   const unit = depthwise ? out.c / from.c : 1;
   const shapes = [geometry, ...widerShapes(geometry)];
   const each = depthwise ? taps : planes * taps;
-  const known = new Map<number, number>();
   const remembered = (kind: number, kernels: number, read: number, ms: () => number): number => {
     const key = (kernels * MOST_PLANES + read) * KINDS + kind;
     let found = known.get(key);
@@ -397,7 +434,6 @@ function jobCost(
     });
   /** The job that supplies planes at a fraction, and those themselves when they cannot stay. */
   const supplyMs = (read: number, stays: boolean): number => {
-    if (stays && isSum) return (read * input) / (system.bandwidthGBs * 1e6);
     const copies = !stays || !staysInPlace(read * input);
     return remembered(
       JobKind.SUPPLY,
@@ -416,7 +452,7 @@ function jobCost(
     }
     return least;
   };
-  return ({ first, count, rounding, remainder }) => {
+  const cost: GroupCost = ({ first, count, rounding, remainder }) => {
     const items = count + (first % step);
     const kernels = items * unit;
     if (depthwise) {
@@ -429,8 +465,10 @@ function jobCost(
     const plain = jobMs(JobKind.PLAIN, kernels, planes);
     if (remainder > 0) return plain + jobMs(JobKind.REMAINDER, kernels, planes + items);
     if (rounding === "whole") return plain;
-    return supplyMs(planes, true) + jobMs(JobKind.FRACTIONS, kernels, 2 * planes);
+    return jobMs(JobKind.FRACTIONS, kernels, 2 * planes);
   };
+  const ownSupplyMs = depthwise ? 0 : supplyMs(planes, true);
+  return { cost, supplyMs: source?.ms ?? ownSupplyMs, ownSupplyMs };
 }
 
 const MAX_TILE = 64;

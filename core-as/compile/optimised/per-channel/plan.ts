@@ -8,7 +8,6 @@ import {
   pointwiseGeometry,
   type ConvGeometry,
 } from "../../../legalise/conv-geometry.ts";
-import { scaleOf } from "../../lower-shared.ts";
 import type { Accuracy } from "../../options.ts";
 import type { Steps } from "../../steps.ts";
 import type { JobPrice } from "../context.ts";
@@ -17,10 +16,11 @@ import { sizedRecord } from "../records.ts";
 import { coefficientBytes } from "../search/coefficient-estimate.ts";
 import { groupChannels, orderByScale, type ChannelGroup, type Places } from "./grouping.ts";
 import { BUDGETS, ErrorBudget } from "./budget.ts";
-import { channelLayer, isPerChannel, readsAsItLies, type ChannelLayer } from "./layer.ts";
+import { channelLayer, isPerChannel, KnownLayer, type ChannelLayer } from "./layer.ts";
+import { isAddition, layerSource, sumSource, type FractionSource } from "./fraction-source.ts";
 import { InputModel } from "./input-model.ts";
 import type { Observations } from "./observed.ts";
-import { channelError } from "./weights.ts";
+import { channelError, seenShare } from "./weights.ts";
 import { orderClasses, type OrderClass } from "./orders.ts";
 
 /** The jobs of a layer. */
@@ -38,7 +38,7 @@ export interface ChannelPlans {
   layers: ReadonlyMap<number, { layer: ChannelLayer; plan: LayerPlan }>;
   /** Channels of a tensor in the order in which they lie; left out: as in the model. */
   orders: ReadonlyMap<number, readonly number[]>;
-  /** Sums that layers want at a fraction as well, and which one: additions supply it. */
+  /** Tensors that layers want at a fraction as well, and which one: what computes them supplies it. */
   supplied: ReadonlyMap<number, number>;
   accuracy: Accuracy;
 }
@@ -70,77 +70,103 @@ export function* planChannels(
   if (perChannel.length === 0) return NO_PLANS;
   const model = InputModel.of(graph, observed);
   const padding = mergePadding(graph, ops, chip);
-  const sums = new Map(
-    ops
-      .filter((op) => isAddition(graph, op))
-      .map((op) => [op.outputs[0]!, sumSpan(graph, op)] as const),
-  );
+  const sources = new Map<number, FractionSource>();
+  for (const op of ops)
+    if (isAddition(graph, op)) sources.set(op.outputs[0]!, sumSource(graph, op, system));
   const shared = new ErrorBudget(BUDGETS[accuracy]);
-  const layerOf = (op: Op, budget: ErrorBudget): ChannelLayer => {
+  const knownLayers = new Map(perChannel.map(({ id }) => [id, new KnownLayer()]));
+  const layerOf = (op: Op, budget: ErrorBudget, source: FractionSource | null): ChannelLayer => {
     const geometry = padding.get(op.id)?.geometry ?? geometryOf(graph, op, chip);
-    const span = sums.get(op.inputs[0]!) ?? null;
-    return channelLayer(graph, op, geometry, { chip, system, price, budget, model, sumSpan: span });
+    const known = knownLayers.get(op.id)!;
+    return channelLayer(graph, op, geometry, { chip, price, known, budget, model, source });
+  };
+  const planSet = (set: OrderClass, members: readonly ChannelLayer[]): PlannedClass => {
+    let layers = members;
+    let found = checkedClass(set, layers, settings);
+    const isOver = layers.map((layer, i) =>
+      shared.isExceeded(() => beyondOf(layer, found.plans[i]!)),
+    );
+    if (isOver.includes(true)) {
+      layers = layers.map((layer, i) =>
+        isOver[i] ? layerOf(layer.op, shared.even, layer.source) : layer,
+      );
+      found = checkedClass(set, layers, settings);
+    }
+    return { ...found, layers };
   };
   const sets = orderClasses(graph, ops);
   const planned = new Map<number, { layer: ChannelLayer; plan: LayerPlan }>();
   const orders = new Map<number, readonly number[]>();
+  const supplied = new Map<number, number>();
   for (const [at, set] of sets.entries()) {
     yield at / sets.length;
-    let own = perChannel
-      .filter(({ outputs }) => set.tensors.includes(outputs[0]!))
-      .map((op) => layerOf(op, shared));
-    if (own.length === 0) continue;
-    let found = checkedClass(set, own, settings);
-    const isOver = own.map((layer, i) => shared.isExceeded(() => beyondOf(layer, found.plans[i]!)));
-    if (isOver.includes(true)) {
-      own = own.map((layer, i) => (isOver[i] ? layerOf(layer.op, shared.even) : layer));
-      found = checkedClass(set, own, settings);
+    const members = perChannel.filter(({ outputs }) => set.tensors.includes(outputs[0]!));
+    if (members.length === 0) continue;
+    let found = planSet(
+      set,
+      members.map((op) => layerOf(op, shared, sources.get(op.inputs[0]!) ?? null)),
+    );
+    // What a convolution supplies is less precise than what a job of its own does.
+    const isDoubtful = found.layers.some(
+      ({ source, ownSupplyMs }, i) =>
+        source?.layer === true && (found.plans[i]!.groups.length > 1 || source.ms > ownSupplyMs),
+    );
+    if (isDoubtful) {
+      const others = found.layers.map((layer) =>
+        layer.source?.layer === true ? layerOf(layer.op, shared, null) : layer,
+      );
+      const other = planSet(set, others);
+      if (totalMs(other.plans) < totalMs(found.plans)) found = other;
     }
-    const { order, plans } = found;
-    own.forEach((layer, i) => planned.set(layer.op.id, { layer, plan: plans[i]! }));
+    const { order, plans, layers } = found;
+    for (const [i, layer] of layers.entries()) {
+      const plan = plans[i]!;
+      planned.set(layer.op.id, { layer, plan });
+      const { source } = layer;
+      if (source !== null && readsFractions(plan)) {
+        supplied.set(layer.op.inputs[0]!, layer.supply.parts);
+        // Other readers need no more than that.
+        sources.set(layer.op.inputs[0]!, { ...source, ms: 0, parts: layer.supply.parts });
+      }
+      const made = layerSource(graph, layer, plan);
+      if (made !== null) sources.set(layer.op.outputs[0]!, made);
+    }
     if (order !== null) for (const id of set.tensors) orders.set(id, order);
   }
-  const supplied = new Map<number, number>();
-  for (const { layer, plan } of planned.values())
-    if (sums.has(layer.op.inputs[0]!) && readsFractions(layer, plan))
-      supplied.set(layer.op.inputs[0]!, layer.supply.parts);
   return { layers: planned, orders, supplied, accuracy };
 }
 
-/** True for additions of two computed tensors. */
-function isAddition({ tensors }: Graph, { kind, inputs }: Op): boolean {
-  return (kind === "ADD" || kind === "SUB") && inputs.every((id) => !tensors[id]!.constant);
-}
-
-/** Steps of a sum between the smallest and the largest that any operands give. */
-function sumSpan({ tensors }: Graph, { inputs, outputs }: Op): number {
-  const step = scaleOf(tensors[outputs[0]!]!);
-  return inputs.reduce((sum, id) => sum + (255 * scaleOf(tensors[id]!)) / step, 0);
-}
-
 /** Whether a layer reads its whole input at a fraction, as it lies. */
-function readsFractions({ geometry }: ChannelLayer, { groups }: LayerPlan): boolean {
-  return (
-    !geometry.depthwise &&
-    readsAsItLies(geometry) &&
-    groups.some(({ rounding }) => rounding === "fractions")
-  );
+function readsFractions({ groups }: LayerPlan): boolean {
+  return groups.some(({ rounding }) => rounding === "fractions");
 }
+
+/** A class with the layers that write its tensors. */
+interface PlannedClass {
+  /** null = the model's. */
+  order: readonly number[] | null;
+  plans: LayerPlan[];
+  layers: readonly ChannelLayer[];
+}
+
+const totalMs = (plans: readonly LayerPlan[]): number => plans.reduce((sum, { ms }) => sum + ms, 0);
 
 /** Times that a class is planned at most: some channels turn out worse than they were taken for. */
-const ATTEMPTS = 16;
+const ATTEMPTS = 40;
 
 /** Plans a class, looks closely at every channel's error, and plans anew where one is too large. */
 function checkedClass(
   set: OrderClass,
   layers: readonly ChannelLayer[],
   settings: PlanSettings,
-): ReturnType<typeof planClass> {
-  let planned = planClass(set, layers, settings);
+): Omit<PlannedClass, "layers"> {
+  const planners = layers.map((layer) => new LayerPlanner(layer, settings));
+  let planned = planClass(set, planners);
   for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
     const wrong = layers.map((layer, i) => tighten(layer, planned.plans[i]!));
     if (!wrong.includes(true)) break;
-    planned = planClass(set, layers, settings);
+    planners.forEach((planner, i) => wrong[i] && planner.forget());
+    planned = planClass(set, planners);
   }
   return planned;
 }
@@ -150,9 +176,8 @@ function beyondOf(layer: ChannelLayer, { order, groups }: LayerPlan): number {
   let sum = 0;
   for (const group of groups)
     for (const item of order.slice(group.first, group.first + group.count))
-      layer.items[item]!.demands.forEach(({ seen }, i) => {
-        sum += seen * channelError(layer, group, item * layer.unit + i).beyond;
-      });
+      for (let channel = item * layer.unit; channel < (item + 1) * layer.unit; channel++)
+        sum += seenShare(layer, channel) * channelError(layer, group, channel).beyond;
   return sum / layer.factors.length;
 }
 
@@ -189,31 +214,63 @@ function keepsRemainder(layer: ChannelLayer, group: ChannelGroup, place: number)
 /** The cheapest order of a class, null = the model's, and the plans of its layers in it. */
 function planClass(
   { pinned }: OrderClass,
-  layers: readonly ChannelLayer[],
-  settings: PlanSettings,
-): { order: readonly number[] | null; plans: LayerPlan[] } {
-  const sorted = layers.map((layer) => sortedPlan(layer, settings));
-  const identity = [...layers[0]!.items.keys()];
-  const evaluate = (order: readonly number[]): LayerPlan[] =>
-    layers.map((layer, i) => {
-      const isOwn = order === sorted[i]!.order;
-      const plan = planIn(layer, order, isOwn || layers.length <= 2 ? ["ends"] : ["few", "ends"]);
-      // A depthwise convolution writes channels in the order in which it reads them.
-      return layer.geometry.depthwise
-        ? (plan ?? planIn(layer, order, ["anywhere"])!)
-        : cheaper(plan, sorted[i]!);
-    });
-  const total = (plans: readonly LayerPlan[]): number => plans.reduce((sum, { ms }) => sum + ms, 0);
-  let best: { order: readonly number[] | null; plans: LayerPlan[] } = {
-    order: null,
-    plans: evaluate(identity),
+  planners: readonly LayerPlanner[],
+): Omit<PlannedClass, "layers"> {
+  const isLarge = planners.length > 2;
+  let best: Omit<PlannedClass, "layers"> | null = null;
+  const consider = (order: readonly number[], isModel: boolean): void => {
+    const plans: LayerPlan[] = [];
+    let ms = 0;
+    for (const planner of planners) {
+      const plan = planner.inOrder(order, isLarge);
+      plans.push(plan);
+      ms += plan.ms;
+      if (best !== null && ms >= totalMs(best.plans)) return;
+    }
+    best = { order: isModel ? null : order, plans };
   };
-  if (pinned) return best;
-  for (const order of candidateOrders(sorted)) {
-    const plans = evaluate(order);
-    if (total(plans) < total(best.plans)) best = { order, plans };
+  consider([...planners[0]!.layer.items.keys()], true);
+  const sorted = planners.map((planner) => planner.sorted);
+  if (!pinned) for (const order of candidateOrders(sorted)) consider(order, false);
+  return best!;
+}
+
+/** Plans of one layer, as long as nothing is found out about its channels. */
+class LayerPlanner {
+  private own: LayerPlan | null = null;
+  private readonly known = new Map<string, LayerPlan>();
+
+  constructor(
+    readonly layer: ChannelLayer,
+    private readonly settings: PlanSettings,
+  ) {}
+
+  forget(): void {
+    this.own = null;
+    this.known.clear();
   }
-  return best;
+
+  /** In the order that is best for it alone. */
+  get sorted(): LayerPlan {
+    return (this.own ??= sortedPlan(this.layer, this.settings));
+  }
+
+  /** @param isLarge many orders are tried: groups of others' orders may end at few places */
+  inOrder(order: readonly number[], isLarge: boolean): LayerPlan {
+    const key = order.join();
+    let found = this.known.get(key);
+    if (found === undefined) {
+      const { layer, sorted } = this;
+      const isOwn = order === sorted.order;
+      const plan = planIn(layer, order, isOwn || !isLarge ? ["ends"] : ["few", "ends"]);
+      // A depthwise convolution writes channels in the order in which it reads them.
+      found = layer.geometry.depthwise
+        ? (plan ?? planIn(layer, order, ["anywhere"])!)
+        : cheaper(plan, sorted);
+      this.known.set(key, found);
+    }
+    return found;
+  }
 }
 
 /** Orders that one layer wants, the channels of each of its groups, and these themselves, as the others want them. */
@@ -243,8 +300,8 @@ function planIn(
 ): LayerPlan | null {
   const items = order.map((item) => layer.items[item]!);
   for (const where of tried) {
-    const found = groupChannels(items, layer.budget, layer.cost, layer.limits, where);
-    if (found) return { order, groups: found.groups, reorders: false, ms: found.ms };
+    const found = groupChannels(items, layer.budget, layer, layer.limits, where);
+    if (found) return { order, ...found, reorders: false };
   }
   return null;
 }

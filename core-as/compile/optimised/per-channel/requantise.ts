@@ -1,7 +1,9 @@
 // Weights of one channel at another scale, rounded so that the error of the sum is least for the inputs that are expected.
 // SPDX-License-Identifier: MIT
+import { dot, type Directions } from "./directions.ts";
 import { PixelVariance } from "./input-model.ts";
 import {
+  directionsFor,
   DOUBT,
   KernelErrors,
   sumError,
@@ -48,21 +50,21 @@ export function splitChannel(
 }
 
 /** Variance of a rounding, in steps. */
-const ROUNDED = 1 / 12;
+export const ROUNDED = 1 / 12;
 
 /** Parts of a step: finer ones than the last have larger errors of the second supply for any input. */
 const PARTS = [4, 8, 16];
 
 /** Variance that weights with so many parts of a step are expected to add to a sum, each, when their inputs have this variance. */
-export function partsVariance(parts: number, variance: number): number {
+export function partsVariance({ parts, variance: error }: Supply, variance: number): number {
   // Weights for the second supply are any number up to half of the parts, and that supply is rounded.
-  return (ROUNDED / parts ** 2) * variance + ROUNDED * parts ** 2 * ROUNDED;
+  return (ROUNDED / parts ** 2) * variance + ROUNDED * parts ** 2 * error;
 }
 
-/** The parts of a step with which rounding costs least, for inputs of this variance. */
-export function bestParts(variance: number): number {
-  return PARTS.reduce((best, parts) =>
-    partsVariance(parts, variance) < partsVariance(best, variance) ? parts : best,
+/** The second supply with which rounding costs least, for inputs of this variance. */
+export function bestSupply(variance: number, of: (parts: number) => Supply): Supply {
+  return PARTS.map(of).reduce((best, some) =>
+    partsVariance(some, variance) < partsVariance(best, variance) ? some : best,
   );
 }
 
@@ -70,7 +72,9 @@ export function bestParts(variance: number): number {
 export interface Supply {
   /** How many make a step. */
   parts: number;
-  /** Largest error of a value, in the supply's steps. */
+  /** Square of the error that a value is expected to have, in the supply's steps. */
+  variance: number;
+  /** Largest error of a value, in the same steps. */
   largest: number;
 }
 
@@ -80,41 +84,42 @@ export interface Supply {
  * @param row weights tap by tap, planes innermost
  * @param result receives the whole weights
  * @param fractions receives the weights for the second supply
+ * @returns also the deviation that the supply's own error is of it
  */
 export function requantiseInParts(
   row: ArrayLike<number>,
   ratio: number,
-  { parts, largest: supplyError }: Supply,
+  { parts, variance, largest: supplyError }: Supply,
   shape: KernelShape,
   inputs: PlaneMoments,
   result: Int16Array,
   fractions: Int16Array,
-): SumError {
+): SumError & { supplied: number } {
   const { planes, taps } = shape;
   const errors = new Float64Array(planes * taps);
   let largest = 0;
+  for (let k = 0; k < errors.length; k++) {
+    const wanted = row[k]! * ratio;
+    const whole = Math.min(Math.max(Math.round(wanted), LOWEST), HIGHEST);
+    const part = Math.round((wanted - whole) * parts);
+    [result[k], fractions[k]] = [whole, part];
+    errors[k] = whole + part / parts - wanted;
+  }
+  const directions = directionsFor(shape, inputs);
+  if (directions !== null) roundAlong(errors, fractions, 1 / parts, alongOf(directions, inputs));
   const supply = new PixelVariance(inputs.correlation);
   for (let z = 0; z < planes; z++) {
     let [sum, squares] = [0, 0];
     for (let k = z; k < errors.length; k += planes) {
-      const wanted = row[k]! * ratio;
-      const whole = Math.min(Math.max(Math.round(wanted), LOWEST), HIGHEST);
-      const part = Math.round((wanted - whole) * parts);
-      [result[k], fractions[k]] = [whole, part];
-      errors[k] = whole + part / parts - wanted;
+      const part = fractions[k]!;
       sum += part;
       squares += part * part;
       largest += Math.abs(part) * supplyError;
     }
-    supply.add(z, ROUNDED * squares, ROUNDED * sum * sum);
+    supply.add(z, variance * squares, variance * sum * sum);
   }
-  const made = sumError(errors, shape, inputs);
-  return {
-    centre: made.centre,
-    deviation: Math.sqrt(made.deviation ** 2 + supply.total),
-    extreme: Math.sqrt(made.extreme ** 2 + supply.total),
-    largest: made.largest + largest,
-  };
+  const made = sumError(errors, shape, inputs, supply.total);
+  return { ...made, largest: made.largest + largest, supplied: Math.sqrt(supply.total) };
 }
 
 /**
@@ -138,7 +143,9 @@ export function requantiseChannel(
     result[k] = whole;
     errors[k] = whole - wanted;
   }
-  if (taps > 1 && length <= FEW_WEIGHTS)
+  const directions = directionsFor(shape, inputs);
+  if (directions !== null) roundAlong(errors, result, 1, alongOf(directions, inputs));
+  else if (taps > 1 && length <= FEW_WEIGHTS)
     roundTogether(errors, result, new KernelErrors(errors, shape, inputs));
   else {
     const flips = new Flips(errors, result);
@@ -147,6 +154,133 @@ export function requantiseChannel(
     flips.balance(0, 1, DOUBT ** 2);
   }
   return sumError(errors, shape, inputs);
+}
+
+/** Weights that are rounded the other way at most, for errors along directions; the first ones help most. */
+const MOST_FLIPS = 24;
+/** Weights of which pairs are considered. */
+const PAIRED = 20;
+/** Weights, about, that are considered. */
+const CANDIDATES = 128;
+/** A bound has all of the largest value along a direction, and of the rest so many deviations, about. */
+const LARGEST_COUNTS = 1 / 4;
+
+/** What errors along directions cost, in squares. */
+interface Along {
+  /** The directions, and one of ones: means that are off count as one more. */
+  count: number;
+  /** Plane by plane, what it has of each of them. */
+  parts: Float64Array;
+  costs: Float64Array;
+  /** By plane: of an error of one, without and with what it costs along the directions. */
+  residual: Float64Array;
+  squares: Float64Array;
+}
+
+const alongs = new WeakMap<Directions, Along>();
+
+function alongOf(directions: Directions, { deviation }: PlaneMoments): Along {
+  let found = alongs.get(directions);
+  if (found !== undefined) return found;
+  const { length } = directions.residual;
+  const vectors = [...directions.vectors, new Float64Array(length).fill(1)];
+  const costs = Float64Array.from(vectors, (_, i) =>
+    i < directions.vectors.length
+      ? Math.max(directions.squares[i]!, (LARGEST_COUNTS * directions.largest[i]!) ** 2)
+      : DOUBT ** 2 * (dot(deviation, deviation) / length),
+  );
+  const count = vectors.length;
+  const parts = new Float64Array(length * count);
+  for (const [i, vector] of vectors.entries())
+    for (let k = 0; k < length; k++) parts[k * count + i] = vector[k]!;
+  const residual = directions.residual.map((value) => value * value);
+  const squares = residual.map((own, k) =>
+    vectors.reduce((sum, vector, i) => sum + costs[i]! * vector[k]! ** 2, own),
+  );
+  alongs.set(directions, (found = { count, parts, costs, residual, squares }));
+  return found;
+}
+
+/**
+ * Rounds weights the other way, always the one that helps most, until errors add up to little along an input's directions.
+ * @param step of the weights, in those of the errors
+ */
+function roundAlong(errors: Float64Array, weights: Int16Array, step: number, along: Along): void {
+  const { length } = errors;
+  const { count, parts, costs, residual, squares } = along;
+  const sums = new Float64Array(count);
+  for (let k = 0, at = 0; k < length; k++) {
+    const error = errors[k]!;
+    for (let i = 0; i < count; i++) sums[i]! += error * parts[at++]!;
+  }
+  // Of many weights, those that are nearest to half a step are the cheap ones.
+  const least = (step / 2) * Math.max(0, 1 - CANDIDATES / length);
+  const candidates: number[] = [];
+  for (let k = 0; k < length; k++) {
+    const error = Math.abs(errors[k]!);
+    if (error > 0 && error >= least) candidates.push(k);
+  }
+  const changeOf = (k: number): number => (errors[k]! > 0 ? -step : step);
+  const gains = new Float64Array(length);
+  const pulls = new Float64Array(count);
+  const flip = (k: number): boolean => {
+    const by = changeOf(k);
+    const changed = weights[k]! + Math.sign(by);
+    if (changed < LOWEST || changed > HIGHEST) return false;
+    weights[k] = changed;
+    errors[k]! += by;
+    for (let i = 0; i < count; i++) sums[i]! += by * parts[k * count + i]!;
+    return true;
+  };
+  for (let flips = 0; flips < MOST_FLIPS; flips++) {
+    for (let i = 0; i < count; i++) pulls[i] = costs[i]! * sums[i]!;
+    let [best, most] = [-1, -1e-9];
+    for (const k of candidates) {
+      // Squares of this plane's error, and of all sums, after it has changed.
+      let pull = errors[k]! * residual[k]!;
+      for (let i = 0, at = k * count; i < count; i++) pull += pulls[i]! * parts[at++]!;
+      const by = errors[k]! > 0 ? -step : step;
+      const gain = by * (2 * pull + by * squares[k]!);
+      gains[k] = gain;
+      if (gain < most) [best, most] = [k, gain];
+    }
+    if (best >= 0) {
+      if (!flip(best)) return;
+      continue;
+    }
+    // Two at a time, where one makes up for the other.
+    const near = leastOf(gains, candidates, PAIRED);
+    let [one, other] = [-1, -1];
+    for (let first = 0; first < near.length; first++) {
+      const a = near[first]!;
+      const byA = 2 * changeOf(a);
+      for (let i = 0; i < count; i++) pulls[i] = byA * costs[i]! * parts[a * count + i]!;
+      for (let second = first + 1; second < near.length; second++) {
+        const b = near[second]!;
+        let common = 0;
+        for (let i = 0, at = b * count; i < count; i++) common += pulls[i]! * parts[at++]!;
+        const both = gains[a]! + gains[b]! + changeOf(b) * common;
+        if (both < most) [one, other, most] = [a, b, both];
+      }
+    }
+    if (one < 0 || !flip(one) || !flip(other)) return;
+  }
+}
+
+/** The keys of the smallest values, in rising order. */
+function leastOf(values: Float64Array, keys: readonly number[], count: number): number[] {
+  const found: number[] = [];
+  for (const key of keys) {
+    const value = values[key]!;
+    if (found.length === count) {
+      if (value >= values[found[count - 1]!]!) continue;
+      found.pop();
+    }
+    let at = found.length;
+    while (at > 0 && values[found[at - 1]!]! > value) at--;
+    found.splice(at, 0, key);
+  }
+  return found;
 }
 
 /** Weights of kernels that are rounded with all others in view; beyond these, sums are balanced. */
@@ -163,7 +297,7 @@ function roundTogether(errors: Float64Array, weights: Int16Array, kernel: Kernel
     kernel.change(at, by);
     return true;
   };
-  let least = kernel.extreme;
+  let least = kernel.reach;
   /** Changes one weight, or two, if that helps. */
   const improve = (inPairs: boolean): boolean => {
     let best: [number, number] | null = null;
@@ -171,9 +305,9 @@ function roundTogether(errors: Float64Array, weights: Int16Array, kernel: Kernel
       if (!flip(first)) continue;
       for (let second = first; second < (inPairs ? length : first + 1); second++) {
         if (second !== first && !flip(second)) continue;
-        const { extreme } = kernel;
+        const { reach } = kernel;
         // Rounding errors of the sums must not keep this going.
-        if (extreme < least * (1 - 1e-9)) [least, best] = [extreme, [first, second]];
+        if (reach < least * (1 - 1e-9)) [least, best] = [reach, [first, second]];
         if (second !== first) flip(second);
       }
       flip(first);

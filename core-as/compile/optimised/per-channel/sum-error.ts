@@ -1,7 +1,7 @@
 // What errors of weights do to a sum of products, for the inputs that are expected.
 // SPDX-License-Identifier: MIT
-import { SIGMAS } from "./budget.ts";
 import type { BorderCase } from "./border.ts";
+import { dot, type Directions } from "./directions.ts";
 import { PixelVariance } from "./input-model.ts";
 
 /** Input values of a kernel's planes, without their zero point. */
@@ -13,12 +13,18 @@ export interface PlaneMoments {
   most: number;
   /** See Moments; by plane of the kernel. */
   correlation: ArrayLike<number> | null;
+  directions: Directions | null;
 }
 
 export interface KernelShape {
   planes: number;
   taps: number;
-  border: readonly BorderCase[];
+  border: readonly BoundedCase[];
+}
+
+export interface BoundedCase extends BorderCase {
+  /** Deviations that a bound covers for these outputs. */
+  sigmas: number;
 }
 
 /** What weights that are off make of a sum of products; in steps of its accumulator. */
@@ -27,8 +33,8 @@ export interface SumError {
   centre: number;
   /** Standard deviation of the error around `centre`, over all outputs. */
   deviation: number;
-  /** The same where it is worst, at the border of a padded image. */
-  extreme: number;
+  /** What a bound has to cover where it is worst, at the border of a padded image. */
+  reach: number;
   /** Largest error around `centre` that any input within its range can cause. */
   largest: number;
 }
@@ -39,15 +45,35 @@ export interface SumError {
  */
 export const DOUBT = 0.5;
 
+/** Directions of a pointwise kernel's planes, as far as they are known. */
+export function directionsFor(
+  { planes, taps }: Pick<KernelShape, "planes" | "taps">,
+  { directions }: Pick<PlaneMoments, "directions">,
+): Directions | null {
+  return taps === 1 && directions?.residual.length === planes ? directions : null;
+}
+
 /**
  * The error of a sum.
  * @param errors of the weights, tap by tap, planes innermost
+ * @param others variance that something else adds everywhere
  */
 export function sumError(
   errors: ArrayLike<number>,
-  { planes, taps, border }: KernelShape,
-  { mean, deviation, least, most, correlation }: PlaneMoments,
+  shape: KernelShape,
+  inputs: PlaneMoments,
+  others = 0,
 ): SumError {
+  const { planes, taps, border } = shape;
+  const { mean, deviation, least, most, correlation } = inputs;
+  const directions = directionsFor(shape, inputs);
+  const own = directions?.residual ?? deviation;
+  let [along, peaks] = [0, 0];
+  directions?.vectors.forEach((vector, k) => {
+    const sum = dot(errors, vector);
+    along += directions.squares[k]! * sum ** 2;
+    peaks += directions.largest[k]! * Math.abs(sum);
+  });
   let [centre, low, high, spread] = [0, 0, 0, 0];
   for (let z = 0; z < planes; z++) {
     spread += deviation[z]! ** 2;
@@ -59,13 +85,13 @@ export function sumError(
     }
   }
   if (border.length > 1) [low, high] = [Math.min(low, 0), Math.max(high, 0)];
-  let [squares, extreme] = [0, 0];
-  for (const { present, share } of border) {
+  let [squares, reach] = [0, 0];
+  for (const { present, share, sigmas } of border) {
     const sums = new PixelVariance(correlation);
     // Taps outside of the image add nothing, not even what the bias takes back for them.
     let [total, missing] = [0, 0];
     for (let z = 0; z < planes; z++) {
-      const variance = deviation[z]! ** 2;
+      const variance = own[z]! ** 2;
       let [sum, square] = [0, 0];
       for (let tap = 0; tap < taps; tap++) {
         const error = errors[tap * planes + z]!;
@@ -78,14 +104,15 @@ export function sumError(
       sums.add(z, square * variance, sum * sum * variance);
       total += sum;
     }
-    const variance = sums.total + (total * DOUBT) ** 2 * (spread / Math.max(planes, 1));
-    squares += share * (variance + missing ** 2);
-    extreme = Math.max(extreme, Math.sqrt(variance) + Math.abs(missing) / SIGMAS);
+    const doubt = (total * DOUBT) ** 2 * (spread / Math.max(planes, 1));
+    const variance = sums.total + doubt + others;
+    squares += share * (variance + along + missing ** 2);
+    reach = Math.max(reach, sigmas * Math.sqrt(variance) + peaks + Math.abs(missing));
   }
   return {
     centre,
     deviation: Math.sqrt(squares),
-    extreme,
+    reach,
     largest: Math.max(centre - low, high - centre),
   };
 }
@@ -121,8 +148,8 @@ export class KernelErrors {
     this.add(weight, this.errors[weight]!, 1);
   }
 
-  /** SumError.extreme. */
-  get extreme(): number {
+  /** SumError.reach. */
+  get reach(): number {
     const { planes, border } = this.shape;
     const { deviation, correlation } = this.inputs;
     let most = 0;
@@ -136,8 +163,9 @@ export class KernelErrors {
         total += sum;
       }
       const doubt = (total * DOUBT) ** 2 * this.spread;
-      const offset = Math.abs(this.missing[k]!) / SIGMAS;
-      most = Math.max(most, Math.sqrt(Math.max(0, sums.total + doubt)) + offset);
+      const { sigmas } = border[k]!;
+      const own = sigmas * Math.sqrt(Math.max(0, sums.total + doubt));
+      most = Math.max(most, own + Math.abs(this.missing[k]!));
     }
     return most;
   }

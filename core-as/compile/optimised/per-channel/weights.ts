@@ -2,26 +2,27 @@
 // SPDX-License-Identifier: MIT
 import type { Tensor } from "../../../ir/graph.ts";
 import type { ConvGeometry } from "../../../legalise/conv-geometry.ts";
-import { REMAINDER_RANGE, SIGMAS } from "./budget.ts";
+import { REMAINDER_RANGE } from "./budget.ts";
 import type { ChannelGroup } from "./grouping.ts";
 import type { ChannelLayer } from "./layer.ts";
-import { shareBeyond } from "./normal.ts";
 import {
   REMAINDER_STEPS,
   requantiseChannel,
   requantiseInParts,
   splitChannel,
 } from "./requantise.ts";
+import type { SampledError } from "./samples.ts";
 import type { PlaneMoments, SumError } from "./sum-error.ts";
+import type { ErrorTail } from "./tail.ts";
 
 /** What a job's channels are off by, in output steps before rounding; each the worst of its channels. */
 export interface GroupError {
   deviation: number;
-  /** SIGMAS deviations and the roundings of bias and TFLite. */
+  /** What is planned for: the deviations that are covered, and the roundings of bias and TFLite. */
   bound: number;
   /** For any inputs within their range. */
   worst: number;
-  /** Sum over the channels of the share of outputs that are more than one step off. */
+  /** Sum over the channels of the share of outputs that are more than one step off, as far as no end of the range hides it. */
   beyond: number;
 }
 
@@ -32,6 +33,12 @@ export interface GroupWeights {
   rest: { weight: Tensor; biases: Int32Array } | null;
   error: GroupError;
 }
+
+/** Largest errors on photographs, for each one on synthetic pictures. */
+const MARGIN = 1.08;
+
+/** Of a second supply's own error, where the sum's largest is known: both are large at once only by chance. */
+const SUPPLY_DEVIATIONS = 3;
 
 /** Larger biases saturate the output all the same, and must not overflow the accumulator. */
 const LARGEST_BIAS = 2 ** 29;
@@ -56,6 +63,10 @@ export interface GroupParts {
   input: InputOrder;
   /** Planes of a depthwise group's input up to its remainders. */
   span: number;
+  /** Places of remainders before the planes; 0 = they are behind them. */
+  before: number;
+  /** Kernels follow that compute all channels at this part of a step: 4 = a quarter; null = none do. */
+  fraction: number | null;
   /** The layer's weights, for all that is not replaced. */
   template: Tensor;
 }
@@ -65,11 +76,14 @@ export function groupWeights(parts: GroupParts): GroupWeights {
   const { layer, group, channels, input } = parts;
   const { kernels, geometry } = layer;
   const { taps } = kernels;
-  const count = channels.length;
+  const fraction = parts.fraction;
+  const count = channels.length * (fraction === null ? 1 : 2);
   const inParts = group.rounding === "fractions";
   const isDense = !geometry.depthwise || inParts || group.remainder > 0;
   const planes = geometry.depthwise ? parts.span : input.planes;
-  const all = planes * (inParts ? 2 : 1) + (group.remainder > 0 ? count : 0);
+  const { before } = parts;
+  const rooms = group.remainder > 0 ? Math.max(before, count) : 0;
+  const all = planes * (inParts ? 2 : 1) + rooms;
   const store = isDense ? denseStore(count, taps, all) : depthwiseStore(count, taps);
   const rests = group.remainder > 0 ? restStore(parts) : null;
   const biases = new Int32Array(count);
@@ -77,15 +91,23 @@ export function groupWeights(parts: GroupParts): GroupWeights {
   const error: GroupError = { deviation: 0, bound: 0, worst: 0, beyond: 0 };
   for (const [at, channel] of channels.entries()) {
     if (channel === null) continue;
-    const made = channelWeights(parts, channel);
+    const made = channelWeights({ ...parts, isClose: true }, channel);
+    if (fraction !== null) {
+      const multiplier = group.multiplier * fraction;
+      const finer = channelWeights(
+        { ...parts, group: { ...group, multiplier }, isClose: false },
+        channel,
+      );
+      biases[channels.length + at] = limited(finer.bias);
+      placeKernel(parts, channels.length + at, channel, finer, store, planes);
+    }
     biases[at] = limited(made.bias);
     restBiases[at] = limited(made.restBias);
-    addError(error, made.error);
-    placeWeights(parts, at, channel, made.whole, store, 0);
-    if (inParts) placeWeights(parts, at, channel, made.fractions, store, planes);
+    addError(error, made.error, seenShare(layer, channel));
+    placeKernel(parts, at, channel, made, store, planes);
     if (rests === null) continue;
     placeWeights(parts, at, channel, made.rest, rests, 0);
-    store.set(at, centreTap(geometry), planes + at, group.remainder);
+    store.set(at, centreTap(geometry), before > 0 ? at : planes + at, group.remainder);
   }
   const tensor = (of: WeightStore): Tensor => ({
     ...parts.template,
@@ -123,12 +145,17 @@ interface ChannelWeights {
 
 interface ChannelParts {
   layer: Omit<ChannelLayer, "items">;
-  group: Pick<ChannelGroup, "multiplier" | "rounding" | "remainder">;
+  group: ErrorGroup;
   biases: Int32Array | null;
+  /** Values of pictures are looked at, if there are some. */
+  isClose: boolean;
 }
 
 /** Weights and bias of one channel. */
-function channelWeights({ layer, group, biases }: ChannelParts, channel: number): ChannelWeights {
+function channelWeights(
+  { layer, group, biases, isClose }: ChannelParts,
+  channel: number,
+): ChannelWeights {
   const { kernels, factors, border } = layer;
   const { planes, taps } = kernels;
   const { multiplier, rounding, remainder } = group;
@@ -144,9 +171,19 @@ function channelWeights({ layer, group, biases }: ChannelParts, channel: number)
   if (remainder === 0) {
     const made =
       rounding === "whole"
-        ? requantiseChannel(row, ratio, shape, inputs, whole)
+        ? { ...requantiseChannel(row, ratio, shape, inputs, whole), supplied: 0 }
         : requantiseInParts(row, ratio, layer.supply, shape, inputs, whole, others);
-    const error = errorOf(multiplier, factor, made, 0);
+    const error = errorOf(layer.tail, multiplier, factor, made, 0);
+    if (isClose && layer.samples !== null && error.worst > 1) {
+      const { parts } = layer.supply;
+      const errors = Float64Array.from(
+        whole,
+        (weight, k) => weight + (others[k] ?? 0) / parts - row[k]! * ratio,
+      );
+      const plane = kernels.firstPlane(channel);
+      const seen = layer.samples.errorOf(plane, errors, made.centre, multiplier);
+      addSeen(error, seen, multiplier * (0.5 + SUPPLY_DEVIATIONS * made.supplied) + factor);
+    }
     return { whole, fractions: others, rest: none, bias: bias - made.centre, restBias: 0, error };
   }
   const { first, left } = splitChannel(row, ratio, shape, inputs, whole, others);
@@ -159,17 +196,57 @@ function channelWeights({ layer, group, biases }: ChannelParts, channel: number)
     // Around the expected inputs, so that the remainder's byte is in the middle of its range.
     bias: bias + centre / REMAINDER_STEPS,
     restBias: -centre,
-    error: errorOf(multiplier, factor, withRemainder(first, left, remainder), remainder / 2),
+    error: errorOf(
+      layer.tail,
+      multiplier,
+      factor,
+      withRemainder(first, left, remainder),
+      remainder / 2,
+    ),
   };
 }
 
-/** What a channel is off by in a group. */
+interface KnownError {
+  error: GroupError;
+  /** By the values of pictures as well, where these are known. */
+  isClose: boolean;
+}
+
+/** What channels of one operator are off by, as far as somebody asked: the same for all plans of it. */
+export class KnownErrors {
+  private readonly found = new Map<string, Map<number, KnownError>[]>();
+
+  /** Of one channel, by multiplier. */
+  of(
+    { supply }: ChannelParts["layer"],
+    { rounding, remainder }: ErrorGroup,
+    channel: number,
+  ): Map<number, KnownError> {
+    const way = rounding === "whole" ? `${remainder}` : `${supply.parts}/${supply.variance}`;
+    let channels = this.found.get(way);
+    if (channels === undefined) this.found.set(way, (channels = []));
+    return (channels[channel] ??= new Map());
+  }
+}
+
+type ErrorGroup = Pick<ChannelGroup, "multiplier" | "rounding" | "remainder">;
+
+/**
+ * What a channel is off by in a group.
+ * @param isClose also by the values of pictures, where these are known; what somebody found out that way counts in any case
+ */
 export function channelError(
-  layer: Omit<ChannelLayer, "items">,
-  group: Pick<ChannelGroup, "multiplier" | "rounding" | "remainder">,
+  layer: ChannelParts["layer"],
+  group: ErrorGroup,
   channel: number,
+  isClose = false,
 ): GroupError {
-  return channelWeights({ layer, group, biases: null }, channel).error;
+  const known = layer.errors.of(layer, group, channel);
+  const found = known.get(group.multiplier);
+  if (found !== undefined && (found.isClose || !isClose)) return found.error;
+  const { error } = channelWeights({ layer, group, biases: null, isClose }, channel);
+  known.set(group.multiplier, { error, isClose });
+  return error;
 }
 
 /** The error that is left when remainders are added: what their own rounding and range leave. */
@@ -177,6 +254,20 @@ function withRemainder({ largest }: SumError, left: SumError, remainder: number)
   // What does not fit the remainder's byte is missing.
   const cut = Math.max(0, largest - REMAINDER_RANGE * remainder);
   return { ...left, largest: left.largest + cut };
+}
+
+/** Stores a channel's weights for the planes and, if it has some, for those at a fraction. */
+function placeKernel(
+  parts: GroupParts,
+  at: number,
+  channel: number,
+  { whole, fractions }: ChannelWeights,
+  store: WeightStore,
+  planes: number,
+): void {
+  placeWeights(parts, at, channel, whole, store, parts.before);
+  if (parts.group.rounding === "fractions")
+    placeWeights(parts, at, channel, fractions, store, planes);
 }
 
 /** Stores a channel's weights for planes from `begin` on. */
@@ -217,9 +308,10 @@ function planeMoments(
  * @param rounding accumulator steps that another rounding may be off
  */
 function errorOf(
+  tail: ErrorTail,
   multiplier: number,
   factor: number,
-  { deviation, extreme, largest, centre }: SumError,
+  { deviation, reach, largest, centre }: SumError,
   rounding: number,
 ): GroupError {
   // A channel with its own weights and multiplier differs by its output stage only.
@@ -229,17 +321,35 @@ function errorOf(
   const worst = multiplier * largest + rest;
   return {
     deviation: own,
-    bound: Math.min(SIGMAS * multiplier * extreme + rest, worst),
+    bound: Math.min(multiplier * reach + rest, worst),
     worst,
-    beyond: worst <= 1 ? 0 : shareBeyond(1, own),
+    beyond: worst <= 1 ? 0 : tail.shareBeyondOne(own),
   };
 }
 
-function addError(sum: GroupError, { deviation, bound, worst, beyond }: GroupError): void {
+/**
+ * Takes the larger of what is expected and of what is read on pictures.
+ * @param others what else a bound covers
+ */
+function addSeen(error: GroupError, { largest, beyond }: SampledError, others: number): void {
+  const bound = MARGIN * largest + others;
+  error.bound = Math.max(error.bound, Math.min(bound, error.worst));
+  error.beyond = Math.max(error.beyond, beyond);
+}
+
+/** See ChannelDemand. */
+export const seenShare = ({ items, unit }: ChannelLayer, channel: number): number =>
+  items[Math.floor(channel / unit)]!.demands[channel % unit]!.seen;
+
+function addError(
+  sum: GroupError,
+  { deviation, bound, worst, beyond }: GroupError,
+  seen: number,
+): void {
   sum.deviation = Math.max(sum.deviation, deviation);
   sum.bound = Math.max(sum.bound, bound);
   sum.worst = Math.max(sum.worst, worst);
-  sum.beyond += beyond;
+  sum.beyond += seen * beyond;
 }
 
 interface WeightStore {
