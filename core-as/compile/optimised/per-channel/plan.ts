@@ -15,7 +15,7 @@ import { mergePadding } from "../merge-padding.ts";
 import { sizedRecord } from "../records.ts";
 import { coefficientBytes } from "../search/coefficient-estimate.ts";
 import { groupChannels, orderByScale, type ChannelGroup, type Places } from "./grouping.ts";
-import { BUDGETS, ErrorBudget } from "./budget.ts";
+import { budgetOf, ErrorBudget } from "./budget.ts";
 import { channelLayer, isPerChannel, KnownLayer, type ChannelLayer } from "./layer.ts";
 import { isAddition, layerSource, sumSource, type FractionSource } from "./fraction-source.ts";
 import { InputModel } from "./input-model.ts";
@@ -73,7 +73,7 @@ export function* planChannels(
   const sources = new Map<number, FractionSource>();
   for (const op of ops)
     if (isAddition(graph, op)) sources.set(op.outputs[0]!, sumSource(graph, op, system));
-  const shared = new ErrorBudget(BUDGETS[accuracy]);
+  const shared = new ErrorBudget(budgetOf(accuracy, chip));
   const knownLayers = new Map(perChannel.map(({ id }) => [id, new KnownLayer()]));
   const layerOf = (op: Op, budget: ErrorBudget, source: FractionSource | null): ChannelLayer => {
     const geometry = padding.get(op.id)?.geometry ?? geometryOf(graph, op, chip);
