@@ -1,55 +1,42 @@
 // Runs uvu suites and prints `N passed, N failed[, N skipped]` as the last line; a throwing hook fails the run.
 // Usage: node --import tsx test/run.ts [directory] [file pattern]
 // SPDX-License-Identifier: MIT
-import { pathToFileURL } from "node:url";
 import { parse } from "uvu/parse";
-import { skippedByName } from "./helpers/skip.ts";
+import { runInWorkers } from "./helpers/file-workers.ts";
+import { runFile, type FileResult } from "./helpers/run-file.ts";
 
-type Suite = [string, ...Array<() => Promise<[string, number, number, number]>>];
-const globals = globalThis as unknown as {
-  UVU_DEFER: number;
-  UVU_INDEX: number;
-  UVU_QUEUE: Suite[];
-};
-
-// uvu reads this when it is first loaded: suites queue up instead of starting at once.
-globals.UVU_DEFER = 1;
-const { exec } = await import("uvu");
-globals.UVU_QUEUE.length = 0;
+/** Tests that only compute: they share the machine's cores. All others (servers, browsers, command lines) have it for themselves. */
+const COMPUTING = /[\\/]test[\\/](core|diff|prop)[\\/]/;
 
 const { suites } = await parse(process.argv[2] ?? "test", process.argv[3] ?? "\\.test\\.ts$", {
   ignore: ["helpers"],
 });
+const names = new Map(suites.map(({ file, name }) => [file, name]));
 const total = { passed: 0, failed: 0, skipped: 0 };
+const skippedByName: string[] = [];
 
-for (const [index, suite] of suites.entries()) {
-  globals.UVU_INDEX = index;
-  const group: Suite = [suite.name];
-  globals.UVU_QUEUE.push(group);
-  await import(pathToFileURL(suite.file).href);
-  for (let i = 1; i < group.length; i++) {
-    const run = group[i] as () => Promise<[string, number, number, number]>;
-    group[i] = async () => {
-      const result = await run();
-      const [errors, ran, skipped, max] = result;
-      total.passed += ran;
-      total.skipped += skipped;
-      total.failed += max - ran;
-      // uvu loses an error that a before or after hook throws; the count still tells.
-      if (max !== ran && errors.length === 0) result[0] = "a before or after hook failed\n";
-      return result;
-    };
-  }
+function add(result: FileResult): void {
+  for (const count of ["passed", "failed", "skipped"] as const) total[count] += result[count];
+  skippedByName.push(...result.skippedByName);
 }
 
-await exec(false);
-for (const line of skippedByName()) console.log(`skipped: ${line}`);
-total.skipped += skippedByName().length;
-if (total.passed + total.failed === 0) {
-  console.error("no test ran");
-  process.exitCode = 1;
+const files = [...names.keys()];
+// The longest are the last by name: they must not be what all wait for.
+const computing = files.filter((file) => COMPUTING.test(file)).reverse();
+await runInWorkers(computing, (file, result, printed) => {
+  console.log(`${names.get(file)}\n${printed}`);
+  add(result);
+});
+for (const file of files.filter((file) => !computing.includes(file))) {
+  console.log(names.get(file));
+  add(await runFile(file));
+  console.log();
 }
-if (total.failed > 0) process.exitCode = 1;
+
+for (const line of skippedByName) console.log(`skipped: ${line}`);
+total.skipped += skippedByName.length;
+if (total.passed + total.failed === 0) console.error("no test ran");
+if (total.passed === 0 || total.failed > 0) process.exitCode = 1;
 console.log(
   `${total.passed} passed, ${total.failed} failed` +
     (total.skipped > 0 ? `, ${total.skipped} skipped` : ""),
