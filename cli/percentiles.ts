@@ -1,5 +1,6 @@
 // Numbers of a benchmark from its samples.
 // SPDX-License-Identifier: MIT
+import { nearestRank } from "../core-as/runtime/nearest-rank.ts";
 
 export interface Spread {
   median: number;
@@ -11,13 +12,13 @@ export interface Spread {
 }
 
 /**
- * Percentiles by nearest rank: the smallest sample that at least that share of the samples does not exceed.
+ * Percentiles by nearest rank, and the rest.
  * @param samples at least one
  */
 export function spreadOf(samples: readonly number[]): Spread {
   if (samples.length === 0) throw new RangeError("no samples");
   const sorted = Float64Array.from(samples).sort();
-  const at = (share: number): number => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]!;
+  const at = (share: number): number => nearestRank(sorted, share);
   return {
     median: at(0.5),
     p90: at(0.9),

@@ -57,6 +57,7 @@ interface ServeArguments extends PoolFlags {
   pool?: string;
   name?: string;
   limit?: Partial<AgentLimits>;
+  overlap?: boolean;
   grace: number;
   quiet?: boolean;
   json?: boolean;
@@ -94,6 +95,10 @@ export function addServe(program: Command): void {
     .option("--name <name>", "name of this board in a pool; default: the machine's")
     .option("--limit <name=value...>", "change a limit; see below", parseLimit)
     .option(
+      "--overlap",
+      "also run executables whose NN and TP jobs overlap (experimental: the tags' meaning is inferred)",
+    )
+    .option(
       "--grace <seconds>",
       "time for runs that were taken when it ends",
       wholeNumber(0, 86_400),
@@ -108,7 +113,9 @@ export function addServe(program: Command): void {
 async function runServe(flags: ServeArguments): Promise<void> {
   const options = optionsOf(flags);
   const log = createServeLog(flags.json === true ? "json" : "text", flags.quiet === true);
-  const connection = await openPlace(flags.device, { on: flags.device }, targetChip(flags.target));
+  const overlap = flags.overlap === true;
+  const device = { on: flags.device, overlap };
+  const connection = await openPlace(flags.device, device, targetChip(flags.target));
   const { transport, place } = connection;
   const signals = firstSignal();
   const serving: Serving = { agent: null, server: null, leave: null };
@@ -119,6 +126,7 @@ async function runServe(flags: ServeArguments): Promise<void> {
       evidence: connection.evidence ?? "none",
       software: VERSION,
       limits: flags.limit ?? {},
+      overlap,
       log: log.line,
       ...(flags.cache === undefined
         ? {}

@@ -118,6 +118,19 @@ test(
   }),
 );
 
+for (const allowed of [false, true])
+  test(
+    `jobs that overlap are ${allowed ? "run" : "refused"} ${allowed ? "with" : "without"} --overlap`,
+    serving(allowed ? ["--overlap"] : [], async (served) => {
+      writeFileSync(join(folder, "fan.tflite"), cliModel("chain-fan-i12x12x8-o8-k3-u8"));
+      writeFileSync(join(folder, "fan.bin"), new Uint8Array(12 * 12 * 8));
+      expectOk(await run(["compile", "fan.tflite", "--overlap", "-o", "fan.twx"]));
+      const outcome = await run(["run", "fan.twx", "--input", "fan.bin", "--on", served.url]);
+      if (allowed) expectOk(outcome);
+      else expectError(outcome, 1, "TW_CHECK_STATE");
+    }),
+  );
+
 test(
   "compare runs every operator there, more of them than a connection may hold at a time",
   serving(["--limit", "sessionsPerConnection=2"], async (served) => {

@@ -1,6 +1,8 @@
 // What an agent remembers of its last runs: how long they took, and the last error.
 // SPDX-License-Identifier: MIT
+import { nearestRank } from "../../core-as/runtime/nearest-rank.ts";
 
+/** Percentiles by nearest rank, in milliseconds. */
 export interface Latency {
   p50: number;
   p90: number;
@@ -36,7 +38,7 @@ export class RunLog {
     const runs = Math.min(this.count, KEPT);
     if (runs === 0) return null;
     const sorted = this.kept.slice(0, runs).sort();
-    const at = (share: number): number => sorted[Math.min(runs - 1, Math.floor(share * runs))]!;
+    const at = (share: number): number => nearestRank(sorted, share);
     return { p50: at(0.5), p90: at(0.9), p99: at(0.99), runs };
   }
 }
