@@ -148,7 +148,8 @@ export { reportHtml } from "./inspect/report-html.ts";
 export { reportTrace } from "./inspect/report-trace.ts";
 export { memoryMap, type MemoryMap, type MemoryRow } from "./inspect/memory-map.ts";
 export { memoryMapSvg } from "./inspect/memory-map-svg.ts";
-export { canonicalOf, sha256Hex, type Canonical } from "./inspect/canonical.ts";
+export { canonicalOf, type Canonical } from "./inspect/canonical.ts";
+export { sha256Hex } from "./executable/bytes.ts";
 export {
   annotateCoefficients,
   coefficientFieldsOf,

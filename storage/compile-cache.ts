@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 import { createHash } from "node:crypto";
 import type { CompileCache } from "../core-as/compile/cache.ts";
-import { sha256Hex } from "../core-as/inspect/canonical.ts";
+import { sha256Hex } from "../core-as/executable/bytes.ts";
 import { DirectoryStore } from "./directory-store.ts";
 
 /** How much a directory of results may hold. */

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: MIT
 import { compilerId } from "../../build/compiler-id.js";
 import { parseVerified, serialiseExecutable } from "../executable/container.ts";
-import { sha256Hex } from "../inspect/canonical.ts";
+import { sha256Hex } from "../executable/bytes.ts";
+import { alignUp } from "../executable/format.ts";
 import type { Core } from "../core.ts";
 import { checksum, CHECKSUM_WORDS } from "./checksum.ts";
 import type { CompileResult } from "./compile.ts";
@@ -147,8 +148,6 @@ const LENGTHS_AT = SUM_AT + 4 * CHECKSUM_WORDS;
 const PARTS_AT = LENGTHS_AT + 8 * PARTS.length + 4;
 const ALIGNMENT = 8;
 
-const alignUp = (offset: number): number => Math.ceil(offset / ALIGNMENT) * ALIGNMENT;
-
 /** What an entry holds. */
 type CacheEntry = Required<Pick<CompileResult, "executable" | "model" | "report" | "twx">>;
 
@@ -165,14 +164,14 @@ function writeEntry(
     const { json, pool } = pack(values[name], { twx, file });
     return [new TextEncoder().encode(json), pool];
   });
-  const twxAt = pieces.reduce((at, piece) => at + alignUp(piece.length), PARTS_AT);
+  const twxAt = pieces.reduce((at, piece) => at + alignUp(piece.length, ALIGNMENT), PARTS_AT);
   const bytes = new Uint8Array(twxAt + twx.length);
   const view = new DataView(bytes.buffer);
   let at = PARTS_AT;
   for (const [i, piece] of pieces.entries()) {
     view.setUint32(LENGTHS_AT + 4 * i, piece.length, true);
     bytes.set(piece, at);
-    at += alignUp(piece.length);
+    at += alignUp(piece.length, ALIGNMENT);
   }
   bytes.set(twx, twxAt);
   bytes.set(MAGIC);
@@ -198,7 +197,7 @@ function unpackEntry(bytes: Uint8Array, view: DataView, file: Uint8Array): Cache
   const pieces = Array.from({ length: 2 * PARTS.length }, (_, i) => {
     const start = at;
     const length = view.getUint32(LENGTHS_AT + 4 * i, true);
-    at += alignUp(length);
+    at += alignUp(length, ALIGNMENT);
     return bytes.subarray(start, start + length);
   });
   const twx = bytes.subarray(at);

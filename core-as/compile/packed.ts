@@ -1,5 +1,6 @@
 // Values as JSON and bytes, and back: JSON is what an engine reads fastest when it has just started, typed arrays are put back into it.
 // SPDX-License-Identifier: MIT
+import { alignUp } from "../executable/format.ts";
 
 const ARRAYS = { Uint8Array, Float32Array, Int32Array } as const;
 type ArrayName = keyof typeof ARRAYS;
@@ -38,7 +39,7 @@ export function pack(value: unknown, sources: Sources): Packed {
   const add = (bytes: Uint8Array): number => {
     const at = end;
     pooled.push(bytes);
-    end = Math.ceil((at + bytes.length) / ALIGNMENT) * ALIGNMENT;
+    end = alignUp(at + bytes.length, ALIGNMENT);
     return at;
   };
   let last: Path = [];
@@ -70,7 +71,7 @@ export function pack(value: unknown, sources: Sources): Packed {
   let at = 0;
   for (const bytes of pooled) {
     pool.set(bytes, at);
-    at = Math.ceil((at + bytes.length) / ALIGNMENT) * ALIGNMENT;
+    at = alignUp(at + bytes.length, ALIGNMENT);
   }
   return { json, pool };
 }

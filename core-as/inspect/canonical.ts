@@ -1,6 +1,6 @@
 // The canonical form of a compilation: words with symbols in place of addresses, coefficient digests (goldens' format).
 // SPDX-License-Identifier: MIT
-import { hexOf } from "../executable/bytes.ts";
+import { sha256Hex } from "../executable/bytes.ts";
 import type { Executable, ExecutablePartition } from "../executable/executable.ts";
 import { ExecutableError } from "../errors.ts";
 import { chipByIdentity, type Chip } from "../hw/chips.ts";
@@ -57,11 +57,6 @@ export interface Canonical {
   quirks: string[];
   /** Each submit: stream, descriptors, coefficients. */
   partitions: CanonicalPartition[];
-}
-
-/** SHA-256 of bytes as lower-case hexadecimal. */
-export async function sha256Hex(bytes: Uint8Array): Promise<string> {
-  return hexOf(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as BufferSource)));
 }
 
 /** Coefficient bytes as the goldens digest them: trailing zeros removed, padded with zeros to 64 bytes. */

@@ -3,7 +3,7 @@
 import { TransportError } from "../errors.ts";
 import type { Executable } from "../executable/executable.ts";
 import type { ChipIdentity } from "../hw/chips.ts";
-import { sha256Hex } from "../inspect/canonical.ts";
+import { sha256Hex } from "../executable/bytes.ts";
 import { throwIfAborted } from "./abort.ts";
 import { Lifetime } from "./lifetime.ts";
 import { executableDigest, requireDigests } from "./recording/digest.ts";

@@ -3,7 +3,7 @@
 import { reviveError, TransportError } from "../errors.ts";
 import type { Executable } from "../executable/executable.ts";
 import type { ChipIdentity } from "../hw/chips.ts";
-import { sha256Hex } from "../inspect/canonical.ts";
+import { sha256Hex } from "../executable/bytes.ts";
 import { throwIfAborted, withLimits } from "./abort.ts";
 import { checkChip } from "./check-chip.ts";
 import { Lifetime } from "./lifetime.ts";

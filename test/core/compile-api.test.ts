@@ -4,7 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { ModelFormatError, NpuError, TransportError, UsageError } from "../../core-as/errors.ts";
 import { compile } from "../../core-as/compile/compile.ts";
-import { sha256Hex } from "../../core-as/inspect/canonical.ts";
+import { sha256Hex } from "../../core-as/executable/bytes.ts";
 import { BUILDS, coreOf } from "../helpers/cores.ts";
 import { synthModel } from "../helpers/synth-model.mjs";
 

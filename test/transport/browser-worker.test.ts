@@ -11,7 +11,7 @@ import * as assert from "uvu/assert";
 import { compile, type CompileResult } from "../../core-as/compile/compile.ts";
 import { serialiseExecutable } from "../../core-as/executable/container.ts";
 import { chipByName } from "../../core-as/hw/chips.ts";
-import { sha256Hex } from "../../core-as/inspect/canonical.ts";
+import { sha256Hex } from "../../core-as/executable/bytes.ts";
 import { createSession } from "../../core-as/runtime/session.ts";
 import { createSimTransport } from "../../core-as/runtime/sim-transport.ts";
 import { corpusPath, hasCorpus } from "../helpers/corpus.ts";

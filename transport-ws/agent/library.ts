@@ -3,7 +3,7 @@
 import { ExecutableError, TransportError } from "../../core-as/errors.ts";
 import { parseExecutable } from "../../core-as/executable/container.ts";
 import type { Executable } from "../../core-as/executable/executable.ts";
-import { sha256Hex } from "../../core-as/inspect/canonical.ts";
+import { sha256Hex } from "../../core-as/executable/bytes.ts";
 import { inputInfos, outputInfos } from "../../core-as/runtime/tensor-info.ts";
 import type { LoadedExecutable, Transport } from "../../core-as/runtime/transport.ts";
 import { MAX_TENSORS } from "../protocol.ts";

@@ -1,6 +1,6 @@
 // Uploaded executables on disk: <digest>.twx in one directory, bounded in size, verified whenever one is read.
 // SPDX-License-Identifier: MIT
-import { sha256Hex } from "../../core-as/inspect/canonical.ts";
+import { sha256Hex } from "../../core-as/executable/bytes.ts";
 import { DirectoryStore } from "../../storage/directory-store.ts";
 import type { ExecutableCache } from "../agent/cache.ts";
 

@@ -1,5 +1,6 @@
 // Packs boxes of address and time as low as they go: several orders by rule, then a bounded search for a better one.
 // SPDX-License-Identifier: MIT
+import { alignUp } from "../../executable/format.ts";
 
 /** Bytes of a body that are in use from moment `from` to moment `to`, both inclusive. */
 export interface Piece {
@@ -31,8 +32,6 @@ const SEARCH_TRIES = 600;
 /** Above this number of pieces nothing is shared: the time for packing grows with its square. */
 const PIECES_MAX = 20_000;
 
-const alignUp = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
-
 /**
  * Places bodies so that no two pieces share a byte at the same moment. Equal bodies give equal places, on every host.
  */
@@ -56,7 +55,7 @@ export function packBodies(bodies: readonly Body[]): Packing {
 function sideBySide(bodies: readonly Body[]): Packing {
   let total = 0;
   const offsets = bodies.map(({ bytes }) => {
-    const offset = alignUp(total);
+    const offset = alignUp(total, ALIGNMENT);
     total = offset + bytes;
     return offset;
   });
@@ -110,7 +109,7 @@ function lowestFree({ pieces }: Body, placed: readonly Piece[]): number {
         if (offset + start < other.end && other.start < offset + end)
           needed = Math.max(needed, other.end - start);
     if (needed === offset) return offset;
-    offset = alignUp(needed);
+    offset = alignUp(needed, ALIGNMENT);
   }
 }
 

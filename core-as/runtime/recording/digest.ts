@@ -3,7 +3,7 @@
 import { TransportError } from "../../errors.ts";
 import { serialiseExecutable } from "../../executable/container.ts";
 import type { Executable } from "../../executable/executable.ts";
-import { sha256Hex } from "../../inspect/canonical.ts";
+import { sha256Hex } from "../../executable/bytes.ts";
 
 /** @throws TransportError TW_IO_RECORD where the host has no Web Cryptography */
 export function requireDigests(): void {

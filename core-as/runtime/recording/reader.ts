@@ -3,7 +3,7 @@
 import { isErrorCode, TransportError, type ErrorLocation } from "../../errors.ts";
 import { crc32 } from "../../executable/crc32.ts";
 import type { ChipIdentity } from "../../hw/chips.ts";
-import { sha256Hex } from "../../inspect/canonical.ts";
+import { sha256Hex } from "../../executable/bytes.ts";
 import { damaged, FieldsReader } from "./fields-reader.ts";
 import {
   ALIGNMENT,
