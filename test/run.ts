@@ -15,7 +15,12 @@ const names = new Map(suites.map(({ file, name }) => [file, name]));
 const total = { passed: 0, failed: 0, skipped: 0 };
 const skippedByName: string[] = [];
 
+/** Files that take longer say how long. */
+const LONG_MS = 5000;
+
 function add(result: FileResult): void {
+  if (result.ms > LONG_MS) console.log(`${(result.ms / 1000).toFixed(0)} s`);
+  console.log();
   for (const count of ["passed", "failed", "skipped"] as const) total[count] += result[count];
   skippedByName.push(...result.skippedByName);
 }
@@ -24,13 +29,12 @@ const files = [...names.keys()];
 // The longest are the last by name: they must not be what all wait for.
 const computing = files.filter((file) => COMPUTING.test(file)).reverse();
 await runInWorkers(computing, (file, result, printed) => {
-  console.log(`${names.get(file)}\n${printed}`);
+  process.stdout.write(`${names.get(file)}\n${printed}`);
   add(result);
 });
 for (const file of files.filter((file) => !computing.includes(file))) {
   console.log(names.get(file));
   add(await runFile(file));
-  console.log();
 }
 
 for (const line of skippedByName) console.log(`skipped: ${line}`);

@@ -1,7 +1,7 @@
 // A process that runs the test files it is told to, one after the other; what they print is part of the answer.
 // SPDX-License-Identifier: MIT
 import { writeSync } from "node:fs";
-import { runFile } from "./run-file.ts";
+import { FAILED, runFile } from "./run-file.ts";
 
 const printed: string[] = [];
 process.stdout.write = (chunk: string | Uint8Array) => printed.push(String(chunk)) > 0;
@@ -16,7 +16,7 @@ process.on("message", async (file: string) => {
     answer = await runFile(file);
   } catch (error) {
     printed.push(`\n${(error as Error).stack}\n`);
-    answer = { passed: 0, failed: 1, skipped: 0, skippedByName: [] };
+    answer = FAILED;
   }
   process.channel!.ref();
   process.send!({ ...answer, printed: printed.splice(0).join("") });

@@ -3,7 +3,7 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
-import type { FileResult } from "./run-file.ts";
+import { FAILED, type FileResult } from "./run-file.ts";
 
 const WORKER = fileURLToPath(new URL("./file-worker.ts", import.meta.url));
 
@@ -45,7 +45,7 @@ function ask(worker: ChildProcess, file: string): Promise<Answer> {
     worker.once("message", (answer: Answer) => settle(answer));
     worker.once("exit", (code, signal) => {
       const printed = `\nthe process ended with ${signal ?? `code ${code}`}\n`;
-      settle({ passed: 0, failed: 1, skipped: 0, skippedByName: [], printed, ended: true });
+      settle({ ...FAILED, printed, ended: true });
     });
     worker.send(file);
   });

@@ -10,6 +10,7 @@ export interface FileResult {
   skipped: number;
   /** Suites that this machine cannot run, with the reason. */
   skippedByName: readonly string[];
+  ms: number;
 }
 
 type RunSuite = () => Promise<[string | true, number, number, number]>;
@@ -24,11 +25,15 @@ globals.UVU_DEFER = 1;
 globals.UVU_INDEX = 0;
 globals.UVU_QUEUE = [];
 
+/** Of a file that never got to its tests. */
+export const FAILED: FileResult = { passed: 0, failed: 1, skipped: 0, skippedByName: [], ms: 0 };
+
 /**
  * @param file path of a test file
  * @throws whatever loading the file throws
  */
 export async function runFile(file: string): Promise<FileResult> {
+  const start = performance.now();
   const suites: RunSuite[] = [];
   globals.UVU_QUEUE[0] = suites;
   const known = skippedByName().length;
@@ -43,5 +48,6 @@ export async function runFile(file: string): Promise<FileResult> {
     if (errors !== true) process.stdout.write(`\n${errors}\n`);
     else if (all !== passed) process.stdout.write("\na before or after hook failed\n");
   }
-  return { ...result, skippedByName: skippedByName().slice(known) };
+  const ms = performance.now() - start;
+  return { ...result, skippedByName: skippedByName().slice(known), ms };
 }
