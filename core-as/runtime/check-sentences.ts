@@ -54,6 +54,10 @@ function bufferText(buffers: readonly CheckBuffer[], index: number): string {
 
 const stateText = (address: number): string => STATE_NAMES[address] ?? `state ${hex(address)}`;
 
+/** The first state in which a stream of jobs that overlap differs from others. */
+const isOverlap = ({ state, value }: Refusal): boolean =>
+  STATE_NAMES[state] === "GL_NN_CONFIG" && value === 0;
+
 /** Who accesses what, by the field that holds the address. */
 const SUBJECTS: Readonly<Record<string, string>> = {
   IN_IMAGE_ADDR: "input",
@@ -130,7 +134,9 @@ const SENTENCES: Readonly<Record<number, Sentence>> = {
   [CheckReason.STATE]: (r) =>
     `${stateText(r.state)} is written (${hex(r.value)}); NPU submits do not write it`,
   [CheckReason.STATE_VALUE]: (r) =>
-    `${stateText(r.state)} is set to ${hex(r.value)}, which no NPU submit does`,
+    isOverlap(r)
+      ? `${stateText(r.state)} is set to ${hex(r.value)}: NN and TP jobs would overlap, which is not allowed here`
+      : `${stateText(r.state)} is set to ${hex(r.value)}, which no NPU submit does`,
   [CheckReason.TAG]: (r) =>
     `${stateText(r.state)} has ${hex(r.value)} in its low 8 bits, where the sequence tag is: not one that serial jobs use, or no multiple of 256`,
   [CheckReason.TAG_LAST]: (r) =>

@@ -127,7 +127,10 @@ for (const allowed of [false, true])
       expectOk(await run(["compile", "fan.tflite", "--overlap", "-o", "fan.twx"]));
       const outcome = await run(["run", "fan.twx", "--input", "fan.bin", "--on", served.url]);
       if (allowed) expectOk(outcome);
-      else expectError(outcome, 1, "TW_CHECK_STATE");
+      else {
+        expectError(outcome, 1, "TW_CHECK_STATE");
+        assert.match(outcome.stderr, "jobs would overlap, which is not allowed here");
+      }
     }),
   );
 
