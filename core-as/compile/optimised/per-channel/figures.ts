@@ -152,7 +152,8 @@ export interface Scene {
   middle: Point;
 }
 
-const CENTRE: Point = [0.5, 0.5];
+/** All of the figure is seen. */
+const WHOLE: Pick<Scene, "zoom" | "middle"> = { zoom: 1, middle: [0.5, 0.5] };
 
 /** Scenes, those first that show most. */
 export const SCENES: readonly Scene[] = [
@@ -165,14 +166,12 @@ export const SCENES: readonly Scene[] = [
       shoes: [15, 15, 15],
     }),
     wall: [232, 233, 238],
-    zoom: 1,
-    middle: CENTRE,
+    ...WHOLE,
   },
   {
     figure: cat([170, 130, 90], [90, 60, 40]),
     wall: null,
-    zoom: 1,
-    middle: CENTRE,
+    ...WHOLE,
   },
   {
     figure: person(STANDING, {
@@ -183,8 +182,7 @@ export const SCENES: readonly Scene[] = [
       shoes: [30, 30, 30],
     }),
     wall: null,
-    zoom: 1,
-    middle: CENTRE,
+    ...WHOLE,
   },
   {
     figure: person(CHEERING, {
@@ -195,8 +193,7 @@ export const SCENES: readonly Scene[] = [
       shoes: [240, 240, 240],
     }),
     wall: [120, 140, 110],
-    zoom: 1,
-    middle: CENTRE,
+    ...WHOLE,
   },
   {
     figure: person(STANDING, {
