@@ -1,7 +1,7 @@
 // Everything about the operator or job that is selected, beside or above the panel.
 // SPDX-License-Identifier: MIT
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { CompileReport, JobReport, OperatorReport } from "../../../core-as/index.ts";
 import type { Selection } from "../panel-types.ts";
 import type { State } from "../shell/controller.ts";
@@ -25,8 +25,9 @@ export function Details({ state, select }: Props): JSX.Element {
   const operator = report.operators[selection.op ?? job?.sourceOp ?? -1];
   const box = useRef<HTMLElement>(null);
   const back = useRef<Element | null>(null);
-  // By keyboard, the focus follows to the details and returns when they close.
-  useEffect(() => {
+  // By keyboard, the focus follows to the details and returns when they close. With the same rendering
+  // that shows them: a key pressed at once is meant for what is seen.
+  useLayoutEffect(() => {
     const from = document.activeElement;
     if (from?.matches(":focus-visible") && !box.current?.contains(from)) {
       back.current = from;
