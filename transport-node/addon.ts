@@ -67,7 +67,7 @@ export function loadAddon(): Addon {
     throw new TransportError(
       "TW_IO_ADDON",
       `no native addon for ${platform}-${arch} loads (${reason}); prebuilt are linux-x64 and linux-arm64 with glibc. ` +
-        `With a C compiler: npx node-gyp rebuild -C ${folder}. Without: use "sim" or a board over the network`,
+        `With a C compiler, on systems of 64 bits: npx node-gyp rebuild -C ${folder}. Without: use "sim" or a board over the network`,
       {},
       cause,
     );

@@ -117,7 +117,7 @@ export class DrmContext {
    * Submits a stream.
    * @returns its fence
    * @throws SubmitCheckError TW_CHECK_LIMIT for more than the kernel takes
-   * @throws TransportError TW_IO_MEMORY, TW_IO_DEVICE_LOST, TW_IO_DEVICE with errno
+   * @throws TransportError TW_IO_CLOSED, TW_IO_MEMORY, TW_IO_DEVICE_LOST, TW_IO_DEVICE with errno
    */
   async submit({ stream, buffers, requests }: Submit): Promise<number> {
     this.check();

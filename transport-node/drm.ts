@@ -4,7 +4,7 @@ import type { CoreOptions } from "../core-as/core.ts";
 import { TransportError, type NpuError } from "../core-as/errors.ts";
 import type { Executable } from "../core-as/executable/executable.ts";
 import type { Chip } from "../core-as/hw/chips.ts";
-import { throwIfAborted } from "../core-as/runtime/abort.ts";
+import { throwIfAborted, withLimits } from "../core-as/runtime/abort.ts";
 import { checkChip } from "../core-as/runtime/check-chip.ts";
 import { Lifetime } from "../core-as/runtime/lifetime.ts";
 import { ExecutableRunner } from "../core-as/runtime/runner.ts";
@@ -86,7 +86,8 @@ export async function openDrmAmong(
   const transport = new Drm(found, options);
   try {
     const checker = options.check === false ? null : await createChecker(found.chip, options);
-    await transport.start(checker);
+    const limits = options.signal === undefined ? {} : { signal: options.signal };
+    await withLimits(transport.start(checker), limits, "opening the device");
     throwIfAborted(options.signal, "opening the device");
     return transport;
   } catch (cause) {
@@ -176,13 +177,14 @@ class Drm implements DrmTransport {
       if (runner === null) throw new TransportError("TW_IO_CLOSED", "the executable was released");
       return { ...(await runner.run(inputs, options)), evidence: this.evidence };
     };
-    const release = async (): Promise<void> => {
-      if (runner === null) return;
+    const free = async (): Promise<void> => {
       runner = null;
+      // Closing, which waits as long, must know of it until then.
+      await (this.closing ?? partitions.release(closeMs));
       this.loaded.delete(partitions);
-      if (this.closing === null) await partitions.release(closeMs);
     };
-    return { submit, release };
+    let released: Promise<void> | null = null;
+    return { submit, release: () => (released ??= free()) };
   }
 
   stats(): BufferStats {

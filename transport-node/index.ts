@@ -23,7 +23,7 @@ export async function listDevices(): Promise<DeviceInfo[]> {
 /**
  * Opens an NPU through /dev/dri. Each call opens the device anew: a kernel context, address space and buffers of its own.
  * @throws TransportError TW_IO_ADDON, TW_IO_NO_DEVICE, TW_IO_PERMISSION, TW_IO_NOT_NPU, TW_IO_UNKNOWN_CHIP, TW_IO_KERNEL,
- * TW_IO_HANG, TW_IO_ABORTED
+ * TW_IO_MEMORY, TW_IO_DEVICE, TW_IO_DEVICE_LOST, TW_IO_HANG, TW_IO_ABORTED
  */
 export async function openDrm(options: DrmOptions = {}): Promise<DrmTransport> {
   return openDrmAmong(systemDevices(), options);

@@ -58,6 +58,8 @@ export class DrmPartitions implements PartitionExecutor {
   private readonly placed: Placed[] = [];
   /** Ends, never fails, when no run uses the buffers any more. */
   private busy: Promise<void> = Promise.resolve();
+  /** Jobs of the run that `busy` is about. */
+  private busyJobs = 0;
   private released = false;
   private counterBuffer: BufferObject | null = null;
   private sequence = 0;
@@ -100,11 +102,13 @@ export class DrmPartitions implements PartitionExecutor {
     const { context } = this;
     const jobs = this.placed[index]?.partition.jobs.length ?? 0;
     // A run that was given up still owns the buffers.
-    await waitFor(this.busy, this.limits(options, "an earlier run that was given up", 0));
+    const earlier = "an earlier run that was given up";
+    await waitFor(this.busy, this.limits(options, earlier, this.busyJobs));
     context.check();
     const placed = this.placed[index];
     if (this.released || placed === undefined)
       throw new TransportError("TW_IO_CLOSED", "the executable was released");
+    this.busyJobs = jobs;
     const work = this.work(index, placed, inputs, options).catch((cause: unknown) => {
       throw context.explain(cause);
     });
@@ -210,8 +214,16 @@ export class DrmPartitions implements PartitionExecutor {
     options: PartitionRunOptions,
   ): Promise<Uint8Array[]> {
     const { partition, objects } = placed;
-    for (const [i, { buffer, offset }] of partition.inputs.entries())
+    for (const [i, { buffer, offset, bytes }] of partition.inputs.entries()) {
       await objects[buffer]!.write([{ offset, bytes: inputs[i]! }]);
+      // Long writes let other events in, and a view of a buffer that was transferred has no bytes any more.
+      if (inputs[i]!.length !== bytes)
+        throw new TransportError(
+          "TW_IO_INPUT",
+          `input ${i} of partition ${index} has ${inputs[i]!.length} bytes of ${bytes} left: its buffer was transferred ` +
+            "during the run",
+        );
+    }
     const marks = this.settings.verify ? markOutputs(partition) : [];
     for (const buffer of new Set(marks.map((mark) => mark.buffer)))
       await objects[buffer]!.write(marks.filter((mark) => mark.buffer === buffer));

@@ -25,7 +25,9 @@ export function breathe(): Promise<void> {
 /** Waits for work that does not fail, at most for some milliseconds. */
 export async function atMost(work: Promise<void>, milliseconds: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, milliseconds)));
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, Math.min(milliseconds, TIMER_MAX));
+  });
   await Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 

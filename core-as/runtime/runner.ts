@@ -108,6 +108,8 @@ export class ExecutableRunner {
     deadline: number,
   ): Promise<RunResult> {
     const { graph } = this.executable;
+    // While others had their turn, a caller may have transferred a buffer: then it has no bytes any more.
+    checkInputs(graph, inputs);
     const tensors: TensorBytes = new Map(graph.inputs.map((id, i) => [id, inputs[i]!]));
     const timings: StepTiming[] = [];
     const jobs: JobProfile[] = [];

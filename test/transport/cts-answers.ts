@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import { parseExecutable, serialiseExecutable } from "../../core-as/executable/container.ts";
 import { createSession } from "../../core-as/runtime/session.ts";
 import { MODEL_NAMES, withBadCoefficients, withoutKernel } from "./cts-models.ts";
-import { expectCode, failureOf, type Rig, type Test } from "./cts-rig.ts";
+import { expectCode, failureOf, watched, type Rig, type Test } from "./cts-rig.ts";
 
 export function addAnswerTests(test: Test, rig: Rig): void {
   test("describes inputs and outputs and returns outputs of the right sizes", () =>
@@ -68,6 +68,25 @@ export function addAnswerTests(test: Test, rig: Rig): void {
       const { outputs } = await session.run(views);
       await rig.expectAnswer(outputs, model, 0);
     }));
+
+  for (const name of ["twoOutputs", "signed", "big"] as const)
+    test(`inputs that are given away during a run are no wrong answer: ${name}`, () =>
+      rig.using(async (transport) => {
+        const model = await rig.model(name);
+        const session = await createSession(model.executable, transport);
+        await rig.expectRun(session, model, 0);
+        // One that runs at once, and one that waits for its turn.
+        const given = [1, 1].map((number) => {
+          const inputs = model.inputs(number);
+          const run = watched(session.run(inputs));
+          structuredClone(inputs, { transfer: inputs.map(({ buffer }) => buffer as ArrayBuffer) });
+          return run;
+        });
+        // A recording has no run with inputs of no bytes.
+        const codes = ["TW_IO_INPUT", "TW_IO_RECORD"] as const;
+        for (const run of given) await rig.expectStopped(run, codes, model, 1);
+        await rig.expectRun(session, model, 0);
+      }));
 
   addConcurrencyTests(test, rig);
   addRefusalTests(test, rig);

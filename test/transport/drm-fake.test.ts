@@ -13,7 +13,7 @@ import { FakeDrm, GPU, npu, type Fate } from "../helpers/fake-drm.ts";
 import { inputsOfCase, simulate } from "../helpers/simulate.ts";
 import { synthModel } from "../helpers/synth-model.mjs";
 import { modelFor, type Model } from "./cts-models.ts";
-import { expectCode, failureOf, sameBytes } from "./cts-rig.ts";
+import { expectCode, failureOf, sameBytes, watched } from "./cts-rig.ts";
 import { transportSuite } from "./cts.ts";
 
 const test = suite("drm on a kernel inside the process");
@@ -265,6 +265,45 @@ test("a release waits for the run that was given up", () =>
     assert.is(transport.stats().buffers, 0);
   }));
 
+test("closing may wait without an end, and waits for a run whose executable is being released", async () => {
+  for (const closeMs of [Infinity, 5000])
+    await using(
+      { fate: fates({ 1: { lateMs: 100 } }) },
+      async (opened) => {
+        const run = watched(expectAnswer(opened));
+        while (opened.drm.submits.length < 2) await new Promise((resolve) => setImmediate(resolve));
+        const released = [opened.session.close(), opened.session.close()];
+        await opened.transport.close();
+        await Promise.all([run, ...released]);
+      },
+      { closeMs },
+    );
+});
+
+test("releasing a second time waits as the first does", () =>
+  using({ fate: fates({ 1: { lateMs: 100 } }) }, async ({ transport, drm }) => {
+    const loaded = await transport.load(model.executable);
+    const run = watched(loaded.submit(model.inputs(0)));
+    while (drm.submits.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    void loaded.release();
+    await loaded.release();
+    await run;
+  }));
+
+test("the run behind one that was given up waits as long as that one may take", () => {
+  const jobs = model.executable.partitions[0]!.jobs.length;
+  assert.ok(jobs > 1);
+  // Less than the watchdog's time for the jobs of a run, more than what a device may do nothing for.
+  return using(
+    { fate: fates({ 1: { lateMs: 300 } }) },
+    async (opened) => {
+      await expectCode(opened.session.run(model.inputs(0), { timeoutMs: 20 }), "TW_IO_TIMEOUT");
+      await expectAnswer(opened, 1);
+    },
+    { hangMs: 50 },
+  );
+});
+
 for (const call of ["GEM_SUBMIT", "WAIT_FENCE", "GEM_CPU_PREP"])
   test(`a device that is lost in ${call} ends everything, and says so`, () =>
     using({}, async (opened) => {
@@ -289,6 +328,11 @@ test("opening fails where the init stream fails, and closes the file", async () 
   assert.equal(drm.held, { files: 0, buffers: 0, mappings: 0 });
   const signal = AbortSignal.abort();
   await expectCode(openDrmAmong(new FakeDrm(), { signal }), "TW_IO_ABORTED");
+  // Also while the device is silent.
+  const silent = Object.assign(new FakeDrm(), { fate: fates({ 0: "never" }) });
+  const options = { signal: AbortSignal.timeout(30), closeMs: 30 };
+  await expectCode(openDrmAmong(silent, options), "TW_IO_ABORTED");
+  assert.equal(silent.held, { files: 0, buffers: 0, mappings: 0 });
 });
 
 test("a stream that is not what the compiler wrote is refused at load, unless nobody checks", async () => {
