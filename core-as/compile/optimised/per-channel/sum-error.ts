@@ -124,6 +124,8 @@ export class KernelErrors {
   private readonly squares: Float64Array;
   /** By border case: sums of the errors of absent taps, each by its plane's mean. */
   private readonly missing: Float64Array;
+  /** By plane. */
+  private readonly variances: Float64Array;
   private readonly spread: number;
 
   constructor(
@@ -135,30 +137,29 @@ export class KernelErrors {
     this.sums = new Float64Array(border.length * planes);
     this.squares = new Float64Array(border.length * planes);
     this.missing = new Float64Array(border.length);
-    let squares = 0;
-    for (let z = 0; z < planes; z++) squares += inputs.deviation[z]! ** 2;
-    this.spread = squares / planes;
-    for (let k = 0; k < errors.length; k++) this.add(k, errors[k]!, 1);
+    this.variances = Float64Array.from({ length: planes }, (_, z) => inputs.deviation[z]! ** 2);
+    this.spread = this.variances.reduce((sum, variance) => sum + variance, 0) / planes;
+    for (let k = 0; k < errors.length; k++) this.replace(k, 0, errors[k]!);
   }
 
   /** Makes the error of a weight another one. */
   change(weight: number, by: number): void {
-    this.add(weight, this.errors[weight]!, -1);
-    this.errors[weight]! += by;
-    this.add(weight, this.errors[weight]!, 1);
+    const before = this.errors[weight]!;
+    this.errors[weight] = before + by;
+    this.replace(weight, before, before + by);
   }
 
   /** SumError.reach. */
   get reach(): number {
-    const { planes, border } = this.shape;
-    const { deviation, correlation } = this.inputs;
+    const { shape, variances, inputs } = this;
+    const { planes, border } = shape;
     let most = 0;
     for (let k = 0; k < border.length; k++) {
-      const sums = new PixelVariance(correlation);
+      const sums = new PixelVariance(inputs.correlation);
       let total = 0;
       for (let z = 0; z < planes; z++) {
         const sum = this.sums[k * planes + z]!;
-        const variance = deviation[z]! ** 2;
+        const variance = variances[z]!;
         sums.add(z, this.squares[k * planes + z]! * variance, sum * sum * variance);
         total += sum;
       }
@@ -170,15 +171,18 @@ export class KernelErrors {
     return most;
   }
 
-  private add(weight: number, error: number, sign: number): void {
+  private replace(weight: number, before: number, after: number): void {
+    const { sums, squares, missing } = this;
     const { planes, border } = this.shape;
     const z = weight % planes;
     const tap = (weight - z) / planes;
-    for (let k = 0; k < border.length; k++)
-      if (border[k]!.present[tap] === 0) this.missing[k]! += sign * error * this.inputs.mean[z]!;
-      else {
-        this.sums[k * planes + z]! += sign * error;
-        this.squares[k * planes + z]! += sign * error * error;
+    for (let k = 0, at = z; k < border.length; k++, at += planes)
+      if (border[k]!.present[tap] === 0) {
+        const mean = this.inputs.mean[z]!;
+        missing[k] = missing[k]! - before * mean + after * mean;
+      } else {
+        sums[at] = sums[at]! - before + after;
+        squares[at] = squares[at]! - before * before + after * after;
       }
   }
 }
