@@ -1,8 +1,8 @@
-// The graph as it is drawn: operators with their tensors, and places for boxes and arrows. Runs in the worker.
+// The graph as it is drawn: operators with their tensors, boxes and arrows. Runs in the worker.
 // SPDX-License-Identifier: MIT
-import { Graph as Layout, layout } from "@dagrejs/dagre";
 import type { Executable, Graph, Op, OperatorReport, Tensor } from "../../../core-as/index.ts";
 import type { Held } from "../service.ts";
+import { arranged, NODE, PORT } from "./graph-layout.ts";
 
 export interface TensorView {
   id: number;
@@ -61,10 +61,6 @@ export interface GraphView {
   width: number;
   height: number;
 }
-
-const NODE = { width: 212, height: 58 };
-const PORT = { width: 212, height: 34 };
-const MARGIN = 24;
 
 /** Lays out the graph of an executable from top to bottom. */
 export function graphView({ executable, report }: Pick<Held, "executable" | "report">): GraphView {
@@ -173,34 +169,3 @@ function edgesOf(graph: Graph, nodes: NodeView[]): EdgeView[] {
   graph.outputs.forEach((tensor, i) => connect(tensor, `output${i}`));
   return edges;
 }
-
-function arranged(nodes: NodeView[], edges: EdgeView[]): Omit<GraphView, "ops"> {
-  const plan = new Layout();
-  plan.setGraph({
-    rankdir: "TB",
-    nodesep: 28,
-    ranksep: 34,
-    edgesep: 14,
-    marginx: MARGIN,
-    marginy: MARGIN,
-  });
-  plan.setDefaultEdgeLabel(() => ({}));
-  for (const { id, width, height } of nodes) plan.setNode(id, { width, height });
-  for (const { from, to } of edges) plan.setEdge(from, to);
-  layout(plan);
-  const { width = 0, height = 0 } = plan.graph() as { width?: number; height?: number };
-  return {
-    width,
-    height,
-    nodes: nodes.map((node) => {
-      const { x, y } = plan.node(node.id) as { x: number; y: number };
-      return { ...node, x: round(x - node.width / 2), y: round(y - node.height / 2) };
-    }),
-    edges: edges.map(({ from, to }) => {
-      const { points } = plan.edge(from, to) as { points: { x: number; y: number }[] };
-      return { from, to, points: points.map(({ x, y }) => [round(x), round(y)]) };
-    }),
-  };
-}
-
-const round = (value: number): number => Math.round(value * 10) / 10;
