@@ -27,6 +27,8 @@ export interface State {
   shown: Compiled | null;
   /** Operators, tensors and layout of what is shown, once the worker has computed it. */
   graph: GraphView | null;
+  /** Why there is no graph of it. */
+  graphFailure: Failure | null;
   /** The same model in the other mode, for the comparison. */
   other: Compiled | null;
   otherFailure: Failure | null;
@@ -44,8 +46,20 @@ interface Kept {
   choices: CompileChoices;
 }
 
+/** What belongs to a file, before there is any of it. */
+const NOTHING = {
+  shown: null,
+  graph: null,
+  graphFailure: null,
+  other: null,
+  otherFailure: null,
+  selection: {},
+};
+
 /** Compilations that are kept for switching back and forth. */
 const MOST_KEPT = 4;
+
+const CANCELLED = "Compilation cancelled.";
 
 const isAborted = (error: unknown): boolean =>
   error instanceof NpuError && error.code === "TW_IO_ABORTED";
@@ -64,15 +78,11 @@ export class Controller {
     this.state = {
       settings: readHash(location.hash),
       source: null,
-      shown: null,
-      graph: null,
-      other: null,
-      otherFailure: null,
       work: null,
       failure: null,
       cancelled: false,
-      selection: {},
       announcement: "",
+      ...NOTHING,
     };
   }
 
@@ -129,8 +139,7 @@ export class Controller {
     this.#file++;
     for (const { compiled } of this.#kept.values()) void this.service.forget(compiled.key);
     this.#kept.clear();
-    const nothing = { shown: null, graph: null, other: null, otherFailure: null, selection: {} };
-    this.#set({ source, ...nothing });
+    this.#set({ source, ...NOTHING });
     if (source.kind === "twx") void this.#openExecutable(source);
     else void this.compile();
   }
@@ -139,8 +148,7 @@ export class Controller {
   close(): void {
     this.#turn++;
     this.cancel();
-    const nothing = { shown: null, graph: null, other: null, otherFailure: null, selection: {} };
-    this.#set({ source: null, failure: null, cancelled: false, ...nothing });
+    this.#set({ source: null, failure: null, cancelled: false, ...NOTHING });
   }
 
   async #openExecutable({ name, bytes }: Source): Promise<void> {
@@ -189,10 +197,19 @@ export class Controller {
     try {
       // Wrong results of the reference are no reason not to compare its times.
       const compiled = await this.#compiled({ ...settings, mode, allowQuirks: true }, turn);
-      if (compiled && turn === this.#turn) this.#set({ other: compiled });
+      if (compiled && turn === this.#turn)
+        this.#set({ other: compiled, announcement: "Both modes are ready." });
     } catch (error) {
-      if (turn === this.#turn) this.#set({ otherFailure: failureOf(error) });
+      if (turn !== this.#turn) return;
+      // Any other failure is an alert, which is spoken by itself.
+      const announcement = isAborted(error) ? CANCELLED : "";
+      this.#set({ otherFailure: failureOf(error), announcement });
     }
+  }
+
+  /** The comparison compiles what it does not have, once nothing says that this failed. */
+  compareAgain(): void {
+    this.#set({ otherFailure: null });
   }
 
   /** Asks the running compilation to stop at its next pass. */
@@ -206,6 +223,7 @@ export class Controller {
   /** A compilation from the last few, or a new one; undefined when it is no longer wanted. */
   async #compiled(choices: CompileChoices, turn: number): Promise<Compiled | undefined> {
     const kept = this.#kept.get(choicesKey(choices));
+    if (kept) this.#keep(kept);
     if (this.state.work) this.cancel();
     const before = this.#busy;
     const run = (async () => {
@@ -246,14 +264,18 @@ export class Controller {
         timings,
       };
       if (turn === this.#turn) this.#keep({ compiled, choices });
+      else void this.service.forget(key);
       return compiled;
     } finally {
       this.#set({ work: null });
     }
   }
 
+  /** The entry becomes the youngest, whether it is new or not: what is shown is never the one that is forgotten. */
   #keep(entry: Kept): void {
-    this.#kept.set(choicesKey(entry.choices), entry);
+    const key = choicesKey(entry.choices);
+    this.#kept.delete(key);
+    this.#kept.set(key, entry);
     for (const [oldest, { compiled }] of this.#kept) {
       if (this.#kept.size <= MOST_KEPT) break;
       this.#kept.delete(oldest);
@@ -262,24 +284,37 @@ export class Controller {
   }
 
   async #show(turn: number, shown: Compiled): Promise<void> {
-    const { totals } = shown.report;
-    const time = totals.predictedMs === null ? "" : ` Predicted ${msText(totals.predictedMs)}.`;
+    const { totals, jobs } = shown.report;
+    const hasTime = totals.predictedMs !== null && totals.jobs > 0;
+    const time = hasTime ? ` Predicted ${msText(totals.predictedMs!)}.` : "";
+    const { op, partition, job } = this.state.selection;
+    // Other settings make other jobs: under the same numbers there may be a job of another operator.
+    const isGone =
+      job !== undefined &&
+      jobs.find((each) => each.partition === partition && each.job === job)?.sourceOp !== op;
     this.#set({
       shown,
       graph: null,
+      graphFailure: null,
+      ...(isGone ? { selection: { op } } : {}),
       announcement:
         `${shown.name} is ready.${time} ` +
         `${totals.operatorsOnNpu} of ${plural(totals.operators, "operator")} on the NPU, ${plural(totals.jobs, "job")}.`,
     });
-    const graph = (await this.service.view("graph", { key: shown.key })) as GraphView;
-    if (turn === this.#turn) this.#set({ graph });
+    try {
+      const graph = (await this.service.view("graph", { key: shown.key })) as GraphView;
+      if (turn === this.#turn) this.#set({ graph });
+    } catch (error) {
+      // All other panels can do without.
+      if (turn === this.#turn) this.#set({ graphFailure: failureOf(error) });
+    }
   }
 
   /** A cancelled compilation leaves what was shown before, with the settings that it was compiled with. */
   #compileFailed(error: unknown): void {
     if (!isAborted(error)) return this.#fail(error);
     const { shown, settings } = this.state;
-    const announcement = "Compilation cancelled.";
+    const announcement = CANCELLED;
     if (shown === null) return this.#set({ cancelled: true, announcement });
     const kept = [...this.#kept.values()].find(({ compiled }) => compiled.key === shown.key);
     if (kept) {
@@ -293,7 +328,7 @@ export class Controller {
 
   #fail(error: unknown): void {
     const failure = failureOf(error);
-    this.#set({ failure, shown: null, graph: null, other: null, selection: {} });
+    this.#set({ failure, ...NOTHING });
   }
 
   /** The worker itself died, e.g. for lack of memory. */

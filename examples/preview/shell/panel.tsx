@@ -25,13 +25,15 @@ export function Panel(props: Props): JSX.Element {
   if (error !== undefined)
     return <FailureBox failure={failureOf(error)} title="This view cannot be shown" />;
   const { tab, controller, state } = props;
-  const { settings, graph, selection } = state;
+  const { settings, graph, graphFailure, selection } = state;
   const compiled = state.shown!;
   const { select } = controller;
   switch (tab) {
     case "summary":
       return <SummaryPanel key={compiled.key} compiled={compiled} select={select} />;
     case "graph":
+      if (graphFailure)
+        return <FailureBox failure={graphFailure} title="The graph cannot be drawn" />;
       return <GraphPanel graph={graph} selection={selection} select={select} />;
     case "operators":
       return (

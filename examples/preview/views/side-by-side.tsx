@@ -25,6 +25,8 @@ export function SideBySide({ controller, state }: Props): JSX.Element {
         An executable was opened, and it was compiled in one mode. Open the model to compare both.
       </p>
     );
+  if (otherFailure?.code === "TW_IO_ABORTED")
+    return <ComparisonCancelled controller={controller} />;
   if (otherFailure)
     return <FailureBox failure={otherFailure} title="The other mode does not compile" />;
   if (!other) return <div class="waiting compare-waiting" aria-busy="true" />;
@@ -38,6 +40,23 @@ export function SideBySide({ controller, state }: Props): JSX.Element {
       <Totals optimised={optimised} compatible={compatible} />
       <Operators optimised={optimised.report} compatible={compatible.report} />
       <Notes compatible={compatible.report} />
+    </div>
+  );
+}
+
+function ComparisonCancelled({ controller }: { controller: Controller }): JSX.Element {
+  const again = (): void => {
+    // The button goes away with what it does.
+    document.getElementById("panel")?.focus({ preventScroll: true });
+    controller.compareAgain();
+  };
+  return (
+    <div class="notice">
+      <h2>Comparison cancelled</h2>
+      <p class="muted">The other mode was not compiled.</p>
+      <button type="button" class="button" onClick={again}>
+        Compile the other mode
+      </button>
     </div>
   );
 }
