@@ -42,7 +42,8 @@ export class PreviewService extends CompilerService {
   #viewCore: Promise<Core> | undefined;
   /** Views take turns: a core has one caller at a time. */
   #turn: Promise<unknown> = Promise.resolve();
-  readonly #views = new Set<AbortController>();
+  /** Views that run or wait, and their names. */
+  readonly #views = new Map<AbortController, string>();
 
   /**
    * Keeps an executable for view functions; of more than eight the oldest is forgotten.
@@ -81,7 +82,7 @@ export class PreviewService extends CompilerService {
     const core = await this.#viewCore;
     kept.report ??= buildReport(kept.executable);
     const running = new AbortController();
-    this.#views.add(running);
+    this.#views.set(running, name);
     // Nobody waits for a listener, which may have gone with its panel.
     const report: WorkerProgress = (what, done) =>
       void (async () => onProgress?.(what, done))().catch(() => undefined);
@@ -95,9 +96,12 @@ export class PreviewService extends CompilerService {
     return result;
   }
 
-  /** Stops views that run and listen to their signal, and those that wait: they reject with TW_IO_ABORTED. */
-  cancelViews(): void {
-    for (const running of this.#views) running.abort();
+  /**
+   * Stops views that listen to their signal, also those that still wait: they reject with TW_IO_ABORTED.
+   * @param name of the view function: those that others ask for go on
+   */
+  cancelViews(name: string): void {
+    for (const [running, of] of this.#views) if (of === name) running.abort();
   }
 }
 

@@ -403,20 +403,29 @@ if (
     assert.equal(await findings(page), []);
   });
 
-  inPage("a simulation can be cancelled, and started again", async ({ page }) => {
+  inPage("a cancelled simulation waits for the reader or another input", async ({ page }) => {
     await openModel(page, "movenet_single_pose_lightning_ptq");
     await openRun(page);
     await page.evaluate(() => {
+      document.body.dataset["cancelled"] = "";
       // Before the answer can be there: as soon as the button may be pressed.
       new MutationObserver(() => {
         const cancel = document.querySelector<HTMLButtonElement>(".start .button:not(.primary)");
-        if (cancel && !cancel.disabled) cancel.click();
+        if (!cancel || cancel.disabled) return;
+        cancel.click();
+        document.body.dataset["cancelled"] += "I";
       }).observe(document.body, { subtree: true, attributes: true, childList: true });
     });
     await choosePicture(page, corpusPath("models", "squat.bmp"));
-    await page.waitForSelector(".start .primary:not(:disabled)");
+    const waits = '.run:has(.start .primary:not(:disabled)) .run-nothing[aria-busy="false"]';
+    await page.waitForSelector(waits);
+    await page.waitForTimeout(200);
+    assert.is(await page.locator("body").getAttribute("data-cancelled"), "I");
+    assert.is(await page.locator(waits).count(), 1);
     assert.is(await page.locator("#answer-title").count(), 0);
     assert.is(await page.locator(".failure").count(), 0);
+    await page.click("button:text('Test pattern')");
+    await page.waitForSelector('[data-cancelled="II"]');
   });
 
   test.run();

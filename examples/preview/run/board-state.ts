@@ -30,12 +30,11 @@ export interface BoardState {
   failure: BoardProblem | null;
 }
 
-/** What went wrong, and while what. */
-export interface BoardProblem {
-  about: "connection" | "run";
+/** What went wrong, and while what: a connection, or running the compilation of a key. */
+export type BoardProblem = ({ about: "connection" } | { about: "run"; key: string }) & {
   title: string;
   failure: Failure;
-}
+};
 
 export const boardStore = new Store<BoardState>({
   url: "ws://127.0.0.1:9370",
@@ -50,10 +49,8 @@ export const boardStore = new Store<BoardState>({
 let board: BoardTransport | null = null;
 let attempt: AbortController | null = null;
 
-function failed(error: unknown, about: BoardProblem["about"], title: string): void {
-  const failure = { about, title, failure: failureOf(error) };
+const failed = (failure: BoardProblem): void =>
   boardStore.set({ failure, running: false, upload: null });
-}
 
 /**
  * Connects; nothing goes over the network before.
@@ -71,7 +68,9 @@ export async function connect(url: string, token: string, plaintext: boolean): P
       ...(token === "" ? {} : { token }),
       allowPlaintextToken: plaintext,
       signal: own.signal,
-      onUploadProgress: (sent, total) => boardStore.set({ upload: { sent, total } }),
+      onUploadProgress: (sent, total) => {
+        if (attempt === own) boardStore.set({ upload: { sent, total } });
+      },
     });
     if (attempt !== own) return void opened.close();
     board = opened;
@@ -80,7 +79,9 @@ export async function connect(url: string, token: string, plaintext: boolean): P
   } catch (error) {
     if (attempt !== own) return;
     boardStore.set({ status: "closed" });
-    if (!own.signal.aborted) failed(error, "connection", "No connection to the board");
+    if (own.signal.aborted) return;
+    const title = "No connection to the board";
+    failed({ about: "connection", title, failure: failureOf(error) });
   }
 }
 
@@ -89,13 +90,8 @@ function lost(which: BoardTransport, message: string): void {
   if (board !== which) return;
   board = null;
   const failure = failureOf(new TransportError("TW_IO_LOST", message));
-  boardStore.set({
-    status: "lost",
-    capabilities: null,
-    running: false,
-    upload: null,
-    failure: { about: "connection", title: "Connection lost", failure },
-  });
+  boardStore.set({ status: "lost", capabilities: null });
+  failed({ about: "connection", title: "Connection lost", failure });
 }
 
 /** Gives up connecting, or ends the connection. */
@@ -120,19 +116,35 @@ export async function runBoard(props: PanelProps, profile: boolean): Promise<voi
     const { differencesOf, runOnBoard } = await import("./board-client.ts");
     const run = await runOnBoard(using, twx, inputs, profile);
     const simulated = await simulatedOutputs(props);
+    const { labels } = runStore.value;
     const answer = await describeAnswer(props, run.outputs);
+    // Another connection may have been made meanwhile.
+    if (board !== using) return;
     const differences = differencesOf(twx, run.outputs, simulated);
     const outcome = { ...run, key, inputs: chosen, answer, differences };
     if (run.jobs) keepProfile(key, { jobs: run.jobs, evidence: run.evidence });
     boardStore.set({ outcome, running: false, upload: null });
+    if (runStore.value.labels !== labels) await relabelBoard(props);
   } catch (error) {
     // What ended with the connection was said when that was lost.
-    if (boardStore.value.status === "open") failed(error, "run", "The board did not run it");
+    if (board !== using) return;
+    failed({ about: "run", key, title: "The board did not run it", failure: failureOf(error) });
   }
+}
+
+/** New labels for the board's answer. */
+export async function relabelBoard(props: PanelProps): Promise<void> {
+  const { outcome } = boardStore.value;
+  if (outcome?.key !== props.compiled.key) return;
+  const answer = await describeAnswer(props, outcome.outputs);
+  const now = boardStore.value.outcome;
+  if (now?.outputs === outcome.outputs) boardStore.set({ outcome: { ...now, answer } });
 }
 
 /** Outputs of the simulator for the same inputs. */
 async function simulatedOutputs(props: PanelProps): Promise<Uint8Array[]> {
+  // What runs already may give them; a second run would be refused.
+  while (runStore.value.running !== null) await runStore.changed();
   if (!isCurrent(props.compiled)) await simulate(props, false);
   const { outcome, failure } = runStore.value;
   if (outcome === null || !isCurrent(props.compiled))

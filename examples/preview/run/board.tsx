@@ -16,14 +16,18 @@ import {
   type BoardProblem,
 } from "./board-state.ts";
 import { Inputs } from "./inputs.tsx";
-import { inputBytes, runStore } from "./run-state.ts";
+import { failureAt, inputBytes, runStore } from "./run-state.ts";
 import { useStore } from "./store.ts";
 import { JobTimes, Predicted, wallText, worthOf } from "./times.tsx";
 
 export function BoardPanel(props: PanelProps): JSX.Element {
   const { failure, outcome, status } = useStore(boardStore);
-  const { inputs } = useStore(runStore);
-  const isCurrent = outcome?.key === props.compiled.key && outcome.inputs === inputs;
+  const run = useStore(runStore);
+  const { key } = props.compiled;
+  const isCurrent = outcome?.key === key && outcome.inputs === run.inputs;
+  const ofRun = failure?.about === "run" && failure.key === key ? failure : null;
+  const wrong = failureAt(run, props.compiled);
+  const ofInput = wrong?.about === "input" ? wrong : null;
   return (
     <div class="run">
       <div class="run-side">
@@ -34,11 +38,12 @@ export function BoardPanel(props: PanelProps): JSX.Element {
         <Start {...props} />
       </div>
       <div class="run-main">
-        {failure?.about === "run" && <Problem problem={failure} />}
+        {ofInput && <FailureBox failure={ofInput} title="This cannot be run" />}
+        {ofRun && <Problem problem={ofRun} />}
         {outcome && isCurrent ? (
           <Outcome {...props} outcome={outcome} />
         ) : (
-          failure?.about !== "run" && <Explanation status={status} />
+          !ofRun && !ofInput && <Explanation status={status} />
         )}
       </div>
     </div>

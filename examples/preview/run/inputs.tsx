@@ -5,6 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { PanelProps } from "../panel-types.ts";
 import { bytesText, sizesText } from "../shell/format.ts";
 import { useDocumentEvent } from "../shell/hooks.ts";
+import { relabelBoard } from "./board-state.ts";
 import { Camera } from "./camera.tsx";
 import { inputPixels, Pixels } from "./canvas.tsx";
 import type { InputView } from "./run-data.ts";
@@ -12,6 +13,7 @@ import {
   chooseInput,
   chooseLabels,
   choosePattern,
+  failInput,
   openModel,
   readLabels,
   relabel,
@@ -45,14 +47,15 @@ interface InputProps extends PanelProps {
   index: number;
 }
 
+type Take = (source: Blob | ImageBitmap | Promise<Blob>, name: string) => void;
+
 function Input(props: InputProps): JSX.Element {
   const { input, index } = props;
   const { inputs } = useStore(runStore);
   const [over, setOver] = useState(false);
   const [camera, setCamera] = useState(false);
   const chosen = inputs[index] ?? null;
-  const take = (source: Blob | ImageBitmap, name: string): void =>
-    void chooseInput(props, index, source, name);
+  const take: Take = (source, name) => void chooseInput(props, index, source, name);
   usePastedPicture(input.takesPicture && isFirstPicture(index), take);
   const onDrop = (event: DragEvent): void => {
     setOver(false);
@@ -90,7 +93,7 @@ function Input(props: InputProps): JSX.Element {
 const isFirstPicture = (index: number): boolean =>
   runStore.value.info?.inputs.findIndex(({ takesPicture }) => takesPicture) === index;
 
-function usePastedPicture(active: boolean, take: (file: File, name: string) => void): void {
+function usePastedPicture(active: boolean, take: Take): void {
   useDocumentEvent("paste", (event) => {
     const file = event.clipboardData?.files[0];
     if (!active || !file?.type.startsWith("image/") || event.defaultPrevented) return;
@@ -105,10 +108,7 @@ function Sources({
   take,
   openCamera,
   ...props
-}: InputProps & {
-  take(source: Blob, name: string): void;
-  openCamera(): void;
-}): JSX.Element {
+}: InputProps & { take: Take; openCamera(): void }): JSX.Element {
   return (
     <>
       <div class="row">
@@ -137,9 +137,7 @@ function Sources({
 }
 
 /** Pictures of the sample, for the sample. */
-function Samples({
-  take,
-}: PanelProps & { take(source: Blob, name: string): void }): JSX.Element | null {
+function Samples({ take }: PanelProps & { take: Take }): JSX.Element | null {
   const { info, labels } = useStore(runStore);
   const [fits, setFits] = useState(false);
   useEffect(() => {
@@ -148,9 +146,9 @@ function Samples({
     isSample(info).then(setFits, () => setFits(false));
   }, [info]);
   if (!fits) return null;
-  const choose = async (name: string): Promise<void> => {
+  const load = async (name: string): Promise<Blob> => {
     if (labels === null) chooseLabels(await sampleLabels());
-    take(await samplePicture(name), name);
+    return samplePicture(name);
   };
   return (
     <div class="row samples" role="group" aria-label="Pictures of the sample">
@@ -160,7 +158,7 @@ function Samples({
           class="sample"
           key={name}
           aria-label={name}
-          onClick={() => void choose(name)}
+          onClick={() => take(load(name), name)}
         >
           <img src={url} alt="" width="44" height="44" />
         </button>
@@ -224,8 +222,13 @@ function Chosen({ input, chosen }: { input: InputView; chosen: ChosenInput | nul
 }
 
 async function takeLabels(props: PanelProps, file: File): Promise<void> {
-  chooseLabels(await readLabels(file));
-  await relabel(props);
+  const { model } = runStore.value;
+  try {
+    chooseLabels(await readLabels(file));
+    await Promise.all([relabel(props), relabelBoard(props)]);
+  } catch (error) {
+    failInput(model, props.compiled.key, error);
+  }
 }
 
 function LabelsRow(props: PanelProps): JSX.Element {

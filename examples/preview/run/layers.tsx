@@ -20,11 +20,11 @@ import { FailureBox } from "../shell/status.tsx";
 import { DataTable, PlaceTag, type Column } from "../views/table.tsx";
 import { Histogram, Spark } from "./histogram.tsx";
 import { Inputs } from "./inputs.tsx";
-import { inputBytes, runStore } from "./run-state.ts";
+import { failureAt, inputBytes, runStore } from "./run-state.ts";
 import { Store, useStore } from "./store.ts";
 
 interface LayersState {
-  /** The compilation and the inputs that the report is of. */
+  /** The compilation and the inputs that the report or the failure is of. */
   key: string;
   inputs: readonly unknown[];
   report: AccuracyReport | null;
@@ -55,16 +55,20 @@ async function compare({ compiled, service }: PanelProps, float: boolean): Promi
     const report = (await service.view("layers", args, progress)) as AccuracyReport;
     layersStore.set({ key, inputs: chosen, report, running: null });
   } catch (error) {
-    const aborted = (error as { code?: string }).code === "TW_IO_ABORTED";
-    layersStore.set({ running: null, failure: aborted ? null : failureOf(error) });
+    layersStore.set({ running: null });
+    if ((error as { code?: string }).code !== "TW_IO_ABORTED")
+      layersStore.set({ key, inputs: chosen, report: null, failure: failureOf(error) });
   }
 }
 
 export function LayersPanel(props: PanelProps): JSX.Element {
   const { compiled } = props;
   const state = useStore(layersStore);
-  const { inputs } = useStore(runStore);
-  const isCurrent = state.key === compiled.key && state.inputs === inputs;
+  const run = useStore(runStore);
+  const isCurrent = state.key === compiled.key && state.inputs === run.inputs;
+  const failure = isCurrent ? state.failure : null;
+  const wrong = failureAt(run, compiled);
+  const ofInput = wrong?.about === "input" ? wrong : null;
   if (compiled.kind === "twx")
     return (
       <div class="card">
@@ -82,11 +86,12 @@ export function LayersPanel(props: PanelProps): JSX.Element {
         <Start {...props} />
       </div>
       <div class="run-main">
-        {state.failure && <FailureBox failure={state.failure} title="This cannot be compared" />}
+        {ofInput && <FailureBox failure={ofInput} title="This cannot be run" />}
+        {failure && <FailureBox failure={failure} title="This cannot be compared" />}
         {state.report && isCurrent ? (
           <Report {...props} report={state.report} />
         ) : (
-          state.failure === null && <Explanation running={state.running !== null} />
+          !failure && !ofInput && <Explanation running={state.running !== null} />
         )}
       </div>
     </div>
@@ -122,7 +127,7 @@ function Start(props: PanelProps): JSX.Element {
           type="button"
           class="button"
           disabled={running === null}
-          onClick={() => void props.service.cancelViews()}
+          onClick={() => void props.service.cancelViews("layers")}
         >
           Cancel
         </button>
@@ -288,7 +293,9 @@ function Report({
           onSelect={({ layer }) => select({ op: layer.op })}
         />
       </div>
-      <Layer row={selected ?? worstOf(rows)} isChosen={selected !== undefined} />
+      {rows.length > 0 && (
+        <Layer row={selected ?? worstOf(rows)} isChosen={selected !== undefined} />
+      )}
     </>
   );
 }

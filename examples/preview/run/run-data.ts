@@ -82,16 +82,16 @@ export interface ProfileArguments {
 
 /**
  * Runs every job as a submit of its own in the simulator.
- * @throws SimFault, TransportError TW_IO_INPUT
+ * @throws SimFault, TransportError TW_IO_INPUT, TW_IO_ABORTED
  */
 export async function viewProfile(
-  { executable }: Held,
+  { executable, signal }: Held,
   { inputs }: ProfileArguments,
 ): Promise<JobProfile[]> {
   const transport = createSimTransport(targetChip(executable.chip.name));
   try {
     const session = await createSession(executable, transport);
-    const { jobs } = await session.run(inputs, { profile: true });
+    const { jobs } = await session.run(inputs, { profile: true, signal });
     return jobs ?? [];
   } finally {
     await transport.close();

@@ -7,22 +7,30 @@ import { Check, WorkBar } from "../shell/controls.tsx";
 import { FailureBox } from "../shell/status.tsx";
 import { Answer } from "./answer.tsx";
 import { Inputs } from "./inputs.tsx";
-import { cancelSimulation, inputBytes, runStore, simulate, type Outcome } from "./run-state.ts";
+import {
+  cancelSimulation,
+  failureAt,
+  inputBytes,
+  runStore,
+  simulate,
+  type Outcome,
+} from "./run-state.ts";
 import { useStore } from "./store.ts";
 import { Tensors } from "./tensors.tsx";
 import { JobTimes, Predicted, wallText } from "./times.tsx";
 
 export function RunPanel(props: PanelProps): JSX.Element {
   const state = useStore(runStore);
-  const { outcome, failure, info, inputs } = state;
+  const { outcome, info, inputs, running } = state;
+  const failure = failureAt(state, props.compiled);
   const [profile, setProfile] = useState(false);
   const isCurrent = outcome?.key === props.compiled.key;
-  const ready = inputBytes(state) !== null;
+  const startsByItself = inputBytes(state) !== null && state.stopped !== props.compiled.key;
   // A picture that was just chosen, or the same one after another compilation, runs by itself.
   useEffect(() => {
-    if (ready && !isCurrent && state.running === null && failure === null)
+    if (startsByItself && !isCurrent && running === null && failure === null)
       void simulate(props, profile);
-  }, [inputs, props.compiled.key, ready, state.running === null]);
+  }, [inputs, props.compiled.key, startsByItself, running === null]);
   const shown = info?.inputs.findIndex(({ takesPicture }) => takesPicture) ?? 0;
   return (
     <div class="run">
@@ -49,7 +57,7 @@ export function RunPanel(props: PanelProps): JSX.Element {
             <Tensors infos={info.outputs} outputs={outcome.outputs} />
           </>
         ) : (
-          failure === null && <Nothing running={state.running !== null || ready} />
+          failure === null && <Nothing running={running !== null || startsByItself} />
         )}
       </div>
     </div>

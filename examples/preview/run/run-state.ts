@@ -24,12 +24,16 @@ export interface Labels {
 export interface Outcome extends Pick<SubmitResult, "outputs" | "evidence" | "timings"> {
   /** The compilation that ran. */
   key: string;
-  /** The inputs that it ran on. */
-  inputs: readonly Uint8Array[];
   answer: AnswerView;
   /** From the request to the answer, on this machine. */
   wallMs: number;
   jobs: JobProfile[] | null;
+}
+
+/** What went wrong with the inputs of a compilation, or with its run. */
+export interface RunFailure extends Failure {
+  key: string;
+  about: "input" | "run";
 }
 
 export interface RunState {
@@ -40,8 +44,11 @@ export interface RunState {
   labels: Labels | null;
   /** Share of the simulation that is done, 0..1; null while nothing runs. */
   running: { done: number; cancelling: boolean } | null;
+  /** The compilation whose run the reader stopped: it does not start again by itself. */
+  stopped: string | null;
+  /** Of the inputs above. */
   outcome: Outcome | null;
-  failure: Failure | null;
+  failure: RunFailure | null;
 }
 
 const NOTHING: RunState = {
@@ -50,6 +57,7 @@ const NOTHING: RunState = {
   inputs: [],
   labels: null,
   running: null,
+  stopped: null,
   outcome: null,
   failure: null,
 };
@@ -59,8 +67,16 @@ export const runStore = new Store<RunState>(NOTHING);
 /** Classes that are listed. */
 const TOP = 5;
 
-/** Another model, not the same in another mode or for another chip. */
-const modelOf = ({ name, report }: Compiled): string => `${name} ${report.model.sha256}`;
+/**
+ * Another model, not the same in another mode or for another chip. Where browsers compute no digest (pages without encryption) the number
+ * of the opened file, which keys begin with, stands for it.
+ */
+const modelOf = ({ name, report, key }: Compiled): string =>
+  `${name} ${report.model.sha256 || key.split(" ")[0]}`;
+
+/** What went wrong with this compilation; what was said of another one does not concern it. */
+export const failureAt = ({ failure }: RunState, { key }: Compiled): RunFailure | null =>
+  failure?.key === key ? failure : null;
 
 /** Bytes of all inputs in the model's order; null while one is missing. */
 export function inputBytes({ inputs, info }: RunState): Uint8Array[] | null {
@@ -79,33 +95,50 @@ export async function openModel({ compiled, service }: PanelProps): Promise<void
     if (runStore.value.model !== model || runStore.value.info !== null) return;
     runStore.set({ info, inputs: info.inputs.map(() => null) });
   } catch (error) {
-    fail(model, error);
+    failInput(model, compiled.key, error);
   }
 }
 
-function fail(model: string, error: unknown): void {
-  if (runStore.value.model === model) runStore.set({ failure: failureOf(error), running: null });
+/** Says what is wrong with an input or labels; a run that is under way goes on. */
+export function failInput(model: string, key: string, error: unknown): void {
+  if (runStore.value.model !== model) return;
+  runStore.set({ failure: { ...failureOf(error), key, about: "input" } });
 }
 
-/** Takes a file or a frame of the camera for an input: as a picture where the input takes one, otherwise byte by byte. */
+/** Choices of each input so far: a slow picture must not replace what was chosen after it. */
+const choices = new Map<number, number>();
+
+/** @returns whether nothing else was chosen for the input since */
+function startChoice(input: number): () => boolean {
+  const own = (choices.get(input) ?? 0) + 1;
+  choices.set(input, own);
+  return () => choices.get(input) === own;
+}
+
+/**
+ * Takes a file or a frame of the camera for an input: as a picture where the input takes one, otherwise byte by byte.
+ * @param source a promise where it has to be loaded first
+ */
 export async function chooseInput(
   { compiled, service }: PanelProps,
   input: number,
-  source: Blob | ImageBitmap,
+  source: Blob | ImageBitmap | Promise<Blob>,
   name: string,
 ): Promise<void> {
   const { model, info } = runStore.value;
   if (info === null) return;
+  const isLast = startChoice(input);
   runStore.set({ failure: null });
   try {
+    const given = await source;
     const isRaw =
-      source instanceof Blob && (!info.inputs[input]!.takesPicture || /\.(bin|raw)$/i.test(name));
+      given instanceof Blob && (!info.inputs[input]!.takesPicture || /\.(bin|raw)$/i.test(name));
     const chosen = isRaw
-      ? await rawInput(source, name, info.inputs[input]!)
-      : await pictureInput(service, compiled.key, input, source, name);
-    setInput(model, input, chosen);
+      ? await rawInput(given, name, info.inputs[input]!)
+      : await pictureInput(service, compiled.key, input, given, name);
+    if (isLast()) setInput(model, input, chosen);
   } catch (error) {
-    fail(model, error);
+    if (isLast()) failInput(model, compiled.key, error);
   }
 }
 
@@ -115,6 +148,8 @@ function setInput(model: string, input: number, chosen: ChosenInput): void {
   runStore.set({
     inputs: value.inputs.map((before, i) => (i === input ? chosen : before)),
     outcome: null,
+    stopped: null,
+    failure: null,
   });
 }
 
@@ -126,7 +161,10 @@ async function pictureInput(
   name: string,
 ): Promise<ChosenInput> {
   const view = { key, input, source };
-  const { bytes, shown } = (await service.view("run-picture", view)) as PictureView;
+  const answer = service.view("run-picture", view);
+  // The worker has a frame of its own by now; this one would keep its memory until it is collected.
+  if (!(source instanceof Blob)) source.close();
+  const { bytes, shown } = (await answer) as PictureView;
   return { name, bytes, shown };
 }
 
@@ -160,6 +198,7 @@ export function choosePattern(input: number): void {
       const slope = [x / width, y / height, 1 - (x / width + y / height) / 2][c % 3]!;
       bytes[i] = Math.round(slope * 255) ^ (type === "int8" ? 0x80 : 0);
     }
+  startChoice(input);
   setInput(model, input, { name: "test pattern", bytes, shown: null });
 }
 
@@ -174,32 +213,64 @@ export async function readLabels(file: File): Promise<Labels> {
   return { name: file.name, lines };
 }
 
+const isAborted = (error: unknown): boolean =>
+  (error as { code?: string }).code === "TW_IO_ABORTED";
+
+/** Rises with every run: of runs of the same model only the last one may say something. */
+let runs = 0;
+
 /** Runs the chosen inputs in the simulator. */
 export async function simulate({ compiled, service }: PanelProps, profile: boolean): Promise<void> {
-  const { model, labels } = runStore.value;
-  const inputs = inputBytes(runStore.value);
-  if (inputs === null || runStore.value.running !== null) return;
-  runStore.set({ running: { done: 0, cancelling: false }, failure: null });
+  const before = runStore.value;
+  const { model, inputs: chosen } = before;
+  const inputs = inputBytes(before);
+  if (inputs === null || before.running !== null) return;
+  runStore.set({ running: { done: 0, cancelling: false }, stopped: null, failure: null });
   const { key, twx } = compiled;
+  const own = ++runs;
+  const isCurrent = (): boolean => own === runs && runStore.value.model === model;
   const progress = proxy((_stage: string, done: number): void => {
     const { running } = runStore.value;
-    if (running !== null && runStore.value.model === model)
-      runStore.set({ running: { ...running, done } });
+    if (running !== null && isCurrent()) runStore.set({ running: { ...running, done } });
   });
   try {
     const start = performance.now();
     const result = await service.simulate(twx, inputs, progress);
     const wallMs = performance.now() - start;
     const { outputs, evidence, timings } = result;
+    const isWanted = profile && isCurrent() && !runStore.value.running?.cancelling;
+    const jobs = isWanted ? await jobTimes(service, key, inputs) : null;
+    const { labels } = runStore.value;
     const answer = await answerOf(service, key, outputs, labels);
-    const view = { key, inputs };
-    const jobs = profile ? ((await service.view("run-profile", view)) as JobProfile[]) : null;
-    if (runStore.value.model !== model) return;
-    const outcome = { key, inputs, outputs, evidence, timings, answer, wallMs, jobs };
+    if (!isCurrent()) return;
+    // Other inputs were chosen meanwhile: this is not their answer.
+    if (runStore.value.inputs !== chosen) return runStore.set({ running: null });
+    const outcome = { key, outputs, evidence, timings, answer, wallMs, jobs };
     runStore.set({ outcome, running: null });
+    if (runStore.value.labels !== labels) await relabel({ compiled, service });
   } catch (error) {
-    if ((error as { code?: string }).code === "TW_IO_ABORTED") runStore.set({ running: null });
-    else fail(model, error);
+    if (!isCurrent()) return;
+    const { running, inputs: now } = runStore.value;
+    const end: Partial<RunState> = { running: null };
+    if (now === chosen && !isAborted(error))
+      end.failure = { ...failureOf(error), key, about: "run" };
+    if (now === chosen && isAborted(error) && running?.cancelling) end.stopped = key;
+    runStore.set(end);
+  }
+}
+
+/** Times of a second run; null when the reader did not wait for it. */
+async function jobTimes(
+  service: Remote<PreviewService>,
+  key: string,
+  inputs: Uint8Array[],
+): Promise<JobProfile[] | null> {
+  const view = { key, inputs };
+  try {
+    return (await service.view("run-profile", view)) as JobProfile[];
+  } catch (error) {
+    if (isAborted(error)) return null;
+    throw error;
   }
 }
 
@@ -215,26 +286,24 @@ async function answerOf(
 
 /** What outputs of any transport say, in the words of the chosen labels. */
 export const describeAnswer = (
-  { compiled, service }: PanelProps,
+  { compiled, service }: Pick<PanelProps, "compiled" | "service">,
   outputs: Uint8Array[],
 ): Promise<AnswerView> => answerOf(service, compiled.key, outputs, runStore.value.labels);
 
 /** New labels for an answer that is there. */
-export async function relabel(props: PanelProps): Promise<void> {
-  const { outcome, model } = runStore.value;
+export async function relabel(props: Pick<PanelProps, "compiled" | "service">): Promise<void> {
+  const { outcome } = runStore.value;
   if (outcome === null) return;
-  try {
-    const answer = await describeAnswer(props, outcome.outputs);
-    if (runStore.value.outcome === outcome) runStore.set({ outcome: { ...outcome, answer } });
-  } catch (error) {
-    fail(model, error);
-  }
+  const answer = await describeAnswer(props, outcome.outputs);
+  const now = runStore.value.outcome;
+  if (now?.outputs === outcome.outputs) runStore.set({ outcome: { ...now, answer } });
 }
 
-/** Asks the simulation to stop at its next step. */
+/** Asks the simulation, or the run for the times of its jobs, to stop at its next step. */
 export function cancelSimulation({ service }: PanelProps): void {
   const { running } = runStore.value;
   if (running === null) return;
   runStore.set({ running: { ...running, cancelling: true } });
   void service.cancel();
+  void service.cancelViews("run-profile");
 }

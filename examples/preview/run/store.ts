@@ -21,16 +21,26 @@ export class Store<T> {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
+
+  /** Resolves at the next change. */
+  changed(): Promise<void> {
+    return new Promise((resolve) => {
+      const leave = this.subscribe(() => {
+        leave();
+        resolve();
+      });
+    });
+  }
 }
 
 /** The value of a store; draws again when it changes. */
 export function useStore<T>(store: Store<T>): T {
-  const [value, setValue] = useState(store.value);
+  const [, setValue] = useState(store.value);
   useEffect(() => {
     const update = (): void => setValue(store.value);
     update();
     return store.subscribe(update);
   }, [store]);
-  // A store that was exchanged must not show the other one's value for a moment.
-  return store.value === value ? value : store.value;
+  // Not the state: a store that was exchanged must not show the other one's value for a moment.
+  return store.value;
 }
