@@ -48,11 +48,15 @@ export async function viewPicture(
   { executable }: Held,
   { input, source }: PictureArguments,
 ): Promise<PictureView> {
-  const info = inputInfos(executable.graph)[input];
-  if (info === undefined) throw new RangeError(`there is no input ${input}`);
-  checkTakesPicture(info, input);
-  const picture = source instanceof Blob ? await decodeFile(source) : pixelsOf(source);
-  return { bytes: pictureInput(picture, info, input), shown: shownOf(picture) };
+  try {
+    const info = inputInfos(executable.graph)[input];
+    if (info === undefined) throw new RangeError(`there is no input ${input}`);
+    checkTakesPicture(info, input);
+    const picture = source instanceof Blob ? await decodeFile(source) : pixelsOf(source);
+    return { bytes: pictureInput(picture, info, input), shown: shownOf(picture) };
+  } finally {
+    if (!(source instanceof Blob)) source.close();
+  }
 }
 
 /** BMP is decoded as on the command line; the browser's own decoder takes liberties with palettes and alpha. */
