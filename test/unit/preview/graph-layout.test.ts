@@ -132,21 +132,18 @@ test("graphs like those of models are laid out by dagre", () => {
     assert.equal(arranged(nodes, edges), layered(nodes, edges));
 });
 
-test("where dagre runs out of stack, there are rows", () => {
-  // Few rows, but its spanning tree is one long path.
-  const { nodes, edges } = shape(
-    2900,
-    numbers(1450).flatMap((i): Pairs =>
-      i === 0
-        ? [[0, 1450]]
-        : [
-            [i, 1449 + i],
-            [i, 1450 + i],
-          ],
-    ),
-  );
-  assert.throws(() => layered(nodes, edges), RangeError);
-  assert.is(new Set(arranged(nodes, edges).nodes.map(({ y }) => y)).size, 2);
+test("where dagre fails, there are rows", () => {
+  const { nodes, edges } = residual(40);
+  // Below both limits it depends on the engine whether the stack is enough; here it fails at the first box.
+  let failures = 1;
+  Object.defineProperty(nodes[0]!, "width", {
+    get: () => {
+      if (failures-- > 0) throw new RangeError("Maximum call stack size exceeded");
+      return NODE.width;
+    },
+  });
+  const ys = arranged(nodes, edges).nodes.map(({ y }) => y);
+  assert.is(new Set(ys).size, nodes.length);
 });
 
 test.run();
