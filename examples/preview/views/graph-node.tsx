@@ -5,6 +5,7 @@ import { memo } from "preact/compat";
 import type { Selection } from "../panel-types.ts";
 import { endOf, percentText, sizesText } from "../shell/format.ts";
 import type { NodeView } from "./graph-data.ts";
+import { nodeLabel, shapeText, titleText } from "./graph-text.ts";
 
 interface Props {
   node: NodeView;
@@ -18,9 +19,6 @@ interface Props {
 }
 
 const CUT = 9;
-
-/** Letters that fit a box. */
-const LONGEST = 20;
 
 export const GraphNode = memo(function GraphNode(props: Props): JSX.Element {
   const { node, most, selected, reachable, setFocused, select } = props;
@@ -72,7 +70,7 @@ function Operator({ node, most }: { node: NodeView; most: number }): JSX.Element
         </>
       )}
       <text x={12} y={21} class="node-name">
-        {`${endOf(title, LONGEST)} `}
+        {`${titleText(title, op!)} `}
       </text>
       <text x={width - 12} y={21} class="node-note" text-anchor="end">
         {`#${op} `}
@@ -81,7 +79,7 @@ function Operator({ node, most }: { node: NodeView; most: number }): JSX.Element
         {`${kind.toUpperCase()} `}
       </text>
       <text x={42} y={38} class="node-note">
-        {`${endOf(sizesText(shape), LONGEST - 1)} `}
+        {`${shapeText(shape, share)} `}
       </text>
       {share !== null && share > 0 && (
         <>
@@ -105,12 +103,3 @@ function Operator({ node, most }: { node: NodeView; most: number }): JSX.Element
 
 const octagon = (width: number, height: number): string =>
   `M${CUT} 0H${width - CUT}L${width} ${CUT}V${height - CUT}L${width - CUT} ${height}H${CUT}L0 ${height - CUT}V${CUT}Z`;
-
-/** What a screen reader says about a node: what is written on it, and what that does not say. */
-function nodeLabel({ kind, op, title, shape, share }: NodeView): string {
-  if (op === null) return `${kind} ${sizesText(shape)}, ${title}`;
-  const written = endOf(title, LONGEST);
-  const place = `${written} #${op} ${kind.toUpperCase()} ${endOf(sizesText(shape), LONGEST - 1)}`;
-  const time = share === null || share === 0 ? "" : ` ${percentText(share)} of the predicted time`;
-  return `${place}${time}${written === title ? "" : `, ${title}`}`;
-}

@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 import { useMemo, useState } from "preact/hooks";
 import type { CompileReport, JobReport } from "../../../core-as/index.ts";
 import type { Selection } from "../panel-types.ts";
-import { bytesText, grouped, msText, percentText } from "../shell/format.ts";
+import { bytesText, grouped, msText, percentText, plural } from "../shell/format.ts";
 import type { TableProps } from "./operators.tsx";
 import { DataTable, TextFilter, ShareBar, type Column } from "./table.tsx";
 
@@ -202,7 +202,7 @@ export function JobsPanel(props: TableProps): JSX.Element {
           </select>
         </label>
         <p class="filter-count" role="status">
-          {rows.length} of {report.jobs.length} jobs
+          {grouped(rows.length)} of {plural(report.jobs.length, "job")}
         </p>
       </div>
       <DataTable

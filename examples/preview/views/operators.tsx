@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 import { useMemo, useState } from "preact/hooks";
 import type { CompileReport, OperatorReport } from "../../../core-as/index.ts";
 import type { Selection } from "../panel-types.ts";
-import { amountText, endOf, grouped, msText, percentText } from "../shell/format.ts";
+import { amountText, endOf, grouped, msText, percentText, plural } from "../shell/format.ts";
 import { DataTable, TextFilter, PlaceTag, ShareBar, type Column } from "./table.tsx";
 
 export interface TableProps {
@@ -117,7 +117,7 @@ export function OperatorsPanel(props: TableProps): JSX.Element {
           </select>
         </label>
         <p class="filter-count" role="status">
-          {rows.length} of {report.operators.length} operators
+          {grouped(rows.length)} of {plural(report.operators.length, "operator")}
         </p>
       </div>
       <DataTable

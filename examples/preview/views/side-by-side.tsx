@@ -3,12 +3,11 @@
 import type { JSX } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 import type { CompileReport } from "../../../core-as/index.ts";
-import type { Compiled } from "../panel-types.ts";
 import type { Controller, State } from "../shell/controller.ts";
-import { bytesText, changeText, grouped, msText, percentText } from "../shell/format.ts";
+import { changeText, msText } from "../shell/format.ts";
 import { PlainTable } from "../shell/plain-table.tsx";
 import { FailureBox } from "../shell/status.tsx";
-import { compressionOf } from "./compression.ts";
+import { compareTotals, placedAlike, verdict } from "./compare-data.ts";
 import { PlaceTag } from "./table.tsx";
 
 interface Props {
@@ -30,16 +29,19 @@ export function SideBySide({ controller, state }: Props): JSX.Element {
   if (otherFailure)
     return <FailureBox failure={otherFailure} title="The other mode does not compile" />;
   if (!other) return <div class="waiting compare-waiting" aria-busy="true" />;
-  const [optimised, compatible] = shown!.mode === "optimised" ? [shown!, other] : [other, shown!];
+  const [optimised, compatible] =
+    shown!.mode === "optimised" ? [shown!.report, other.report] : [other.report, shown!.report];
   return (
     <div class="compare">
       <p class="muted">
         Compatible mode reproduces the reference driver; optimised mode is correct first, then fast.
         Both are priced with the same figures, {state.settings.chip}.
+        {!placedAlike(optimised, compatible) &&
+          " They leave different operators to the CPU, and sums over NPU jobs do not say which mode is better."}
       </p>
       <Totals optimised={optimised} compatible={compatible} />
-      <Operators optimised={optimised.report} compatible={compatible.report} />
-      <Notes compatible={compatible.report} />
+      <Operators optimised={optimised} compatible={compatible} />
+      <Notes compatible={compatible} />
     </div>
   );
 }
@@ -61,72 +63,28 @@ function ComparisonCancelled({ controller }: { controller: Controller }): JSX.El
   );
 }
 
-interface Row {
-  name: string;
-  of(report: CompileReport): number | null;
-  text(value: number): string;
-  /** Which direction is good; 0 = neither. */
-  better: -1 | 0 | 1;
-}
-
-const ROWS: readonly Row[] = [
-  { name: "Predicted time", of: (r) => r.totals.predictedMs, text: msText, better: -1 },
-  { name: "Operators on the NPU", of: (r) => r.totals.operatorsOnNpu, text: grouped, better: 1 },
-  { name: "Arithmetic on the NPU", of: (r) => r.totals.npuMacShare, text: percentText, better: 1 },
-  { name: "Submits", of: (r) => r.totals.partitions, text: grouped, better: -1 },
-  { name: "Jobs", of: (r) => r.totals.jobs, text: grouped, better: 0 },
-  { name: "Cycles", of: (r) => r.totals.cycles, text: grouped, better: -1 },
-  { name: "DRAM traffic", of: (r) => r.totals.dramBytes, text: bytesText, better: -1 },
-  {
-    name: "Tensors at their peak",
-    of: (r) => r.totals.peakTensorBytes,
-    text: bytesText,
-    better: -1,
-  },
-  { name: "Coefficients", of: (r) => r.totals.coefficientBytes, text: bytesText, better: -1 },
-  {
-    name: "Bits a weight",
-    of: (r) => compressionOf(r.jobs)?.bitsPerWeight ?? null,
-    text: (value) => value.toFixed(2),
-    better: 0,
-  },
-  { name: "Multipliers at work", of: (r) => r.totals.utilisation, text: percentText, better: 1 },
-];
-
 function Totals({
   optimised,
   compatible,
 }: {
-  optimised: Compiled;
-  compatible: Compiled;
+  optimised: CompileReport;
+  compatible: CompileReport;
 }): JSX.Element {
   return (
     <PlainTable
       caption="Totals of both modes"
       head={["Figure", ">Optimised", ">Compatible", ">Change"]}
     >
-      {ROWS.map(({ name, of, text, better }) => {
-        const [now, before] = [of(optimised.report), of(compatible.report)];
-        const known = now !== null && before !== null;
-        return (
-          <tr key={name}>
-            <th scope="row">{name}</th>
-            <td class="number strong">{now === null ? "–" : text(now)}</td>
-            <td class="number">{before === null ? "–" : text(before)}</td>
-            <td class={`number ${known ? verdict(now, before, better) : ""}`}>
-              {known ? changeText(now, before) : "–"}
-            </td>
-          </tr>
-        );
-      })}
+      {compareTotals(optimised, compatible).map((row) => (
+        <tr key={row.name}>
+          <th scope="row">{row.name}</th>
+          <td class="number strong">{row.optimised}</td>
+          <td class="number">{row.compatible}</td>
+          <td class={`number ${row.verdict}`}>{row.change}</td>
+        </tr>
+      ))}
     </PlainTable>
   );
-}
-
-/** A class: the sign of the text already says the direction. */
-function verdict(now: number, before: number, better: Row["better"]): string {
-  const change = Math.sign(now - before) * better;
-  return change === 0 ? "" : change > 0 ? "good" : "bad";
 }
 
 function Operators({

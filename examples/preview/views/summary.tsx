@@ -3,8 +3,8 @@
 import type { ComponentChildren, JSX } from "preact";
 import type { CompileReport, OperatorReport } from "../../../core-as/index.ts";
 import type { Compiled, Selection } from "../panel-types.ts";
-import { amountText, bytesText, grouped, msText, percentText, plural } from "../shell/format.ts";
-import { compressionOf } from "./compression.ts";
+import { grouped, msText, plural } from "../shell/format.ts";
+import { figuresOf, placesText, targetFacts } from "./summary-data.ts";
 import { PlaceTag } from "./table.tsx";
 
 interface Props {
@@ -51,41 +51,20 @@ function Figure({
 }
 
 function Figures({ report }: { report: CompileReport }): JSX.Element {
-  const { totals, jobs } = report;
-  const { partitions, coefficientBytes, peakTensorBytes, tensorBytes, reuse } = totals;
-  const nn = jobs.filter(({ kind }) => kind === "NN").length;
-  const compression = compressionOf(jobs);
-  const saved =
-    reuse < 1 ? `; sharing keeps ${percentText(reuse)} of ${bytesText(tensorBytes)}` : "";
   return (
     <dl class="figures">
       <Time report={report} />
-      <Figure title="Arithmetic on the NPU" value={percentText(totals.npuMacShare)}>
-        <span class="split" aria-hidden="true">
-          <span class="split-npu" style={{ flexGrow: totals.npuMacShare }} />
-          <span class="split-cpu" style={{ flexGrow: 1 - totals.npuMacShare }} />
-        </span>
-        {amountText(totals.macsOnNpu)} of {amountText(totals.macs)} multiply-accumulates;{" "}
-        {totals.operatorsOnNpu} of {plural(totals.operators, "operator")}
-      </Figure>
-      <Figure title="Memory at its peak" value={bytesText(peakTensorBytes + coefficientBytes)}>
-        {bytesText(peakTensorBytes)} of tensors{saved}; {bytesText(coefficientBytes)} of
-        coefficients
-      </Figure>
-      <Figure
-        title="Coefficients"
-        value={compression === null ? "none" : percentText(compression.ratio)}
-      >
-        {compression === null
-          ? "no NN job has any"
-          : `of a byte for each weight: ${compression.bitsPerWeight.toFixed(2)} bits a weight, ${bytesText(compression.bytes)} for ${amountText(compression.weights)} weights`}
-      </Figure>
-      <Figure title="Jobs" value={grouped(jobs.length)}>
-        {nn} on NN cores, {jobs.length - nn} on TP cores, in {plural(partitions, "submit")}
-      </Figure>
-      <Figure title="Multipliers at work" value={percentText(totals.utilisation)}>
-        {bytesText(totals.dramBytes)} from and to DRAM; caches save {bytesText(totals.cachedBytes)}
-      </Figure>
+      {figuresOf(report).map(({ title, value, note, share }) => (
+        <Figure key={title} title={title} value={value}>
+          {share !== undefined && (
+            <span class="split" aria-hidden="true">
+              <span class="split-npu" style={{ flexGrow: share }} />
+              <span class="split-cpu" style={{ flexGrow: 1 - share }} />
+            </span>
+          )}
+          {note}
+        </Figure>
+      ))}
     </dl>
   );
 }
@@ -177,18 +156,12 @@ function Fallbacks({
   select: Props["select"];
 }): JSX.Element {
   const groups = fallbackGroups(report.operators);
-  const { operators, operatorsOnNpu } = report.totals;
-  const title =
-    groups.length === 0
-      ? "Every operator runs on the NPU"
-      : operatorsOnNpu === 0
-        ? "Nothing of this model runs on the NPU"
-        : `${plural(operators - operatorsOnNpu, "operator")} on the CPU`;
+  const { totals } = report;
   return (
     <section class="card" aria-labelledby="fallbacks-title">
-      <h2 id="fallbacks-title">{title}</h2>
-      {groups.length === 0 && (
-        <p class="muted">The whole model is {plural(report.totals.partitions, "submit")}.</p>
+      <h2 id="fallbacks-title">{placesText(totals)}</h2>
+      {groups.length === 0 && totals.operators > 0 && (
+        <p class="muted">The whole model is {plural(totals.partitions, "submit")}.</p>
       )}
       {groups.length > 0 && (
         <ul class="fallbacks">
@@ -219,7 +192,9 @@ function Others({
   members: OperatorReport[];
 }): JSX.Element | null {
   const others = members.filter((member) => (member.reason ?? "") !== reason).length;
-  return others === 0 ? null : <span class="muted"> ({others} more with other values)</span>;
+  return others === 0 ? null : (
+    <span class="muted"> ({grouped(others)} more with other values)</span>
+  );
 }
 
 const MOST_MEMBERS = 12;
@@ -238,14 +213,14 @@ function Members({
           type="button"
           class="chip"
           key={op}
-          aria-label={`Details of operator ${op} ${name}`}
+          aria-label={`#${op} ${name}, details`}
           onClick={() => select({ op })}
         >
           #{op}
         </button>
       ))}
       {operators.length > MOST_MEMBERS && (
-        <span class="muted">and {operators.length - MOST_MEMBERS} more</span>
+        <span class="muted">and {grouped(operators.length - MOST_MEMBERS)} more</span>
       )}
     </p>
   );
@@ -274,31 +249,16 @@ function Help({ report: { whatIfs } }: { report: CompileReport }): JSX.Element |
 }
 
 function Target({ report }: { report: CompileReport }): JSX.Element {
-  const { target, system, producer, model } = report;
-  const rows: [string, string][] = [
-    ["Part", target.part],
-    ["Evidence", target.evidence],
-    ["Cores", `${target.nnCores} NN (version ${target.nnCoreVersion}), ${target.tpCores} TP`],
-    ["Clock", `${system.clockMHz} MHz`],
-    ["DRAM", `${system.bandwidthGBs} GB/s`],
-    ["Starting a job", `${system.overheadUs} µs`],
-    ["Figures", system.evidence],
-    ["Compiler", producer],
-    ["Model", model.description === "" ? model.name : model.description],
-    ["SHA-256", model.sha256 === "" ? "unknown" : `${model.sha256.slice(0, 16)}…`],
-  ];
   return (
     <section class="card" aria-labelledby="target-title">
       <h2 id="target-title">Target</h2>
       <dl class="facts">
-        {rows
-          .filter(([, value]) => value !== "")
-          .map(([name, value]) => (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd>{value}</dd>
-            </div>
-          ))}
+        {targetFacts(report).map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
       </dl>
     </section>
   );
