@@ -4,6 +4,8 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
 import { servePreview } from "../../scripts/serve-preview.ts";
 import { corpusPath } from "./corpus.ts";
 
@@ -142,6 +144,36 @@ export class PreviewRig {
       violations: () => read("violations"),
     };
   }
+}
+
+interface Context {
+  rig: PreviewRig;
+}
+
+/** A suite over one browser; every page must keep quiet, keep still, keep its policy and talk to nobody else. */
+export function previewSuite(name: string) {
+  const test = suite<Context>(name);
+  test.before(async (context) => {
+    context.rig = await PreviewRig.start();
+  });
+  test.after(({ rig }) => rig.close());
+  const inPage = (title: string, run: (open: OpenPage) => Promise<void>, options?: PageOptions) =>
+    test(title, async ({ rig }) => {
+      const open = await rig.open(options);
+      try {
+        await run(open);
+        assert.equal(open.complaints, []);
+        assert.equal(await open.violations(), []);
+        assert.equal(await open.layoutShifts(), []);
+        assert.equal(
+          open.requests.filter((url) => !url.startsWith(rig.url)),
+          [],
+        );
+      } finally {
+        await open.context.close();
+      }
+    });
+  return { test, inPage };
 }
 
 const PATIENCE_MS = 60_000;

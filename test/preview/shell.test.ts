@@ -1,7 +1,6 @@
 // The preview in Chromium: models in, views out, nothing on the console, nothing that moves.
 // SPDX-License-Identifier: MIT
 import { readFileSync } from "node:fs";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import {
   compile,
@@ -9,50 +8,28 @@ import {
   serialiseExecutable,
   type CompileOptions,
 } from "../../core-as/index.ts";
+import { writeModel } from "../../core-as/model/write.ts";
 import { TABS } from "../../examples/preview/shell/panels.ts";
 import { corpusBytes, needCorpus } from "../helpers/corpus.ts";
 import { writeFloatModel } from "../helpers/float-model.ts";
+import { graph, op, tensor } from "../helpers/make-graph.ts";
 import {
   hasChromium,
   openModel,
   openSample,
   openTab,
-  PreviewRig,
+  previewSuite,
   type OpenPage,
-  type PageOptions,
 } from "../helpers/preview.ts";
 import { needTool } from "../helpers/tools.ts";
 
 const SAMPLE = "examples/sample/digits.tflite";
 
-interface Context {
-  rig: PreviewRig;
-}
-
-/** A suite over one browser; every page must keep quiet, keep still, keep its policy and talk to nobody else. */
-function previewSuite(name: string) {
-  const test = suite<Context>(name);
-  test.before(async (context) => {
-    context.rig = await PreviewRig.start();
-  });
-  test.after(({ rig }) => rig.close());
-  const inPage = (title: string, run: (open: OpenPage) => Promise<void>, options?: PageOptions) =>
-    test(title, async ({ rig }) => {
-      const open = await rig.open(options);
-      try {
-        await run(open);
-        assert.equal(open.complaints, []);
-        assert.equal(await open.violations(), []);
-        assert.equal(await open.layoutShifts(), []);
-        assert.equal(
-          open.requests.filter((url) => !url.startsWith(rig.url)),
-          [],
-        );
-      } finally {
-        await open.context.close();
-      }
-    });
-  return { test, inPage };
+/** A model without multiply-accumulates. */
+function softmaxModel(): Uint8Array {
+  const values = tensor([1, 8], { type: "float32" });
+  const softmax = graph([values, values], [op("SOFTMAX", [0], [1], { beta: 1 })], [0], [1]);
+  return writeModel({ graph: softmax, description: "", schemaVersion: 3, otherSubgraphs: [] });
 }
 
 const text = async ({ page }: OpenPage, selector: string): Promise<string> =>
@@ -188,6 +165,12 @@ if (needTool("preview", "Chromium", hasChromium)) {
     const { report } = await compile(writeFloatModel());
     assert.match(await text(open, ".summary"), "Nothing of this model runs on the NPU");
     assert.match(await text(open, ".fallbacks"), report.operators[0]!.reason!);
+    // Another one has no arithmetic that could run anywhere.
+    await openTab(open.page, "operators");
+    assert.is(await text(open, ".filter-count"), "1 of 1 operator");
+    await open.page.click(".brand");
+    await openModel(open.page, { name: "softmax.tflite", bytes: softmaxModel() });
+    assert.match(await text(open, ".headline"), /no time predicted.*no MACs$/);
   });
 
   inPage("a truncated file gets the command line's error", async (open) => {
@@ -407,6 +390,15 @@ if (needTool("preview with models", "Chromium", hasChromium) && needCorpus("prev
     await page.waitForFunction(() => document.querySelector("[role=progressbar]") === null);
     assert.is(await page.inputValue(".choices select"), "a311d");
     assert.match(await text(open, ".headline"), "a311d");
+
+    // The comparison compiles the other mode; cancelled, it waits for being asked again.
+    await page.click("#tab-modes");
+    await page.click(".progress button");
+    await page.focus("#panel .notice button");
+    assert.match(await text(open, "#panel .notice"), "Comparison cancelled");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("[role=progressbar]");
+    assert.ok(await page.$eval("#panel", (panel) => panel === document.activeElement));
   });
 
   test.run();

@@ -95,7 +95,7 @@ function Results({ controller, state }: { controller: Controller; state: State }
       >
         <Panel key={tab} tab={tab} controller={controller} state={state} />
       </section>
-      {hasDetails && <Details key={shown!.key} state={state} select={controller.select} />}
+      {hasDetails && <Details state={state} select={controller.select} />}
     </div>
   );
 }
@@ -120,7 +120,8 @@ function Headline({ state }: { state: State }): JSX.Element {
           predicted
         </span>
         <span>
-          <b class="number">{percentText(totals.npuMacShare)}</b> of MACs on the NPU
+          <b class="number">{totals.macs === 0 ? "no MACs" : percentText(totals.npuMacShare)}</b>
+          {totals.macs > 0 && " of MACs on the NPU"}
         </span>
       </p>
     </div>

@@ -16,6 +16,9 @@ interface Props {
   select(selection: Selection): void;
 }
 
+/** Where keys go on choosing: the focus stays there while the details follow. */
+const CHOOSING = "select, input, .steps *";
+
 export function Details({ state, select }: Props): JSX.Element {
   const { selection, graph } = state;
   const { report } = state.shown!;
@@ -29,11 +32,16 @@ export function Details({ state, select }: Props): JSX.Element {
   // that shows them: a key pressed at once is meant for what is seen.
   useLayoutEffect(() => {
     const from = document.activeElement;
-    if (from?.matches(":focus-visible") && !box.current?.contains(from)) {
-      back.current = from;
-      box.current?.focus();
-    }
+    if (!from?.matches(":focus-visible") || from.matches(CHOOSING)) return;
+    if (box.current?.contains(from)) return;
+    back.current = from;
+    box.current?.focus();
   }, [selection]);
+  // A link in the details goes away with them; the focus stays inside.
+  const follow = (next: Selection): void => {
+    box.current?.focus({ preventScroll: true });
+    select(next);
+  };
   const close = (): void => {
     const from = back.current as HTMLElement | null;
     select({});
@@ -57,13 +65,13 @@ export function Details({ state, select }: Props): JSX.Element {
         <CloseIcon />
         <span class="hidden">Close details</span>
       </button>
-      {job && <JobDetails job={job} select={select} />}
+      {job && <JobDetails job={job} select={follow} />}
       {operator && !job && (
         <OperatorDetails
           operator={operator}
           view={graph?.ops[operator.op]}
           report={report}
-          select={select}
+          select={follow}
         />
       )}
     </aside>

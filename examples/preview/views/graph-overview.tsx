@@ -38,9 +38,11 @@ export function Overview({ graph, zoom, scroller }: Props): JSX.Element {
   const go = (event: PointerEvent): void => {
     if (event.buttons !== 1) return;
     const box = scroller.current;
+    if (!box) return;
     const strip = (event.currentTarget as Element).getBoundingClientRect();
+    const x = ((event.clientX - strip.left) / strip.width) * width;
     const y = ((event.clientY - strip.top) / strip.height) * height;
-    box?.scrollTo({ top: y * zoom - box.clientHeight / 2 });
+    box.scrollTo(x * zoom - box.clientWidth / 2, y * zoom - box.clientHeight / 2);
   };
   return (
     <svg

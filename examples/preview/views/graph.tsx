@@ -26,15 +26,16 @@ export function GraphPanel({ graph, selection, select }: Props): JSX.Element {
 
 function GraphFrame({ graph, selection, select }: Props & { graph: GraphView }): JSX.Element {
   const scroller = useRef<HTMLDivElement>(null);
-  const { zoom, setZoom, fit } = useZoom(graph, scroller);
-  const { focused, onKeyDown, setFocused } = useWalk(graph, selection, scroller, zoom, select);
+  const { zoom, isSized, setZoom, fit } = useZoom(graph, scroller);
+  const view: WalkedView = { scroller, zoom, isSized };
+  const { focused, onKeyDown, setFocused } = useWalk(graph, selection, view, select);
   usePan(scroller);
   const keys = (event: KeyboardEvent): void => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "+" || event.key === "=") setZoom(zoom * ZOOM.step);
     else if (event.key === "-") setZoom(zoom / ZOOM.step);
     else if (event.key === "0") setZoom(1);
-    else if (event.key === "f") fit();
+    else if (event.key.toLowerCase() === "f") fit();
     else return onKeyDown(event);
     event.preventDefault();
   };
@@ -183,23 +184,30 @@ function curve(points: [number, number][]): string {
 
 /** Zoom that keeps the middle of the view where it is; it begins with as much as fits the width. */
 function useZoom(graph: GraphView, scroller: { current: HTMLDivElement | null }) {
-  const [zoom, set] = useState(1);
+  const [chosen, set] = useState<number>();
+  const zoom = chosen ?? 1;
   const middle = useRef<[x: number, y: number]>();
   const start = useRef<number | null>(null);
-  const setZoom = useCallback((wanted: number): void => {
-    const box = scroller.current;
-    if (!box) return;
-    const next = bounded(wanted);
-    set((before) => {
-      const along = (from: number, size: number): number => (from + size / 2) / before;
-      middle.current = [
-        along(box.scrollLeft, box.clientWidth),
-        along(box.scrollTop, box.clientHeight),
-      ];
-      return next;
-    });
-  }, []);
-  useEffect(() => {
+  const setZoom = useCallback(
+    (wanted: number): void => {
+      const box = scroller.current;
+      if (!box) return;
+      const next = bounded(wanted);
+      set((before = 1) => {
+        const along = (from: number, size: number): number => (from + size / 2) / before;
+        // A drawing narrower than its box stands in the middle of it.
+        const aside = Math.max(0, box.clientWidth / before - graph.width) / 2;
+        middle.current = [
+          along(box.scrollLeft, box.clientWidth) - aside,
+          along(box.scrollTop, box.clientHeight),
+        ];
+        return next;
+      });
+    },
+    [graph],
+  );
+  // With the same rendering that changes the size: a frame in between would show another place.
+  useLayoutEffect(() => {
     const box = scroller.current;
     if (!box || !middle.current) return;
     const [x, y] = middle.current;
@@ -221,9 +229,10 @@ function useZoom(graph: GraphView, scroller: { current: HTMLDivElement | null })
   // Once the drawing has its size.
   useLayoutEffect(() => {
     const box = scroller.current;
-    if (box && start.current !== null) box.scrollLeft = start.current - box.clientWidth / 2;
+    if (!box || chosen === undefined || start.current === null) return;
+    box.scrollLeft = start.current - box.clientWidth / 2;
     start.current = null;
-  }, [zoom, graph]);
+  }, [chosen, graph]);
   useEffect(() => {
     const box = scroller.current;
     if (!box) return;
@@ -236,7 +245,7 @@ function useZoom(graph: GraphView, scroller: { current: HTMLDivElement | null })
     box.addEventListener("wheel", wheel, { passive: false });
     return () => box.removeEventListener("wheel", wheel);
   }, [zoom]);
-  return { zoom, setZoom, fit };
+  return { zoom, isSized: chosen !== undefined, setZoom, fit };
 }
 
 const KEYS: Readonly<
@@ -259,12 +268,18 @@ function beside(node: NodeView, all: readonly NodeView[], step: 1 | -1): string 
   return (row[row.indexOf(node) + step] ?? all[all.indexOf(node) + step])?.id;
 }
 
+interface WalkedView {
+  scroller: { current: HTMLDivElement | null };
+  zoom: number;
+  /** False while the drawing does not have its first zoom yet. */
+  isSized: boolean;
+}
+
 /** One node can be reached by Tab; arrow keys move from node to node along the edges. */
 function useWalk(
   { nodes }: GraphView,
   selection: Selection,
-  scroller: { current: HTMLDivElement | null },
-  zoom: number,
+  { scroller, zoom, isSized }: WalkedView,
   select: Props["select"],
 ) {
   const [focused, setFocused] = useState(() => nodes[0]?.id ?? "");
@@ -284,10 +299,10 @@ function useWalk(
   // What another panel selected is in view when the graph opens.
   useEffect(() => {
     const id = `op${selection.op}`;
-    if (!byId.has(id)) return;
+    if (!isSized || !byId.has(id)) return;
     setFocused(id);
     reveal(id);
-  }, [selection.op, byId]);
+  }, [selection.op, byId, isSized]);
   const onKeyDown = (event: KeyboardEvent): void => {
     const node = byId.get(focused);
     if (!node) return;
@@ -314,16 +329,26 @@ function usePan(scroller: { current: HTMLDivElement | null }): void {
     const down = (event: PointerEvent): void => {
       if (event.pointerType !== "mouse" || event.button !== 0) return;
       if ((event.target as Element).closest(".node")) return;
+      // The scrollbars move the view by themselves.
+      const { left, top } = box.getBoundingClientRect();
+      if (event.clientX - left >= box.clientWidth || event.clientY - top >= box.clientHeight)
+        return;
       const from = { x: event.clientX + box.scrollLeft, y: event.clientY + box.scrollTop };
-      const move = ({ clientX, clientY }: PointerEvent): void =>
-        box.scrollTo(from.x - clientX, from.y - clientY);
+      const over = new AbortController();
+      const { signal } = over;
       const up = (): void => {
         box.classList.remove("panning");
-        removeEventListener("pointermove", move);
+        over.abort();
+      };
+      const move = ({ clientX, clientY, buttons }: PointerEvent): void => {
+        // Nobody said that the button was released, e.g. in another window.
+        if (buttons === 0) return up();
+        box.scrollTo(from.x - clientX, from.y - clientY);
       };
       box.classList.add("panning");
-      addEventListener("pointermove", move);
-      addEventListener("pointerup", up, { once: true });
+      addEventListener("pointermove", move, { signal });
+      addEventListener("pointerup", up, { signal });
+      addEventListener("pointercancel", up, { signal });
     };
     box.addEventListener("pointerdown", down);
     return () => box.removeEventListener("pointerdown", down);

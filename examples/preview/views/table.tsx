@@ -39,6 +39,7 @@ export function DataTable<Row>(props: Props<Row>): JSX.Element {
             <tr
               key={rowKey(row)}
               class={isSelected(row) ? "selected" : undefined}
+              aria-current={isSelected(row) ? "true" : undefined}
               onClick={() => onSelect(row)}
             >
               {columns.map(({ id, numeric, kind, cell, value }) => (
