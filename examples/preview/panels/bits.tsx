@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: MIT
 import type { JSX } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
-import type { JobReport } from "../../../core-as/index.ts";
 import type { PanelProps } from "../panel-types.ts";
 import { grouped, plural } from "../shell/format.ts";
 import { targetOf } from "./chart.tsx";
@@ -35,7 +34,6 @@ const legendOf = (version: number, runBits: number) =>
   );
 
 interface Props extends PanelProps {
-  job: JobReport;
   weights: WeightsData;
   /** A weight whose bits are wanted; turn rises with every wish. */
   wanted: { tap: number; turn: number };
@@ -43,13 +41,12 @@ interface Props extends PanelProps {
 }
 
 export function BitStream(props: Props): JSX.Element {
-  const { job, weights, wanted } = props;
-  const { core, kernel, spanOfTap, fields } = weights;
+  const { weights, wanted } = props;
+  const { partition, job, core, kernel, spanOfTap, fields } = weights;
   const [only, setOnly] = useState<Part>("kernel");
   const [from, setFrom] = useState(0);
   const [active, setActive] = useState(0);
-  const { partition, job: number } = job;
-  const args = { partition, job: number, core, kernel, only, from, count: PAGE };
+  const args = { partition, job, core, kernel, only, from, count: PAGE };
   const view = useView<BitsData>(props, "bits", args);
   useEffect(() => {
     if (wanted.turn === 0) return;
@@ -198,7 +195,7 @@ function Spans({ spans, from, total, active, setActive }: SpansProps): JSX.Eleme
     const list = box.current;
     const item = list?.querySelector<HTMLElement>('[aria-selected="true"]');
     if (!list || !item) return;
-    const top = item.offsetTop - list.offsetTop;
+    const top = item.offsetTop;
     if (top < list.scrollTop) list.scrollTop = top - 8;
     else if (top + item.offsetHeight > list.scrollTop + list.clientHeight)
       list.scrollTop = top + item.offsetHeight + 8 - list.clientHeight;
@@ -214,7 +211,7 @@ function Spans({ spans, from, total, active, setActive }: SpansProps): JSX.Eleme
       ref={box}
       onKeyDown={(event) => {
         const to = targetOf(event.key, active, spans.length);
-        if (to === undefined || event.ctrlKey || event.metaKey) return;
+        if (to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
         event.preventDefault();
         setActive(to);
       }}

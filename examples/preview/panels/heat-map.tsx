@@ -1,9 +1,10 @@
 // Weights as squares on a canvas: area for size, filled above and hollow below the zero point, colour besides.
 // SPDX-License-Identifier: MIT
 import type { JSX } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useRef } from "preact/hooks";
 import { targetOf } from "./chart.tsx";
-import { useWidth } from "./parts.tsx";
+import { useThemeTurn, useWidth } from "./parts.tsx";
+import { signed, tapPlace } from "./weight-text.ts";
 import type { WeightsData } from "./weights-data.ts";
 
 interface Layout {
@@ -79,15 +80,11 @@ function tapAt(data: WeightsData, layout: Layout, left: number, top: number): nu
   return outside ? undefined : (z * fields.kernelY + y) * fields.kernelX + x;
 }
 
-const signed = (value: number): string => (value < 0 ? `−${-value}` : String(value));
-
 /** "input channel 3, row 0, column 1: −12 (byte 116)". */
 export function tapText(data: WeightsData, tap: number): string {
-  const { x, y, z } = placeOf(data, tap);
-  const { kernelX, kernelY, weightZeroPoint } = data.fields;
-  const place = kernelX * kernelY === 1 ? "" : `, row ${y}, column ${x}`;
-  const weight = data.weights[tap] ?? 0;
-  return `input channel ${z}${place}: ${signed(weight)} (byte ${weight + weightZeroPoint})`;
+  const { fields, channel, weights } = data;
+  const weight = weights[tap] ?? 0;
+  return `${tapPlace(fields, tap, channel)}: ${signed(weight)} (byte ${weight + fields.weightZeroPoint})`;
 }
 
 interface Props {
@@ -101,7 +98,7 @@ export function HeatMap({ data, tap, setTap, choose }: Props): JSX.Element {
   const [ref, room] = useWidth<HTMLDivElement>();
   const canvas = useRef<HTMLCanvasElement>(null);
   const id = useId();
-  const theme = useTheme();
+  const theme = useThemeTurn();
   const layout = layoutOf(data, Math.max(room, 40));
   const { cell, width, height } = layout;
   useEffect(() => {
@@ -130,10 +127,11 @@ export function HeatMap({ data, tap, setTap, choose }: Props): JSX.Element {
         tabIndex={0}
         style={{ height: `${height}px` }}
         onKeyDown={(event) => {
-          const to = event.key === "Enter" || event.key === " " ? tap : keyTarget(event.key);
-          if (to === undefined || event.ctrlKey || event.metaKey) return;
+          const isChoice = event.key === "Enter" || event.key === " ";
+          const to = isChoice ? tap : keyTarget(event.key);
+          if (to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
           event.preventDefault();
-          if (to === tap) choose(tap);
+          if (isChoice) choose(tap);
           else setTap(to);
           scrollTo(ref.current, cornerOf(data, layout, to).top, cell);
         }}
@@ -180,20 +178,6 @@ function scrollTo(box: HTMLElement | null, top: number, cell: number): void {
   if (top < box.scrollTop) box.scrollTop = top - cell;
   else if (top + cell > box.scrollTop + box.clientHeight)
     box.scrollTop = top + 2 * cell - box.clientHeight;
-}
-
-/** Changes with the page's theme. */
-function useTheme(): string {
-  const [theme, setTheme] = useState("");
-  useEffect(() => {
-    const root = document.documentElement;
-    const read = (): void => setTheme(root.dataset["theme"] ?? "");
-    read();
-    const observer = new MutationObserver(read);
-    observer.observe(root, { attributeFilter: ["data-theme"] });
-    return () => observer.disconnect();
-  }, []);
-  return theme;
 }
 
 function draw(canvas: HTMLCanvasElement, data: WeightsData, layout: Layout): void {

@@ -1,32 +1,23 @@
 // Bytes that are alive during each job, on a canvas by uPlot; loaded when it is first shown.
 // SPDX-License-Identifier: MIT
 import type { JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import type uPlot from "uplot";
 import { bytesText, grouped } from "../shell/format.ts";
 import type { PartitionMemory } from "./memory-data.ts";
 import { labelledJobs, LEFT, RIGHT } from "./job-axes.tsx";
 import { momentText } from "./memory-map.tsx";
-import { AsTable, useWidth } from "./parts.tsx";
+import { AsTable, useThemeTurn, useWidth } from "./parts.tsx";
 
 const HEIGHT = 130;
-
-/** Rises when the page's theme changes: a canvas does not follow custom properties by itself. */
-function useThemeTurn(): number {
-  const [turn, setTurn] = useState(0);
-  useEffect(() => {
-    const next = (): void => setTurn((now) => now + 1);
-    const observer = new MutationObserver(next);
-    observer.observe(document.documentElement, { attributeFilter: ["data-theme"] });
-    return () => observer.disconnect();
-  }, []);
-  return turn;
-}
 
 export function LiveChart({ memory, job }: { memory: PartitionMemory; job: number }): JSX.Element {
   const [ref, width] = useWidth<HTMLDivElement>();
   const theme = useThemeTurn();
   const plot = useRef<uPlot>();
+  /** The job may change while uPlot is loaded. */
+  const latest = useRef(job);
+  latest.current = job;
   const { live, jobs, bytes } = memory;
   useEffect(() => {
     const place = ref.current;
@@ -35,7 +26,7 @@ export function LiveChart({ memory, job }: { memory: PartitionMemory; job: numbe
     void import("uplot").then(({ default: Plot }) => {
       if (!wanted) return;
       plot.current = new Plot(optionsOf(Plot, memory, width, place), dataOf(memory), place);
-      point(plot.current, job);
+      point(plot.current, latest.current);
     });
     return () => {
       wanted = false;

@@ -15,10 +15,9 @@ export interface ModelKernel {
   channel: number;
   /** Weights in the order of the job's taps, as bytes of the file. */
   type: "uint8" | "int8";
-  zeroPoint: number;
   /** Rows of the job are the model's columns: images are transposed on the NPU. */
   transposed: boolean;
-  /** Depthwise: the one input channel whose weights the model has; all others are the zero point. */
+  /** Depthwise as a usual kernel: the one input channel whose weights the model has; all others are the zero point. */
   plane: number | null;
 }
 
@@ -58,7 +57,7 @@ export function findInModel(
   return null;
 }
 
-type Found = Pick<ModelKernel, "channel" | "plane" | "zeroPoint">;
+type Found = Pick<ModelKernel, "channel" | "plane">;
 
 function search(
   { constant, shape, type, quant }: Tensor,
@@ -73,7 +72,8 @@ function search(
   const [rows, columns] = transposed ? [kernelX, kernelY] : [kernelY, kernelX];
   if (rows !== b || columns !== c) return null;
   const [channels, planes] = depthwise ? [d, 1] : [a, d];
-  const own = depthwise ? ownPlane(weights, kernelX * kernelY) : 0;
+  const isFilled = depthwise && !fields.depthwise;
+  const own = isFilled ? ownPlane(weights, kernelX * kernelY) : 0;
   if (own === null || (!depthwise && planes * b * c !== weights.length)) return null;
   const signed = type === "int8";
   for (let channel = 0; channel < channels; channel++) {
@@ -87,7 +87,7 @@ function search(
       return (signed ? (byte << 24) >> 24 : byte) - zeroPoint;
     };
     if (isSame(valueAt, planes, own, fields, weights))
-      return { channel, plane: depthwise ? own : null, zeroPoint };
+      return { channel, plane: isFilled ? own : null };
   }
   return null;
 }

@@ -12,8 +12,6 @@ import { FailureBox } from "../shell/status.tsx";
 export interface Viewed<Data> {
   data: Data | undefined;
   error: unknown;
-  /** The data belongs to earlier arguments; newer ones are on their way. */
-  stale: boolean;
 }
 
 interface Answer<Data> {
@@ -51,12 +49,7 @@ export function useView<Data>(
     };
   }, [service, key, name, asked]);
   const usable = answer?.compiled === key ? answer : undefined;
-  const current = usable?.asked === asked;
-  return {
-    data: usable?.data,
-    error: current ? usable?.error : undefined,
-    stale: !current,
-  };
+  return { data: usable?.data, error: usable?.asked === asked ? usable?.error : undefined };
 }
 
 /** Shows a view's data, its error, or the room that it will take. */
@@ -87,6 +80,18 @@ export function useWidth<E extends HTMLElement>(): [{ current: E | null }, numbe
     return () => observer.disconnect();
   }, []);
   return [ref, width];
+}
+
+/** Rises when the page's theme changes: a canvas does not follow custom properties by itself. */
+export function useThemeTurn(): number {
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    const next = (): void => setTurn((now) => now + 1);
+    const observer = new MutationObserver(next);
+    observer.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    return () => observer.disconnect();
+  }, []);
+  return turn;
 }
 
 /** A name and what it is, in a row of figures. */
@@ -154,10 +159,12 @@ export function currentJob(
   { op, partition, job }: Selection,
   fits: (job: JobReport) => boolean = () => true,
 ): JobReport | undefined {
-  const found =
-    jobs.find((entry) => entry.partition === partition && entry.job === job) ??
-    jobs.find((entry) => entry.sourceOp === op && fits(entry));
-  return found && fits(found) ? found : jobs.find(fits);
+  const fitting = jobs.filter(fits);
+  return (
+    fitting.find((entry) => entry.partition === partition && entry.job === job) ??
+    fitting.find((entry) => entry.sourceOp === op) ??
+    fitting[0]
+  );
 }
 
 /** Chooses one of the jobs of a report, from a list or one by one. */

@@ -8,6 +8,7 @@ import type {
   SpanKind,
   SpanList,
 } from "../../../core-as/index.ts";
+import { signed, tapPlace } from "./weight-text.ts";
 
 export interface SpanView {
   /** Index among the spans of the core. */
@@ -88,20 +89,14 @@ type Sentence = (span: BitSpan, source: SpanSource, list: SpanList) => Words;
 function placeText(item: number, { stream, fields }: SpanSource): string {
   const place = stream.placeOf(item);
   if (place === null) return "filling";
-  const { kernelX, kernelY } = fields;
-  const z = Math.floor(place.tap / (kernelX * kernelY));
-  const owner = channelText(stream.kernels[place.kernel]?.channel);
-  if (kernelX * kernelY === 1) return `input channel ${z} of ${owner}`;
-  const row = Math.floor(place.tap / kernelX) % kernelY;
-  return `input channel ${z}, row ${row}, column ${place.tap % kernelX} of ${owner}`;
+  const channel = stream.kernels[place.kernel]?.channel;
+  return `${tapPlace(fields, place.tap, channel)} of ${channelText(channel)}`;
 }
 
 const channelText = (channel: number | null | undefined): string =>
   channel === null || channel === undefined
     ? "a kernel without a channel"
     : `output channel ${channel}`;
-
-const signed = (value: number): string => (value < 0 ? `−${-value}` : String(value));
 
 const bitCount = (bits: number): string => `${bits} ${bits === 1 ? "bit" : "bits"}`;
 

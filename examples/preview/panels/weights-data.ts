@@ -20,7 +20,7 @@ export interface KernelArgs extends JobArgs {
   kernel: number;
 }
 
-export interface WeightsData {
+export interface WeightsData extends JobArgs {
   op: string;
   sourceOp: number;
   fields: CoefficientFields;
@@ -60,9 +60,6 @@ export interface WeightFigures {
   coreWeights: number;
   /** Of the whole job, as the report counts: bits of all streams for each weight. */
   jobBitsPerWeight: number | null;
-  /** Spans that belong to this kernel. */
-  spans: number;
-  coreSpans: number;
 }
 
 /** One core's annotated stream, and the kernel that was looked at last. */
@@ -144,7 +141,8 @@ export function weightsData(held: Held, args: KernelArgs): WeightsData {
   const report = held.report.jobs.find((j) => j.partition === args.partition && j.job === args.job);
   const { spanOfTap, ...bits } = bitsOf(stream, own, args.kernel, taps);
   return {
-    ...{ op, sourceOp, fields, kernelsOfCores, core: args.core, kernel: args.kernel },
+    ...{ partition: args.partition, job: args.job, core: args.core, kernel: args.kernel },
+    ...{ op, sourceOp, fields, kernelsOfCores },
     ...{ channel, superblock, bias, weights, spanOfTap, runBits, symbolMap },
     planes: taps / (fields.kernelX * fields.kernelY),
     figures: {
@@ -155,8 +153,6 @@ export function weightsData(held: Held, args: KernelArgs): WeightsData {
       coreBits: stream.usedBits,
       coreWeights: stream.kernels.length * taps,
       jobBitsPerWeight: report?.nn?.coefficients?.bitsPerWeight ?? null,
-      spans: own.length,
-      coreSpans: stream.spans.length,
     },
     inModel: findInModel(held, sourceOp, fields, weights),
     hasModel: held.model !== undefined,
@@ -228,7 +224,9 @@ export function bitsData(held: Held, args: BitsArgs): BitsData {
   const { job, partition } = fieldsOfJob(held, args);
   const contents = partition.buffers[job.coefficients!]!.contents!;
   const source = { contents, stream, fields, annotated };
-  let end = from === 0 ? stream.from : null;
+  // Of a kernel's spans: where the one before ended.
+  const before = args.only === "kernel" && from > 0 ? stream.spans.at(own[from - 1]!) : null;
+  let end = before ? before.from + before.bits : stream.from;
   const spans = Array.from({ length: count }, (_, i): SpanView => {
     const index = from + i;
     if (args.only === "buffer")
@@ -237,7 +235,7 @@ export function bitsData(held: Held, args: BitsArgs): BitsData {
         : { ...spanView(source, tail, index - header.length), index };
     const view = spanView(source, stream.spans, args.only === "kernel" ? own[index]! : index);
     const at = stream.from + view.at;
-    const skippedBits = args.only === "kernel" && end !== null ? at - end : 0;
+    const skippedBits = args.only === "kernel" ? at - end : 0;
     end = at + view.length;
     return { ...view, skippedBits };
   });

@@ -18,11 +18,13 @@ import {
   useView,
   type Fact,
 } from "./parts.tsx";
+import { signed } from "./weight-text.ts";
 import type { WeightsData } from "./weights-data.ts";
 
 const hasKernels = ({ nn }: JobReport): boolean => nn?.coefficients !== null && nn !== null;
 
 interface Chosen {
+  /** With its compilation: the same job of another one has other cores. */
   job: string;
   core: number;
   kernel: number;
@@ -31,24 +33,29 @@ interface Chosen {
 export function WeightsPanel(props: PanelProps): JSX.Element {
   const { compiled, selection, select } = props;
   const job = currentJob(compiled.report, selection, hasKernels);
-  const name = job ? jobName(job) : "";
+  const nameOf = (of: { partition: number; job: number }): string =>
+    `${compiled.key}/${jobName(of)}`;
+  const name = job ? nameOf(job) : "";
   const [chosen, setChosen] = useState<Chosen>({ job: "", core: 0, kernel: 0 });
   // Another job starts with its first kernel.
   const { core, kernel } = chosen.job === name ? chosen : { core: 0, kernel: 0 };
   const args = job ? { partition: job.partition, job: job.job, core, kernel } : null;
   const view = useView<WeightsData>(props, "weights", args);
-  if (!job) return <p class="notice">No job of this executable has kernels.</p>;
+  if (!job) return <p class="notice">No job of this executable has kernels that can be read.</p>;
   return (
     <div class="hw-panel">
       <div class="choices-row">
         <JobChoice compiled={compiled} current={job} select={select} fits={hasKernels} />
         {view.data && (
-          <KernelChoice data={view.data} choose={(next) => setChosen({ job: name, ...next })} />
+          <KernelChoice
+            data={view.data}
+            choose={(next) => setChosen({ job: nameOf(view.data!), ...next })}
+          />
         )}
       </div>
       <Shown view={view}>
         {(data) => (
-          <Kernel key={`${name}/${data.core}/${data.kernel}`} {...props} data={data} job={job} />
+          <Kernel key={`${jobName(data)}/${data.core}/${data.kernel}`} {...props} data={data} />
         )}
       </Shown>
     </div>
@@ -156,8 +163,8 @@ function factsOf(data: WeightsData): Fact[] {
   ];
 }
 
-function Kernel(props: PanelProps & { data: WeightsData; job: JobReport }): JSX.Element {
-  const { data, job } = props;
+function Kernel(props: PanelProps & { data: WeightsData }): JSX.Element {
+  const { data } = props;
   const [tap, setTap] = useState(0);
   /** Rises with every wish to see the bits of a weight. */
   const [wanted, setWanted] = useState({ tap: 0, turn: 0 });
@@ -186,7 +193,7 @@ function Kernel(props: PanelProps & { data: WeightsData; job: JobReport }): JSX.
             rows={() => tableRows(data)}
           />
         </section>
-        <BitStream {...props} job={job} weights={data} wanted={wanted} setTap={setTap} />
+        <BitStream {...props} weights={data} wanted={wanted} setTap={setTap} />
       </div>
     </>
   );
@@ -198,7 +205,7 @@ function largestText({ weights }: WeightsData): string {
     (found, weight) => (Math.abs(weight) > Math.abs(found) ? weight : found),
     0,
   );
-  return most < 0 ? `−${-most}` : String(most);
+  return signed(most);
 }
 
 const planesText = ({ planes, fields }: WeightsData): string =>

@@ -80,7 +80,6 @@ for (const [name, held] of CASES) {
           assert.is(figures.zeros, [...weights].filter((w) => w === 0).length);
           bits += figures.weightBits + figures.wordBits;
           const page = bitsData(held, { ...args, only: "kernel", from: 0, count: 1000 });
-          assert.is(page.total, figures.spans);
           for (let from = 0; from < page.total; from += 1000)
             for (const { at } of bitsData(held, { ...args, only: "kernel", from, count: 1000 })
               .spans)
