@@ -45,21 +45,22 @@ interface Props {
 export function Chart(props: Props): JSX.Element {
   const { label, width, height, count, active, nameOf, itemAt, setActive, choose, cursor } = props;
   const id = useId();
+  const exists = active >= 0 && active < count;
   const placeOf = (event: MouseEvent): number | undefined => {
     const box = (event.currentTarget as Element).getBoundingClientRect();
     return itemAt(event.clientX - box.left, event.clientY - box.top);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "Enter" || event.key === " ") choose?.(active);
-    else {
+    if (event.ctrlKey || event.metaKey || event.altKey || count === 0) return;
+    if (event.key === "Enter" || event.key === " ") {
+      if (exists) choose?.(active);
+    } else {
       const next = props.keyTarget?.(event.key, active) ?? targetOf(event.key, active, count);
       if (next === undefined) return;
       setActive(next);
     }
     event.preventDefault();
   };
-  const exists = active >= 0 && active < count;
   return (
     <svg
       class="chart"

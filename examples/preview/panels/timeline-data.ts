@@ -21,14 +21,13 @@ export interface TimelineBar {
   op: string;
   sourceOp: number;
   sourceName: string;
-  sourceTensor: string;
-  /** Predicted; jobs follow each other. */
+  /** Predicted, in ascending order: jobs follow each other, or begin while the one before still runs. */
   startMs: number;
   ms: number;
+  /** What it adds to the time of all: without what passes while others run. */
+  addedMs: number;
   /** Share of the predicted time of all jobs, 0..1. */
   share: number;
-  computeMs: number;
-  memoryMs: number;
   /** From a profile; null without one. */
   observedMs: number | null;
   /** Start among the observed jobs, one behind the other. */
@@ -67,7 +66,7 @@ export interface RooflineData {
 export interface TimelineData {
   bars: TimelineBar[];
   cpu: CpuStep[];
-  /** Predicted time of all jobs; the end of the last bar. */
+  /** Predicted time of all jobs. */
   totalMs: number;
   /** Longest of predicted and observed time: the axis. */
   spanMs: number;
@@ -88,7 +87,7 @@ export interface TimelineArgs {
 export function timelineData(held: Held, { profile }: TimelineArgs = {}): TimelineData {
   const { report } = held;
   const bars = barsOf(report, profile);
-  const totalMs = bars.reduce((sum, { ms }) => sum + ms, 0);
+  const totalMs = bars.reduce((sum, { addedMs }) => sum + addedMs, 0);
   const observedMs = bars.reduce((sum, bar) => sum + (bar.observedMs ?? 0), 0);
   const evidence = profile?.evidence ?? report.jobs.find((job) => job.observed)?.observed?.evidence;
   const spanMs = Math.max(totalMs, observedMs);
@@ -106,22 +105,20 @@ export function timelineData(held: Held, { profile }: TimelineArgs = {}): Timeli
 }
 
 function barsOf(report: CompileReport, profile: TimelineArgs["profile"]): TimelineBar[] {
-  let startMs = 0;
   let observedAt = 0;
   return report.jobs.flatMap((job): TimelineBar[] => {
     const { prediction } = job;
     if (!prediction) return [];
     const seen = profile?.jobs.find((o) => o.partition === job.partition && o.job === job.job);
     const observedMs = seen?.milliseconds ?? job.observed?.ms ?? null;
-    const { partition, job: number, kind, op, sourceOp, sourceName, sourceTensor } = job;
-    const { ms, share, computeMs, memoryMs } = prediction;
+    const { partition, job: number, kind, op, sourceOp, sourceName } = job;
+    const { startMs, ms, hiddenMs, share } = prediction;
     const bar = {
-      ...{ partition, job: number, kind, op, sourceOp, sourceName, sourceTensor },
+      ...{ partition, job: number, kind, op, sourceOp, sourceName },
       mark: markKind(job),
-      ...{ startMs, ms, share, computeMs, memoryMs, observedMs },
+      ...{ startMs, ms, addedMs: ms - hiddenMs, share, observedMs },
       observedStartMs: observedMs === null ? null : observedAt,
     };
-    startMs += ms;
     observedAt += observedMs ?? 0;
     return [bar];
   });
@@ -133,7 +130,7 @@ function cpuSteps({ executable }: Held, bars: readonly TimelineBar[]): CpuStep[]
   const found: CpuStep[] = [];
   for (const step of steps) {
     if (step.kind === "npu") {
-      for (const bar of bars) if (bar.partition === step.partition) atMs += bar.ms;
+      for (const bar of bars) if (bar.partition === step.partition) atMs += bar.addedMs;
       continue;
     }
     const ops = step.ops.map((op) => {

@@ -1,7 +1,7 @@
 // When each job runs by the prediction, and beside it what was observed.
 // SPDX-License-Identifier: MIT
 import type { JSX } from "preact";
-import { useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import type { PanelProps } from "../panel-types.ts";
 import { msText, percentText, plural } from "../shell/format.ts";
 import { Chart, lastNotAbove } from "./chart.tsx";
@@ -151,13 +151,13 @@ const LANE = 34;
 const GAP = 8;
 const ZOOMS = [1, 2, 4, 8, 16];
 
-interface Lane {
+export interface Lane {
   name: string;
   /** What a bar of the lane is: null = not in it. */
   place(bar: TimelineBar): { start: number; ms: number } | null;
 }
 
-function lanesOf({ observed }: TimelineData): Lane[] {
+export function lanesOf({ observed }: TimelineData): Lane[] {
   const predicted = (kind: string): Lane => ({
     name: kind,
     place: (bar) => (bar.kind === kind ? { start: bar.startMs, ms: bar.ms } : null),
@@ -168,6 +168,22 @@ function lanesOf({ observed }: TimelineData): Lane[] {
       observedMs === null ? null : { start: observedStartMs!, ms: observedMs },
   };
   return [predicted("NN"), predicted("TP"), ...(observed ? [seen] : [])];
+}
+
+/** The bar at a height of the chart and a time: the one of that lane, otherwise the last one that has begun. */
+export function barAt(
+  { bars }: TimelineData,
+  lanes: readonly Lane[],
+  starts: readonly number[],
+  y: number,
+  ms: number,
+): number {
+  const lane = lanes[Math.floor((y - TOP) / (LANE + GAP))];
+  const there = bars.findIndex((bar) => {
+    const place = lane?.place(bar);
+    return place && place.start <= ms && ms < place.start + place.ms;
+  });
+  return there >= 0 ? there : Math.max(0, lastNotAbove(starts, ms));
 }
 
 interface ChartProps {
@@ -186,6 +202,18 @@ function TimeChart({ data, active, setActive, choose }: ChartProps): JSX.Element
   const scale = (width - LEFT - 12) / data.spanMs;
   const starts = useMemo(() => data.bars.map(({ startMs }) => startMs), [data]);
   const bar = data.bars[active];
+  // What the keyboard moves to, or what was current before the zoom. What is pointed at is in view.
+  useEffect(() => {
+    const box = ref.current;
+    if (!box || !bar) return;
+    const isInView = lanes.some((lane) => {
+      const place = lane.place(bar);
+      if (!place) return false;
+      const left = LEFT + place.start * scale - box.scrollLeft;
+      return left < box.clientWidth && left + place.ms * scale > 0;
+    });
+    if (!isInView) box.scrollLeft = LEFT + (bar.startMs + bar.ms / 2) * scale - box.clientWidth / 2;
+  }, [active, zoom, room]);
   return (
     <>
       <div class="zooms">
@@ -211,7 +239,7 @@ function TimeChart({ data, active, setActive, choose }: ChartProps): JSX.Element
             setActive={setActive}
             choose={choose}
             nameOf={(index) => barText(data.bars[index]!)}
-            itemAt={(x) => Math.max(0, lastNotAbove(starts, (x - LEFT) / scale))}
+            itemAt={(x, y) => barAt(data, lanes, starts, y, (x - LEFT) / scale)}
             cursor={bar && <Cursor bar={bar} scale={scale} lanes={lanes} height={height} />}
           >
             <Axis data={data} scale={scale} height={height} width={width} />
