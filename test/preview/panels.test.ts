@@ -53,6 +53,13 @@ async function expectCurrent(page: Page, label: string, part: string): Promise<v
     });
 }
 
+/** Whether the focused element keeps Alt and the left arrow from the browser, for which they mean Back. */
+const swallowsBack = (page: Page): Promise<boolean> =>
+  page.evaluate(() => {
+    const init = { key: "ArrowLeft", altKey: true, bubbles: true, cancelable: true };
+    return !document.activeElement!.dispatchEvent(new KeyboardEvent("keydown", init));
+  });
+
 /** Opens the first table that stands for a graphic, and waits for as many rows. */
 async function expectRows(page: Page, count: number): Promise<void> {
   await page.click(".as-table summary >> nth=0");
@@ -124,6 +131,28 @@ if (needTool("preview panels", "Chromium", hasChromium)) {
     await expectRows(page, jobs.length);
     const marks = await page.locator(".marks-legend li").count();
     assert.is(marks, 3);
+    // Enlarged, the current bar stays in view.
+    await page.selectOption(".zooms select", "16");
+    const seen = (from: number, to: number) =>
+      page.waitForFunction(
+        ([least, most]) => {
+          const { scrollLeft, clientWidth } = document.querySelector(".time-scroll")!;
+          return scrollLeft >= least! * clientWidth && scrollLeft <= most! * clientWidth;
+        },
+        [from, to],
+        { timeout: PATIENCE_MS },
+      );
+    await page.focus(`[role=listbox][aria-label^="${label}"]`);
+    await page.keyboard.press("End");
+    await seen(10, 15);
+    await page.keyboard.press("Home");
+    await seen(0, 1);
+    // A TP job is no point of the roofline: there is nothing to choose.
+    const tp = jobs.find(({ kind }) => kind === "TP")!;
+    for (let i = 0; i < tp.job; i++) await page.keyboard.press("ArrowRight");
+    await expectCurrent(page, label, `job 0.${tp.job} `);
+    await page.focus('[role=listbox][aria-label^="Roofline"]');
+    await page.keyboard.press("Enter");
   });
 
   inPage("memory: rows are the memory map's", {}, async (page, { executable }) => {
@@ -176,6 +205,12 @@ if (needTool("preview panels", "Chromium", hasChromium)) {
       const { ariaPosInSet, ariaSetSize } = document.querySelector(".heat-cursor")!;
       return ariaPosInSet === ariaSetSize;
     });
+    // There is no weight behind the last one; that chooses nothing.
+    const spanBefore = await text(page, ".span-line");
+    await page.keyboard.press("ArrowRight");
+    await page.evaluate(() => new Promise((done) => setTimeout(done, 50)));
+    assert.is(await text(page, ".span-line"), spanBefore);
+    assert.not(await swallowsBack(page), "weights");
     const [place, value] = (await cursor.getAttribute("aria-label"))!.split(": ");
     await page.keyboard.press("Enter");
     await page.waitForFunction(
@@ -186,6 +221,7 @@ if (needTool("preview panels", "Chromium", hasChromium)) {
     assert.match(await text(page, ".span-line"), `weight ${weight} (byte `);
     // Back to the first span, which yields the first weight.
     await page.focus('[role=listbox][aria-label^="Spans of bits"]');
+    assert.not(await swallowsBack(page), "spans");
     await page.keyboard.press("Home");
     await page.waitForFunction(() =>
       document.querySelector(".heat-cursor")?.getAttribute("aria-label")?.includes("row 0, column 0"),
@@ -193,6 +229,25 @@ if (needTool("preview panels", "Chromium", hasChromium)) {
     assert.match(await text(page, ".hw-panel"), "Value for value output channel 0 of the model's uint8 tensor");
     await page.selectOption(".bits-tools select", "buffer");
     await page.waitForFunction(() => document.querySelector(".span small")?.textContent?.startsWith("size of stream"));
+    // A list that is longer than its box follows the keyboard.
+    await page.selectOption(".choices-row select >> nth=0", "4");
+    await page.waitForFunction(() => document.querySelectorAll(".span").length === 34);
+    await page.selectOption(".bits-tools select", "core");
+    await page.waitForFunction(() => document.querySelectorAll(".span").length === 160);
+    await page.focus('[role=listbox][aria-label^="Spans of bits"]');
+    await page.keyboard.press("End");
+    const inView = (): boolean => {
+      const box = document.querySelector(".spans")!;
+      const [list, item] = [box, box.querySelector(".span:last-child")!].map((e) => e.getBoundingClientRect());
+      return box.scrollTop > 0 && item!.top >= list!.top && item!.bottom <= list!.bottom;
+    };
+    await page.waitForFunction(inView, undefined, { timeout: PATIENCE_MS });
+    // A core that another chip does not have is not asked for there.
+    await page.selectOption(".choices-row select >> nth=1", "7");
+    await page.waitForFunction(() => document.querySelector("#panel")?.textContent?.includes("all of core 7"));
+    await page.selectOption(".choices select", "vippico-v3");
+    await page.waitForFunction(() => document.querySelector("#panel")?.textContent?.includes("all of core 0"));
+    assert.is(await page.locator("#panel .failure").count(), 0);
   }); // prettier-ignore
 
   inPage("stream: lines, their fields, and a descriptor", {}, async (page, { executable }) => {
@@ -208,6 +263,7 @@ if (needTool("preview panels", "Chromium", hasChromium)) {
     }
     await page.keyboard.press("End");
     await expectCurrent(page, label, lines.at(-1)!.text);
+    assert.not(await swallowsBack(page), "lines");
     assert.ok((await page.locator(".line").count()) < lines.length, "only what is seen is drawn");
     await page.keyboard.press("Home");
     const start = lines.filter(({ text: line }) => line.includes("_INST_ADDR"))[1]!;

@@ -37,15 +37,13 @@ export interface MemoryData {
   partitions: PartitionMemory[];
   /** On-chip memory of the chip; 0 for a chip that is not known. */
   sramBytes: number;
-  /** The executable's tensor buffers of the partition that has most. */
-  peakTensorBytes: number;
 }
 
 const MODES = [null, "FULL", "PARTIAL"] as const;
 
 /** Memory of every partition: bytes of buffers, jobs as indices. */
 export function memoryData(held: Held): MemoryData {
-  const { executable, report } = held;
+  const { executable } = held;
   return {
     partitions: executable.partitions.map(({ jobs }, partition): PartitionMemory => {
       const { bytes, rows } = memoryMap(executable, partition);
@@ -56,7 +54,6 @@ export function memoryData(held: Held): MemoryData {
       return { partition, jobs: jobs.length, bytes, rows, live, peak, sram };
     }),
     sramBytes: chipByIdentity(executable.chip)?.vipSramBytes ?? 0,
-    peakTensorBytes: report.totals.peakTensorBytes,
   };
 }
 

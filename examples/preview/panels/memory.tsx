@@ -42,7 +42,12 @@ function Partitions(props: PanelProps & { data: MemoryData }): JSX.Element {
         </label>
       )}
       <Facts facts={factsOf(memory, data)} />
-      <Maps key={index} {...props} memory={memory} selectedJob={selected?.job} />
+      <Maps
+        key={index}
+        {...props}
+        memory={memory}
+        selectedJob={selected?.partition === index ? selected.job : undefined}
+      />
     </>
   );
 }

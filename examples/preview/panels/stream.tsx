@@ -15,9 +15,11 @@ const hex32 = (word: number): string => (word >>> 0).toString(16).padStart(8, "0
 
 export function StreamPanel(props: PanelProps): JSX.Element {
   const { compiled, selection } = props;
+  const { key } = compiled;
   const job = currentJob(compiled.report, selection);
-  const [chosen, setChosen] = useState<number>();
-  const partition = chosen ?? job?.partition ?? 0;
+  const [chosen, setChosen] = useState({ key: "", partition: 0 });
+  // Other settings make other submits.
+  const partition = chosen.key === key ? chosen.partition : (job?.partition ?? 0);
   const args = compiled.report.jobs.length === 0 ? null : { partition };
   const view = useView<StreamData>(props, "stream", args);
   if (args === null) return <p class="notice">No operator runs on the NPU: there is no stream.</p>;
@@ -31,7 +33,9 @@ export function StreamPanel(props: PanelProps): JSX.Element {
                 <span>Submit</span>
                 <select
                   value={partition}
-                  onChange={(event) => setChosen(Number(event.currentTarget.value))}
+                  onChange={(event) =>
+                    setChosen({ key, partition: Number(event.currentTarget.value) })
+                  }
                 >
                   {Array.from({ length: data.partitions }, (_, i) => (
                     <option value={i} key={i}>
@@ -61,7 +65,8 @@ function Stream(props: StreamProps): JSX.Element {
   const { data, compiled, selection, select } = props;
   const { partition, rows, words, jobs } = data;
   const own = selection.partition === partition ? selection.job : undefined;
-  const job = own ?? currentJob(compiled.report, selection)?.job;
+  const current = currentJob(compiled.report, selection);
+  const job = own ?? (current?.partition === partition ? current.job : undefined);
   const [active, setActive] = useState(() => startOf(data, job));
   /** TP core whose descriptor is shown, of the job that is selected. */
   const [core, setCore] = useState(0);
@@ -146,7 +151,7 @@ function Lines({ data, active, setActive, open }: LinesProps): JSX.Element {
       style={{ height: `${SHOWN * ROW}px` }}
       onScroll={(event) => setTop(event.currentTarget.scrollTop)}
       onKeyDown={(event) => {
-        if (event.ctrlKey || event.metaKey) return;
+        if (event.ctrlKey || event.metaKey || event.altKey) return;
         if (event.key === "Enter" || event.key === " ") open(active);
         else {
           const to = targetOf(event.key, active, rows.length);

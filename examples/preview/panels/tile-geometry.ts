@@ -7,6 +7,7 @@ export interface TileShape {
   /** Before pooling. */
   output: { x: number; y: number; z: number };
   kernel: { x: number; y: number; z: number };
+  /** At least one. */
   tile: { x: number; y: number };
   /** First input column and row that output 0 reads; negative = border. */
   offset: { x: number; y: number };
@@ -20,10 +21,8 @@ export interface Rect {
   height: number;
 }
 
-export const tileColumns = ({ output, tile }: TileShape): number =>
-  Math.ceil(output.x / Math.max(tile.x, 1));
-export const tileRows = ({ output, tile }: TileShape): number =>
-  Math.ceil(output.y / Math.max(tile.y, 1));
+export const tileColumns = ({ output, tile }: TileShape): number => Math.ceil(output.x / tile.x);
+export const tileRows = ({ output, tile }: TileShape): number => Math.ceil(output.y / tile.y);
 
 /** Output pixels of a tile; the last column and row are cut at the image's border. */
 export function tileAt({ output, tile }: TileShape, column: number, row: number): Rect {

@@ -3,7 +3,14 @@
 import { annotateCoefficients, blockTable, coefficientFieldsOf } from "../../../core-as/index.ts";
 import type { Held } from "../service.ts";
 import { fieldsOfJob, type JobArgs, type JobFields } from "./job-fields.ts";
-import { tileColumns, tileRows, type Rect, type TileShape } from "./tile-geometry.ts";
+import {
+  inputOf,
+  tileAt,
+  tileColumns,
+  tileRows,
+  type Rect,
+  type TileShape,
+} from "./tile-geometry.ts";
 
 export interface NnTiles {
   kind: "NN";
@@ -18,7 +25,7 @@ export interface NnTiles {
   kernelsPerSuperblock: number;
   /** Kernels of each core that takes part, superblock by superblock; null when the coefficients cannot be read. */
   dealing: number[][] | null;
-  /** Input bytes that one whole tile reads, all planes. */
+  /** Input bytes that the first tile reads, which is as large as any, border included, all planes. */
   tileInputBytes: number;
   /** Input bytes that all tiles together read, inside the image, for each input byte: 1 = no halo. */
   overlap: number;
@@ -30,7 +37,6 @@ export interface TpCore {
   /** Columns, rows and planes of its part of the input. */
   input: { x: number; y: number; z: number };
   window: Rect;
-  tile: { x: number; y: number };
   /** Bytes from the start of the tensor buffer to the core's first input and output byte. */
   inputAt: { buffer: number; offset: number } | null;
   outputAt: { buffer: number; offset: number } | null;
@@ -43,7 +49,7 @@ export interface TpTiles {
   cores: TpCore[];
 }
 
-export type TilesData = (NnTiles | TpTiles) & { op: string; sourceOp: number };
+export type TilesData = (NnTiles | TpTiles) & JobArgs;
 
 /**
  * Tiles of a job: all sizes in pixels.
@@ -51,9 +57,8 @@ export type TilesData = (NnTiles | TpTiles) & { op: string; sourceOp: number };
  */
 export function tilesData(held: Held, args: JobArgs): TilesData {
   const fields = fieldsOfJob(held, args);
-  const { op, sourceOp, kind } = fields.job;
-  const tiles = kind === "NN" ? nnTiles(held, args, fields.cores[0]!) : tpTiles(fields);
-  return { op, sourceOp, ...tiles };
+  const tiles = fields.job.kind === "NN" ? nnTiles(held, args, fields.cores[0]!) : tpTiles(fields);
+  return { partition: args.partition, job: args.job, ...tiles };
 }
 
 function nnTiles(held: Held, args: JobArgs, value: (name: string) => number): NnTiles {
@@ -62,12 +67,14 @@ function nnTiles(held: Held, args: JobArgs, value: (name: string) => number): Nn
     input: size("IN_X_SIZE", "IN_Y_SIZE", "KERNEL_Z_SIZE"),
     output: size("OUT_X_SIZE", "OUT_Y_SIZE", "OUT_Z_SIZE"),
     kernel: size("KERNEL_X_SIZE", "KERNEL_Y_SIZE", "KERNEL_Z_SIZE"),
-    tile: { x: value("TILE_X_SIZE"), y: value("TILE_Y_SIZE") },
+    // An executable of others may say 0: tiles of nothing would never cover the output.
+    tile: { x: Math.max(value("TILE_X_SIZE"), 1), y: Math.max(value("TILE_Y_SIZE"), 1) },
     offset: { x: value("IN_X_OFFSET"), y: value("IN_Y_OFFSET") },
   };
   const pooled = value("POOLING") !== 0;
   const kept = pooled ? 2 : 1;
-  const { input, output, kernel, tile } = shape;
+  const { input, output } = shape;
+  const largest = inputOf(shape, tileAt(shape, 0, 0));
   return {
     kind: "NN",
     shape,
@@ -78,7 +85,7 @@ function nnTiles(held: Held, args: JobArgs, value: (name: string) => number): Nn
     depthwise: value("DEPTHWISE") === 1,
     kernelsPerSuperblock: value("KERNELS_PER_CORE"),
     dealing: dealingOf(held, args),
-    tileInputBytes: (tile.x + kernel.x - 1) * (tile.y + kernel.y - 1) * input.z,
+    tileInputBytes: largest.width * largest.height * input.z,
     overlap: (readAlong("x", shape) * readAlong("y", shape)) / Math.max(input.x * input.y, 1),
   };
 }
@@ -86,7 +93,7 @@ function nnTiles(held: Held, args: JobArgs, value: (name: string) => number): Nn
 /** Input columns (or rows) that the tiles of one row (or column) read inside the image, each tile's own counted. */
 function readAlong(axis: "x" | "y", { input, output, kernel, tile, offset }: TileShape): number {
   let read = 0;
-  for (let at = 0; at < output[axis]; at += Math.max(tile[axis], 1)) {
+  for (let at = 0; at < output[axis]; at += tile[axis]) {
     const from = at + offset[axis];
     const length = Math.min(tile[axis], output[axis] - at) + kernel[axis] - 1;
     read += Math.max(0, Math.min(from + length, input[axis]) - Math.max(from, 0));
@@ -132,7 +139,6 @@ function tpTiles({ partition, job, cores }: JobFields): TpTiles {
           width: value("WINDOW_X_END") - x + 1,
           height: value("WINDOW_Y_END") - y + 1,
         },
-        tile: { x: value("TILE_X_SIZE"), y: value("TILE_Y_SIZE") },
         inputAt: place(descriptor, "IN_BASE_ADDR"),
         outputAt: place(descriptor, "OUT_BASE_ADDR"),
         loops: loopsOf(value),

@@ -5,7 +5,8 @@ import type { JobReport } from "../../../core-as/index.ts";
 import type { PanelProps } from "../panel-types.ts";
 import { bytesText, percentText, plural } from "../shell/format.ts";
 import { PlainTable } from "../shell/plain-table.tsx";
-import { currentJob, Facts, JobChoice, Shown, useView, type Fact } from "./parts.tsx";
+import type { JobArgs } from "./job-fields.ts";
+import { currentJob, Facts, JobChoice, jobName, Shown, useView, type Fact } from "./parts.tsx";
 import { TileDrawing } from "./tile-drawing.tsx";
 import type { NnTiles, TilesData, TpTiles } from "./tiles-data.ts";
 
@@ -67,11 +68,11 @@ function nnFacts(tiles: NnTiles): Fact[] {
   ];
 }
 
-function NnJob({ tiles }: { tiles: NnTiles & { sourceOp: number; op: string } }): JSX.Element {
+function NnJob({ tiles }: { tiles: NnTiles & JobArgs }): JSX.Element {
   return (
     <>
       <Facts facts={nnFacts(tiles)} />
-      <TileDrawing key={`${tiles.sourceOp} ${sizes(tiles.shape.output)}`} tiles={tiles} />
+      <TileDrawing key={jobName(tiles)} tiles={tiles} />
       <Dealing tiles={tiles} />
     </>
   );
