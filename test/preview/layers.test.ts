@@ -14,7 +14,14 @@ import {
   type CompileReport,
 } from "../../core-as/index.ts";
 import { findings } from "../helpers/axe.ts";
-import { expectedOf, plainText, rowsOf, runSuite, savedBy } from "../helpers/preview-run.ts";
+import {
+  choosePicture,
+  expectedOf,
+  plainText,
+  rowsOf,
+  runSuite,
+  savedBy,
+} from "../helpers/preview-run.ts";
 import { hasChromium, openModel, openSample, openTab } from "../helpers/preview.ts";
 import { needTool } from "../helpers/tools.ts";
 
@@ -87,6 +94,16 @@ if (needTool("preview, layers and exports", "Chromium", hasChromium)) {
     assert.is(chained.length, 14);
     const last = layers[13]!.chained!;
     assert.is(chained[13]![3], String(last.max));
+  });
+
+  inPage("a wrong picture is said on every tab that takes one", async ({ page }) => {
+    await openLayers(page);
+    await choosePicture(page, { name: "x.png", mimeType: "", buffer: Buffer.alloc(40) });
+    await page.waitForSelector('.failure-line:has-text("TW_IO_PICTURE")');
+    await openTab(page, "board");
+    await page.waitForSelector('.failure-line:has-text("TW_IO_PICTURE")');
+    await page.click('.sample[aria-label="eight.png"]');
+    await page.waitForSelector(".failure", { state: "detached" });
   });
 
   inPage("with a float evaluation; cancelled, it can be asked again", async ({ page }) => {
