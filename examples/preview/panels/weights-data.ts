@@ -21,8 +21,6 @@ export interface KernelArgs extends JobArgs {
 }
 
 export interface WeightsData extends JobArgs {
-  op: string;
-  sourceOp: number;
   fields: CoefficientFields;
   /** Kernels of each core that takes part. */
   kernelsOfCores: number[];
@@ -137,12 +135,12 @@ export function weightsData(held: Held, args: KernelArgs): WeightsData {
     if (place?.kernel === args.kernel) weights[place.tap] = value;
   }
   const { channel, superblock, bias } = stream.kernels[args.kernel]!;
-  const { op, sourceOp } = fieldsOfJob(held, args).job;
+  const { sourceOp } = fieldsOfJob(held, args).job;
   const report = held.report.jobs.find((j) => j.partition === args.partition && j.job === args.job);
   const { spanOfTap, ...bits } = bitsOf(stream, own, args.kernel, taps);
   return {
     ...{ partition: args.partition, job: args.job, core: args.core, kernel: args.kernel },
-    ...{ op, sourceOp, fields, kernelsOfCores },
+    ...{ fields, kernelsOfCores },
     ...{ channel, superblock, bias, weights, spanOfTap, runBits, symbolMap },
     planes: taps / (fields.kernelX * fields.kernelY),
     figures: {
