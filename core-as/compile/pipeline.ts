@@ -18,6 +18,7 @@ import { planMemory } from "./optimised/memory.ts";
 import { overlapJobs } from "./optimised/overlap.ts";
 import { isPerChannel } from "./optimised/per-channel/layer.ts";
 import { observeValues, type Observations } from "./optimised/per-channel/observed.ts";
+import { hasFewProducts } from "./optimised/per-channel/samples.ts";
 import type { Looks } from "./optimised/per-channel/tally.ts";
 import { Optimiser } from "./optimised/search/optimise.ts";
 import type { CompileSettings } from "./options.ts";
@@ -164,9 +165,10 @@ function* observe(compilation: Compilation): Steps<void> {
   const want = (id: number, looks: Partial<Looks>): void => {
     wanted.set(id, { together: false, apart: false, ...wanted.get(id), ...looks });
   };
-  for (const { kind, inputs, outputs } of layers) {
-    want(outputs[0]!, {});
-    want(inputs[0]!, kind === "DEPTHWISE_CONV_2D" ? { apart: true } : { together: true });
+  for (const op of layers) {
+    want(op.outputs[0]!, {});
+    if (hasFewProducts(graph, op)) want(op.inputs[0]!, { apart: true });
+    if (op.kind !== "DEPTHWISE_CONV_2D") want(op.inputs[0]!, { together: true });
   }
   compilation.observed = yield* observeValues(compilation.core, graph, wanted);
 }

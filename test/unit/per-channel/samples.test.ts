@@ -1,4 +1,4 @@
-// What a depthwise convolution's errors are on pictures, against sums taken one by one.
+// What the errors of convolutions of few planes are on pictures, against sums taken one by one.
 // SPDX-License-Identifier: MIT
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -40,16 +40,22 @@ const WINDOWS: Record<string, Window> = {
   },
 };
 
-for (const [name, { rows, columns, options, before, out, stride, dilation }] of Object.entries(
-  WINDOWS,
-))
-  test(`${name}: the largest error and the share beyond one step`, () => {
+/** By kind: planes of a kernel. */
+const KINDS = { DEPTHWISE_CONV_2D: 1, CONV_2D: CHANNELS } as const;
+
+const cases = Object.entries(WINDOWS).flatMap(([name, window]) =>
+  (Object.keys(KINDS) as (keyof typeof KINDS)[]).map((kind) => ({ name, window, kind })),
+);
+for (const { name, window, kind } of cases)
+  test(`${kind}, ${name}: the largest error and the share beyond one step`, () => {
+    const { rows, columns, options, before, out, stride, dilation } = window;
+    const planes = KINDS[kind];
     const random = rng(`samples/${name}`);
     const shape = [1, rows, columns, CHANNELS];
     const images = [0, 1].map(() =>
       Uint8Array.from({ length: rows * columns * CHANNELS }, () => random.byte()),
     );
-    const convolution = op("DEPTHWISE_CONV_2D", [0, 1], [2], options);
+    const convolution = op(kind, [0, 1], [2], options);
     const made = graph(
       [tensor(shape), tensor([1, 3, 3, CHANNELS]), tensor([1, ...out, CHANNELS])],
       [convolution],
@@ -68,8 +74,8 @@ for (const [name, { rows, columns, options, before, out, stride, dilation }] of 
       ),
     );
     const [centre, multiplier] = [3.5, 0.01];
-    for (let plane = 0; plane < CHANNELS; plane++) {
-      const errors = Float64Array.from({ length: 9 }, () => random.u() - 0.5);
+    for (let plane = 0; plane < CHANNELS; plane += planes) {
+      const errors = Float64Array.from({ length: 9 * planes }, () => random.u() - 0.5);
       let [largest, beyond] = [0, 0];
       for (const bytes of images) {
         let sum = 0;
@@ -80,7 +86,9 @@ for (const [name, { rows, columns, options, before, out, stride, dilation }] of 
               const row = y * stride - before[0] + Math.floor(tap / 3) * dilation;
               const column = x * stride - before[1] + (tap % 3) * dilation;
               if (row < 0 || row >= rows || column < 0 || column >= columns) continue;
-              error += errors[tap]! * (bytes[(row * columns + column) * CHANNELS + plane]! - ZERO);
+              const pixel = (row * columns + column) * CHANNELS + plane;
+              for (let z = 0; z < planes; z++)
+                error += errors[tap * planes + z]! * (bytes[pixel + z]! - ZERO);
             }
             const steps = Math.abs(error) * multiplier;
             largest = Math.max(largest, steps);

@@ -18,7 +18,7 @@ import { directionsFor, type BoundedCase } from "./sum-error.ts";
 import { ErrorTail, EVEN, HARDLY_ANY } from "./tail.ts";
 import type { FractionSource } from "./fraction-source.ts";
 import { bestSupply, partsVariance, ROUNDED, type Supply } from "./requantise.ts";
-import { WindowSamples } from "./samples.ts";
+import { hasFewProducts, WindowSamples } from "./samples.ts";
 import { ALIGN, staysInPlace, supplyWay } from "./supply.ts";
 import { channelError, KnownErrors } from "./weights.ts";
 
@@ -36,7 +36,7 @@ export interface ChannelLayer {
   border: readonly BoundedCase[];
   tail: ErrorTail;
   errors: KnownErrors;
-  /** What a depthwise convolution reads on synthetic pictures; null = none are known. */
+  /** What a layer of few products reads on synthetic pictures; null = none are known. */
   samples: WindowSamples | null;
   budget: ErrorBudget;
   items: ChannelItem[];
@@ -102,7 +102,7 @@ export function channelLayer(
     ...some,
     sigmas: tail.sigmas(outsideOf(some.share)),
   }));
-  const pictures = geometry.depthwise ? model.pictures(input.id) : [];
+  const pictures = hasFewProducts(graph, op) ? model.pictures(input.id) : [];
   const unit = geometry.depthwise ? geometry.out.c / geometry.in.c : 1;
   const seen = seenShares(model, op, factors.length);
   const step = stepOf(geometry, unit);

@@ -1,5 +1,5 @@
-// Values that a depthwise convolution reads on synthetic pictures, and what weights that are off make of them: sums of a few products are
-// not normally distributed, so their largest errors are looked for.
+// Values that convolutions of few planes read on synthetic pictures, and what weights that are off make of them: sums of a few products
+// are not normally distributed, so their largest errors are looked for.
 // SPDX-License-Identifier: MIT
 import type { Graph, Op, OpOptions } from "../../../ir/graph.ts";
 import { paddingBefore } from "../../../legalise/padding.ts";
@@ -47,10 +47,21 @@ export interface SampledError {
   beyond: number;
 }
 
-/** Outputs of a depthwise convolution on all pictures. */
+/** Planes of a kernel whose sums are looked at: those of a picture. Sums over more of them are normal enough. */
+const MOST_PLANES = 4;
+
+/** Whether a layer's sums are looked at one by one. */
+export function hasFewProducts(graph: Graph, { kind, inputs }: Op): boolean {
+  if (kind === "DEPTHWISE_CONV_2D") return true;
+  return kind === "CONV_2D" && graph.tensors[inputs[1]!]!.shape[3]! <= MOST_PLANES;
+}
+
+/** Outputs of a convolution on all pictures. */
 export class WindowSamples {
   private readonly rows: Side;
   private readonly columns: Side;
+  /** That a kernel reads. */
+  private readonly planes: number;
   private readonly sums: Float32Array;
 
   constructor(
@@ -58,8 +69,8 @@ export class WindowSamples {
     op: Op,
     private readonly pictures: readonly PlanarValues[],
   ) {
-    const { padding, strideH, strideW, dilationH, dilationW } =
-      op.options as OpOptions["DEPTHWISE_CONV_2D"];
+    const { padding, strideH, strideW, dilationH, dilationW } = op.options as
+      OpOptions["CONV_2D"] | OpOptions["DEPTHWISE_CONV_2D"];
     const isSame = padding === "same";
     const [input, weight, output] = [op.inputs[0]!, op.inputs[1]!, op.outputs[0]!].map(
       (id) => graph.tensors[id]!.shape,
@@ -72,18 +83,19 @@ export class WindowSamples {
     };
     this.rows = side(1, strideH, dilationH);
     this.columns = side(2, strideW, dilationW);
+    this.planes = op.kind === "DEPTHWISE_CONV_2D" ? 1 : weight[3]!;
     this.sums = new Float32Array(this.rows.outputs * this.columns.outputs);
   }
 
   /**
    * What a channel is off by.
-   * @param plane that it reads
-   * @param errors of its weights, tap by tap
+   * @param first plane that it reads
+   * @param errors of its weights, tap by tap, planes innermost
    * @param centre what the bias takes back
    * @param multiplier output steps for each step of the sum
    */
   errorOf(
-    plane: number,
+    first: number,
     errors: ArrayLike<number>,
     centre: number,
     multiplier: number,
@@ -92,7 +104,7 @@ export class WindowSamples {
     const found: SampledError = { largest: 0, beyond: 0 };
     for (const picture of this.pictures) {
       sums.fill(-centre);
-      this.addProducts(picture, plane, errors);
+      for (let z = 0; z < this.planes; z++) this.addProducts(picture, first + z, errors, z);
       let [largest, beyond] = [0, 0];
       for (let at = 0; at < sums.length; at++) {
         const error = Math.abs(sums[at]!) * multiplier;
@@ -110,11 +122,12 @@ export class WindowSamples {
     { rows: height, columns: width, bytes, zero }: PlanarValues,
     plane: number,
     errors: ArrayLike<number>,
+    z: number,
   ): void {
-    const { rows, columns, sums } = this;
+    const { rows, columns, planes, sums } = this;
     const first = plane * height * width;
     for (let tap = 0; tap < rows.taps * columns.taps; tap++) {
-      const error = errors[tap]!;
+      const error = errors[tap * planes + z]!;
       if (error === 0) continue;
       const y = Math.floor(tap / columns.taps) * rows.dilation - rows.before;
       const x = (tap % columns.taps) * columns.dilation - columns.before;
