@@ -7,8 +7,8 @@ import type { ErrorTail } from "./tail.ts";
 export interface Budget {
   /** Bound that errors before rounding must not exceed. */
   largest: number;
-  /** Outputs of a channel that may be expected outside of that bound, in one picture. */
-  outside: number;
+  /** Outputs of a channel that may be expected outside of that bound, in one picture, in a layer of so many channels. */
+  outside(channels: number): number;
   /** Share of a layer's outputs that may be more than one step off. */
   beyondOne: number;
   /** The same of a single channel: others are better, mostly. */
@@ -23,10 +23,10 @@ const BUDGETS: Readonly<Record<Accuracy, Omit<Budget, "outside">>> = {
 };
 
 /** By core version: as few as what an accuracy may cost leaves room for (docs/accuracy.md); the same plan costs less on version 7. */
-const OUTSIDE: Readonly<Record<Accuracy, Record<Chip["nnCoreVersion"], number>>> = {
-  exact: { 7: 0.01, 8: 0.06 },
-  balanced: { 7: 0.17, 8: 0.2035 },
-  fast: { 7: 0.1, 8: 0.1 },
+const OUTSIDE: Readonly<Record<Accuracy, Record<Chip["nnCoreVersion"], Budget["outside"]>>> = {
+  exact: { 7: () => 0.01, 8: (channels) => 0.65 / Math.sqrt(channels) },
+  balanced: { 7: () => 0.17, 8: () => 0.2035 },
+  fast: { 7: () => 0.1, 8: () => 0.1 },
 };
 
 export function budgetOf(accuracy: Accuracy, { nnCoreVersion }: Chip): Budget {
@@ -70,8 +70,9 @@ export class ErrorBudget {
     return this.budget.largest;
   }
 
-  get outside(): number {
-    return this.budget.outside;
+  /** See Budget. */
+  outside(channels: number): number {
+    return this.budget.outside(channels);
   }
 
   /**

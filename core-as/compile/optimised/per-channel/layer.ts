@@ -96,8 +96,9 @@ export function channelLayer(
   const tail = new ErrorTail(geometry.depthwise ? EVEN : model.unevenness(input.id, isPointwise));
   const whole = new ErrorTail(geometry.depthwise ? EVEN : model.unevenness(input.id, false));
   const pixels = elementCount(output.shape) / factors.length;
+  const outside = budget.outside(factors.length);
   const outsideOf = (share: number): number =>
-    inputs.source === "pictures" ? budget.outside / (pixels * share) : HARDLY_ANY;
+    inputs.source === "pictures" ? outside / (pixels * share) : HARDLY_ANY;
   const border = borderCases(graph, op, geometry).map((some) => ({
     ...some,
     sigmas: tail.sigmas(outsideOf(some.share)),
