@@ -65,7 +65,8 @@ export const ERROR_CODES = {
   TW_SIM_OVERLAP:
     "A job touches bytes that a job which may still run touches, too, and one of the two writes them; the value is the other job.",
   TW_IO_NOT_FOUND: "A file does not exist, or cannot be read or written.",
-  TW_IO_INPUT: "An input does not fit the model: wrong count, size or format.",
+  TW_IO_INPUT:
+    "An input does not fit the model: wrong count, size or format; or its buffer was transferred before the run had read it.",
   TW_IO_PICTURE: "A picture could not be decoded.",
   TW_IO_ABORTED: "The operation was aborted by its AbortSignal.",
   TW_IO_CLOSED: "The transport or the loaded executable was closed before.",

@@ -88,7 +88,6 @@ export async function openDrmAmong(
     const checker = options.check === false ? null : await createChecker(found.chip, options);
     const limits = options.signal === undefined ? {} : { signal: options.signal };
     await withLimits(transport.start(checker), limits, "opening the device");
-    throwIfAborted(options.signal, "opening the device");
     return transport;
   } catch (cause) {
     await transport.close();

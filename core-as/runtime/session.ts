@@ -15,7 +15,7 @@ export interface Session {
   readonly outputs: readonly TensorInfo[];
   /**
    * One inference.
-   * @param inputs bytes of every input, in the order and with the sizes of `inputs`; not kept, not changed
+   * @param inputs bytes of every input, in the order and with the sizes of `inputs`; read until the run ends, not kept, not changed
    * @returns bytes of every output in the order of `outputs`, with times by step
    * @throws TransportError TW_IO_INPUT, TW_IO_ABORTED, TW_IO_TIMEOUT, TW_IO_CLOSED
    * @throws SimFault from the simulator

@@ -91,7 +91,7 @@ export interface Transport {
 export interface LoadedExecutable {
   /**
    * One inference: all steps, those on the CPU too.
-   * @param inputs bytes of every graph input, in the graph's order
+   * @param inputs bytes of every graph input, in the graph's order; they are read until it ends, also while others have their turn
    * @throws TransportError TW_IO_INPUT, TW_IO_ABORTED, TW_IO_TIMEOUT, TW_IO_CLOSED
    * @throws SimFault from the simulator, with the job and its operator
    */

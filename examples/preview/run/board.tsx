@@ -16,7 +16,7 @@ import {
   type BoardProblem,
 } from "./board-state.ts";
 import { Inputs } from "./inputs.tsx";
-import { failureAt, inputBytes, runStore } from "./run-state.ts";
+import { inputBytes, inputFailureAt, runStore } from "./run-state.ts";
 import { useStore } from "./store.ts";
 import { JobTimes, Predicted, wallText, worthOf } from "./times.tsx";
 
@@ -26,8 +26,7 @@ export function BoardPanel(props: PanelProps): JSX.Element {
   const { key } = props.compiled;
   const isCurrent = outcome?.key === key && outcome.inputs === run.inputs;
   const ofRun = failure?.about === "run" && failure.key === key ? failure : null;
-  const wrong = failureAt(run, props.compiled);
-  const ofInput = wrong?.about === "input" ? wrong : null;
+  const ofInput = inputFailureAt(run, props.compiled);
   return (
     <div class="run">
       <div class="run-side">

@@ -14,13 +14,13 @@ import {
 } from "../../../core-as/index.ts";
 import type { PanelProps } from "../panel-types.ts";
 import { Check, WorkBar } from "../shell/controls.tsx";
-import { failureOf, type Failure } from "../shell/failure.ts";
+import { failureOf, isAborted, type Failure } from "../shell/failure.ts";
 import { grouped, percentText, plural, sizesText } from "../shell/format.ts";
 import { FailureBox } from "../shell/status.tsx";
 import { DataTable, PlaceTag, type Column } from "../views/table.tsx";
 import { Histogram, Spark } from "./histogram.tsx";
 import { Inputs } from "./inputs.tsx";
-import { failureAt, inputBytes, runStore } from "./run-state.ts";
+import { inputBytes, inputFailureAt, runStore } from "./run-state.ts";
 import { Store, useStore } from "./store.ts";
 
 interface LayersState {
@@ -56,7 +56,7 @@ async function compare({ compiled, service }: PanelProps, float: boolean): Promi
     layersStore.set({ key, inputs: chosen, report, running: null });
   } catch (error) {
     layersStore.set({ running: null });
-    if ((error as { code?: string }).code !== "TW_IO_ABORTED")
+    if (!isAborted(error))
       layersStore.set({ key, inputs: chosen, report: null, failure: failureOf(error) });
   }
 }
@@ -67,8 +67,7 @@ export function LayersPanel(props: PanelProps): JSX.Element {
   const run = useStore(runStore);
   const isCurrent = state.key === compiled.key && state.inputs === run.inputs;
   const failure = isCurrent ? state.failure : null;
-  const wrong = failureAt(run, compiled);
-  const ofInput = wrong?.about === "input" ? wrong : null;
+  const ofInput = inputFailureAt(run, compiled);
   if (compiled.kind === "twx")
     return (
       <div class="card">

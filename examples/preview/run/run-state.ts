@@ -4,7 +4,7 @@ import { proxy, type Remote } from "comlink";
 import { TransportError, type JobProfile, type SubmitResult } from "../../../core-as/index.ts";
 import type { Compiled, PanelProps } from "../panel-types.ts";
 import type { PreviewService } from "../service.ts";
-import { failureOf, type Failure } from "../shell/failure.ts";
+import { failureOf, isAborted, type Failure } from "../shell/failure.ts";
 import type { PictureView, Shown } from "./picture-data.ts";
 import type { AnswerView, RunInfo } from "./run-data.ts";
 import { Store } from "./store.ts";
@@ -77,6 +77,12 @@ const modelOf = ({ name, report, key }: Compiled): string =>
 /** What went wrong with this compilation; what was said of another one does not concern it. */
 export const failureAt = ({ failure }: RunState, { key }: Compiled): RunFailure | null =>
   failure?.key === key ? failure : null;
+
+/** The same of its inputs only: other panels than Run do not say how its run failed. */
+export function inputFailureAt(state: RunState, compiled: Compiled): RunFailure | null {
+  const failure = failureAt(state, compiled);
+  return failure?.about === "input" ? failure : null;
+}
 
 /** Bytes of all inputs in the model's order; null while one is missing. */
 export function inputBytes({ inputs, info }: RunState): Uint8Array[] | null {
@@ -212,9 +218,6 @@ export async function readLabels(file: File): Promise<Labels> {
   while (lines.at(-1) === "") lines.pop();
   return { name: file.name, lines };
 }
-
-const isAborted = (error: unknown): boolean =>
-  (error as { code?: string }).code === "TW_IO_ABORTED";
 
 /** Rises with every run: of runs of the same model only the last one may say something. */
 let runs = 0;

@@ -1,11 +1,11 @@
 // The page's state and everything that changes it: opening files, compiling in the worker, cancelling, settings.
 // SPDX-License-Identifier: MIT
-import { NpuError, type CompileMode } from "../../../core-as/index.ts";
+import type { CompileMode } from "../../../core-as/index.ts";
 import { proxy, type Remote } from "../../../core-as/worker/index.ts";
 import type { Compiled, Selection } from "../panel-types.ts";
 import type { PreviewService } from "../service.ts";
 import type { GraphView } from "../views/graph-data.ts";
-import { failureOf, type Failure } from "./failure.ts";
+import { failureOf, isAborted, type Failure } from "./failure.ts";
 import { msText, plural } from "./format.ts";
 import { choicesKey, readHash, writeHash, type CompileChoices, type Settings } from "./settings.ts";
 import { readSource, type Source } from "./source.ts";
@@ -60,9 +60,6 @@ const NOTHING = {
 const MOST_KEPT = 4;
 
 const CANCELLED = "Compilation cancelled.";
-
-const isAborted = (error: unknown): boolean =>
-  error instanceof NpuError && error.code === "TW_IO_ABORTED";
 
 export class Controller {
   state: State;

